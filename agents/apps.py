@@ -1,0 +1,7 @@
+"""What an agent answers."""
+
+from django.apps import AppConfig
+
+
+class AgentsConfig(AppConfig):
+    name = "agents"

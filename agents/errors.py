@@ -1,0 +1,9 @@
+"""What the engine refuses."""
+
+
+class InvalidDefinition(Exception):  # noqa: N818 - reads as the field says it
+    """A definition has problems: `problems` maps the path of each field to what is wrong with it."""
+
+    def __init__(self, problems: dict[str, str]):
+        self.problems = problems
+        super().__init__("\n".join(f"{path}: {problem}" for path, problem in problems.items()))

@@ -1,0 +1,48 @@
+"""A text column that is encrypted at rest."""
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import models
+
+
+def cipher() -> MultiFernet:
+    """Fernet (AES-128-CBC with HMAC-SHA256) under the secret key; what fallback keys wrote can still be read."""
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    digests = [hashlib.sha256(f"encrypted fields:{key}".encode()).digest() for key in keys]
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
+
+
+if TYPE_CHECKING:
+    TextField = models.TextField[str, str]
+else:
+    TextField = models.TextField  # generic for the type checker only
+
+
+class EncryptedTextField(TextField):
+    """Text that the database, its backups and its audit rows only hold encrypted. An empty text stays empty."""
+
+    def deconstruct(self) -> Any:
+        """For migrations a plain text column, so that none of them imports this class."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.TextField", args, kwargs
+
+    def from_db_value(self, value: str | None, _expression: Any, _connection: Any) -> str | None:
+        """Decrypt; a value that another secret key wrote is a fault of the installation, said as such."""
+        if not value:
+            return value
+        try:
+            return cipher().decrypt(value.encode()).decode()
+        except InvalidToken:
+            raise ImproperlyConfigured(
+                "stored credentials were encrypted with another SECRET_KEY: put the old one into SECRET_KEY_FALLBACKS"
+            ) from None
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Encrypt."""
+        text = super().get_prep_value(value)
+        return cipher().encrypt(text.encode()).decode() if text else text

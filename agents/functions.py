@@ -1,0 +1,137 @@
+"""SWAIG functions of stored agents: their arguments are checked, then reply, match or transfer answers."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jsonschema_rs
+import orjson
+
+from agents.definition import Function, MatchHandler, Outcome
+from agents.document import document
+from agents.templating import Template, TemplateTree
+
+NO_REPLY = "Action completed."  # what the SDK says for an empty result
+TRANSFER_REPLY = "Connecting you now."
+UNREACHABLE_REPLY = "I'm sorry, I can't connect you there right now."
+MAX_PROBLEMS = 3  # a model corrects a few mistakes at a time
+VALIDATORS = 4096  # compiled schemas that are kept, about 10 kB each
+
+
+class Result(NamedTuple):
+    """What a function answers (the JSON of SWAIG), its outcome for the log, and a detail for people only."""
+
+    answer: dict[str, Any]
+    outcome: str = "ok"
+    detail: str = ""
+
+
+class PreparedOutcome:
+    """An outcome with its templates parsed."""
+
+    __slots__ = ("actions", "post_process", "reply", "transfer")
+
+    def __init__(self, outcome: Outcome):
+        fallback = TRANSFER_REPLY if outcome.transfer else NO_REPLY
+        self.reply = Template(outcome.reply if outcome.reply is not None else fallback)
+        self.actions = TemplateTree(outcome.actions)
+        self.transfer = outcome.transfer
+        self.post_process = outcome.post_process
+
+    def result(self, values: Mapping[str, Any], url_of: Callable[[str], str | None]) -> Result:
+        """The answer for these values. `url_of` gives the public URL of an agent, None if it has no route."""
+        answer: dict[str, Any] = {"response": self.reply.fill(values)}
+        actions = self.actions.fill(values)
+        if self.transfer:
+            url = url_of(self.transfer)
+            if url is None:
+                return Result({"response": UNREACHABLE_REPLY}, "error", f"{self.transfer} has no route to transfer to")
+            # As the SDK's FunctionResult.swml_transfer(final=True) does.
+            actions = [*actions, {"SWML": document({"transfer": {"dest": url}}), "transfer": "true"}]
+        if actions:
+            answer["action"] = actions
+            if self.post_process:
+                answer["post_process"] = True
+        return Result(answer, detail=f"to {self.transfer}" if self.transfer else "")
+
+
+class PreparedFunction:
+    """A function of one version, ready to be called."""
+
+    __slots__ = ("argument", "cases", "default", "name", "schema", "secure", "words")
+
+    def __init__(self, name: str, function: Function):
+        self.name = name
+        self.secure = function.secure
+        self.schema = orjson.dumps(function.parameters)
+        properties = function.parameters["properties"]
+        self.words = {key: str(about.get("description", "")) for key, about in properties.items() if isinstance(about, dict)}
+        handler = function.handler
+        self.argument: str | None = None
+        self.cases: dict[str, PreparedOutcome] = {}
+        if isinstance(handler, MatchHandler):
+            self.argument = handler.match.argument
+            self.cases = {value.strip().casefold(): PreparedOutcome(case) for value, case in handler.match.cases.items()}
+            self.default = PreparedOutcome(handler.match.default)
+        else:
+            self.default = PreparedOutcome(handler)
+
+    def call(self, values: Mapping[str, Any], url_of: Callable[[str], str | None]) -> Result:
+        """Check the arguments and answer. Wrong arguments are an answer too: the model asks the caller again."""
+        arguments = values["args"]
+        validator = validator_of(self.schema)
+        if not validator.is_valid(arguments):
+            problems = self.problems(validator, arguments)
+            return Result(
+                {"response": f"I can't do that yet: {problems}. Ask the caller, then call {self.name} again."},
+                "invalid_arguments",
+                problems,
+            )
+        outcome = self.default
+        if self.argument is not None:
+            value = arguments.get(self.argument)
+            outcome = self.cases.get(str(value).strip().casefold(), outcome)
+        return outcome.result(values, url_of)
+
+    def problems(self, validator: jsonschema_rs.Validator, arguments: dict[str, Any]) -> str:
+        """What is missing or wrong, in a sentence that a model can act on."""
+        found = []
+        for error in validator.iter_errors(arguments):
+            path = [str(part) for part in error.instance_path]
+            kind = error.kind
+            if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
+                path.append(str(kind.property))
+                problem = "is missing"
+            else:
+                problem = "is wrong: " + error.message
+            name = ".".join(path)
+            words = self.words.get(name, "")
+            about = f"{name} ({words})" if words else name or "the arguments"
+            found.append(f"{about} {problem}")
+            if len(found) == MAX_PROBLEMS:
+                break
+        return "; ".join(found)
+
+
+@lru_cache(maxsize=VALIDATORS)
+def validator_of(schema: bytes) -> jsonschema_rs.Validator:
+    """The compiled form of a JSON Schema; made at its first use, shared by equal ones."""
+    return jsonschema_rs.validator_for(orjson.loads(schema))
+
+
+def arguments_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A SWAIG request's arguments: `argument.parsed[0]`, else `argument.raw`, else `arguments` (CONTRACT.md, 2.3)."""
+    argument = body.get("argument")
+    found: Any = None
+    if isinstance(argument, dict):
+        parsed = argument.get("parsed")
+        if isinstance(parsed, list) and parsed:
+            found = parsed[0]
+        elif isinstance(raw := argument.get("raw"), str) and raw:
+            try:
+                found = orjson.loads(raw)
+            except ValueError:
+                found = {}
+    if found is None:
+        found = body.get("arguments")
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,130 @@
+"""Agents that are built here: one prepared version of a definition answers for itself."""
+
+import re
+import secrets
+from typing import Any
+
+import orjson
+
+from agents.definition import FUNCTION_NAME, AgentDefinition
+from agents.document import PreparedDocument
+from agents.functions import PreparedFunction, arguments_of
+from agents.tokens import FOR_POST_PROMPT, TOKEN_SECONDS, TokenKey, for_function
+from agents.wire import MALFORMED, AgentRequest, Answer, fault
+
+CONVERSATION_ID = re.compile(r"[A-Za-z0-9._-]{1,256}\Z")
+DENIED = orjson.dumps(
+    {
+        "response": "I'm sorry, the security token for this function is invalid or expired. "
+        "I cannot execute this action."
+    }
+)
+NO_CALL: dict[str, Any] = {}
+
+
+class StoredVersion:
+    """One version of a stored agent, ready to answer."""
+
+    __slots__ = ("document", "functions", "key", "number")
+
+    def __init__(self, number: int, definition: AgentDefinition, key: TokenKey):
+        self.number = number
+        self.key = key
+        self.document = PreparedDocument(definition)
+        self.functions = {name: PreparedFunction(name, function) for name, function in definition.functions.items()}
+
+    async def answer(self, request: AgentRequest) -> Answer:
+        """Answer a request to this agent, whatever its sub-path."""
+        sub_path = request.sub_path
+        if sub_path == "check_for_input":
+            return self.check_for_input(request)
+        if sub_path == "debug_events":
+            return self.debug_events(request)
+        if request.method == "POST":
+            if sub_path == "swaig":
+                return self.swaig(request)
+            if sub_path == "post_prompt":
+                return self.post_prompt(request)
+            if fault_answer := body_fault(request.body):
+                return fault_answer
+        return self.swml(request)
+
+    def swml(self, request: AgentRequest) -> Answer:
+        """The document, with fresh tokens for this call; a request that names none gets tokens for one made up."""
+        purposes = self.document.purposes
+        tokens = []
+        if purposes:
+            call_id = request.call_id or secrets.token_urlsafe(16)
+            tokens = self.key.mint(self.number, int(request.now) + TOKEN_SECONDS, purposes, call_id)
+        return Answer(200, self.document.splice(request.url, tokens))
+
+    def swaig(self, request: AgentRequest) -> Answer:
+        """A function call. Whatever the model can mend is a 200 whose `response` says so (CONTRACT.md, 2.3)."""
+        body = request.body
+        name = body.get("function") if isinstance(body, dict) else None
+        if not name or not isinstance(name, str):
+            return fault(400, "Missing function name")
+        if not FUNCTION_NAME.match(name):
+            return fault(400, f"Invalid function name format: '{name[:100]}'")
+        function = self.functions.get(name)
+        if function is None:
+            detail = f"Function '{name}' not found"
+            return Answer(200, orjson.dumps({"response": detail}), "not_found", detail, name)
+        if function.secure and request.claim != for_function(name):
+            return Answer(200, DENIED, "denied", "no valid token for this function and call", name)
+        result = function.call(values_of(body), request.url_of)
+        return Answer(200, orjson.dumps(result.answer), result.outcome, result.detail, name)
+
+    def post_prompt(self, request: AgentRequest) -> Answer:
+        """The summary of a call that has ended; the routing log keeps it (CONTRACT.md, 2.4)."""
+        body = request.body if isinstance(request.body, dict) else {}
+        in_url, in_body = request.query.get("call_id"), body.get("call_id")
+        if in_url and in_body and in_url != in_body:
+            return fault(400, "The call_id in the URL and the body differ")
+        if request.claim != FOR_POST_PROMPT:
+            return fault(403, "Invalid or missing token", "denied")
+        return Answer(200, b'{"success":true}')
+
+    def check_for_input(self, request: AgentRequest) -> Answer:
+        """Text input from outside: there never is any, as in the reference (CONTRACT.md, 2.2)."""
+        conversation: Any = request.query.get("conversation_id")
+        if request.method == "POST":
+            if request.body is MALFORMED:
+                return fault(400, "Invalid JSON in request body")
+            conversation = request.body.get("conversation_id") if isinstance(request.body, dict) else None
+        if conversation is None or conversation == "":
+            return fault(400, "Missing conversation_id parameter")
+        if not isinstance(conversation, str) or not CONVERSATION_ID.match(conversation):
+            return fault(400, "Invalid conversation_id format")
+        answer = {"status": "success", "conversation_id": conversation, "new_input": False, "messages": []}
+        return Answer(200, orjson.dumps(answer))
+
+    def debug_events(self, request: AgentRequest) -> Answer:
+        """What the platform tells about a call while it runs; the routing log keeps it."""
+        if request.method != "POST":
+            return fault(405, "POST required")._replace(allow="POST")
+        return body_fault(request.body) or Answer(200, b'{"status":"ok"}')
+
+
+def body_fault(body: Any) -> Answer | None:
+    """A 400 for a body that is there and is not a JSON object."""
+    if body is None or isinstance(body, dict):
+        return None
+    return fault(400, "Invalid JSON" if body is MALFORMED else "Body must be a JSON object")
+
+
+def values_of(body: dict[str, Any]) -> dict[str, Any]:
+    """What the templates of replies and actions can name."""
+    call = body.get("call")
+    call = call if isinstance(call, dict) else NO_CALL
+    return {
+        "args": arguments_of(body),
+        "global_data": body.get("global_data"),
+        "meta_data": body.get("meta_data"),
+        "call": {
+            "id": body.get("call_id"),
+            "from": body.get("caller_id_num") or call.get("from"),
+            "name": body.get("caller_id_name"),
+            "to": call.get("to"),
+        },
+    }

@@ -1,0 +1,103 @@
+"""`${args.x}` in replies and actions: parsed once per version, filled in per request."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+NAMESPACES = ("args", "global_data", "meta_data", "call")
+PLACEHOLDER = re.compile(r"\$\{([a-z_]+)((?:\.[A-Za-z0-9_-]+)+)\}")
+ANY_PLACEHOLDER = re.compile(r"\$\{([^}]*)\}?")
+
+
+class Template:
+    """A text with placeholders. What is not there is filled in as nothing; objects and lists as JSON."""
+
+    __slots__ = ("pieces", "text")
+
+    def __init__(self, text: str):
+        self.text = text
+        # Literal texts alternate with paths: ("On ", ("args", "day"), " we have …").
+        self.pieces: list[str | tuple[str, ...]] = []
+        end = 0
+        for found in PLACEHOLDER.finditer(text):
+            if found[1] in NAMESPACES:
+                self.pieces += [text[end : found.start()], (found[1], *found[2][1:].split("."))]
+                end = found.end()
+        self.pieces.append(text[end:])
+
+    def check_namespaces(self) -> None:
+        """Raise `ValueError` for a placeholder that would be left as it stands."""
+        for found in ANY_PLACEHOLDER.finditer(self.text):
+            whole = PLACEHOLDER.fullmatch(found[0])
+            if not whole or whole[1] not in NAMESPACES:
+                known = ", ".join(f"${{{name}.…}}" for name in NAMESPACES)
+                raise ValueError(f"{found[0]} is not known here: use {known}")
+
+    def arguments(self) -> list[str]:
+        """Names of the arguments that it mentions."""
+        return [piece[1] for piece in self.pieces if isinstance(piece, tuple) and piece[0] == "args"]
+
+    def fill(self, values: Mapping[str, Any]) -> str:
+        """The text for these values: one mapping for each namespace."""
+        if len(self.pieces) == 1:
+            return self.text
+        return "".join(piece if isinstance(piece, str) else spoken(look_up(values, piece)) for piece in self.pieces)
+
+
+class TemplateTree:
+    """A JSON value whose strings are templates."""
+
+    __slots__ = ("constant", "tree")
+
+    def __init__(self, value: Any):
+        self.tree = self.parse(value)
+        self.constant = self.tree is value
+
+    def parse(self, value: Any) -> Any:
+        """The value with each string that has a placeholder replaced by its template; itself if there is none."""
+        if isinstance(value, str):
+            template = Template(value)
+            return template if len(template.pieces) > 1 else value
+        if isinstance(value, dict):
+            parsed = {key: self.parse(item) for key, item in value.items()}
+            return parsed if any(parsed[key] is not value[key] for key in value) else value
+        if isinstance(value, list):
+            items = [self.parse(item) for item in value]
+            return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+        return value
+
+    def fill(self, values: Mapping[str, Any]) -> Any:
+        """The JSON value for these values."""
+        return self.tree if self.constant else fill_tree(self.tree, values)
+
+
+def fill_tree(tree: Any, values: Mapping[str, Any]) -> Any:
+    """Fill in every template inside a parsed tree."""
+    if isinstance(tree, Template):
+        return tree.fill(values)
+    if isinstance(tree, dict):
+        return {key: fill_tree(item, values) for key, item in tree.items()}
+    if isinstance(tree, list):
+        return [fill_tree(item, values) for item in tree]
+    return tree
+
+
+def look_up(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    """The value at a path, or None."""
+    found: Any = values
+    for name in path:
+        if not isinstance(found, Mapping) or name not in found:
+            return None
+        found = found[name]
+    return found
+
+
+def spoken(value: Any) -> str:
+    """A value as it is put into a sentence."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    return orjson.dumps(value, default=str).decode()

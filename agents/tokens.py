@@ -1,0 +1,63 @@
+"""Function tokens: proof that a document of ours, for this call, handed out this function's URL.
+
+A token is the hexadecimal form of 24 bytes: the version's number and the time of expiry (both 4 bytes, big-endian;
+seconds since 1970), then the first 16 bytes of HMAC-SHA256 over those 8 bytes, the purpose and the call id. The key is
+derived from the master secret and the agent's name, so a token of one agent is nothing to another.
+"""
+
+import hmac
+import struct
+from collections.abc import Iterable
+
+TOKEN_SECONDS = 24 * 60 * 60  # a call that lasts longer than a day keeps talking, without functions
+HEAD = struct.Struct(">II")
+MAC_BYTES = 16
+TOKEN_CHARACTERS = 2 * (HEAD.size + MAC_BYTES)
+
+FOR_DEFAULTS = b"defaults"  # SWAIG.defaults.web_hook_url: names the version, opens no secure function
+FOR_POST_PROMPT = b"post_prompt"
+
+
+def for_function(name: str) -> bytes:
+    """The purpose of a token that opens one function."""
+    return b"function:" + raw(name)
+
+
+def raw(text: str) -> bytes:
+    """A text's bytes, also of one that is no UTF-8: callers choose call ids."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+class TokenKey:
+    """Mints and checks the tokens of one agent."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, master_secret: str, agent: str):
+        self.key = hmac.digest(master_secret.encode(), b"agent:" + agent.encode(), "sha256")
+
+    def mint(self, version: int, expires: int, purposes: Iterable[bytes], call_id: str) -> list[bytes]:
+        """A token for each purpose, for one call."""
+        head = HEAD.pack(version, expires)
+        call = b"\0" + raw(call_id)
+        key = self.key
+        digest = hmac.digest
+        return [(head + digest(key, head + purpose + call, "sha256")[:MAC_BYTES]).hex().encode() for purpose in purposes]
+
+    def version_of(self, token: str, purpose: bytes, call_ids: Iterable[str], now: float) -> int | None:
+        """The version that a token names, or None if it is not ours, too old, or not for this purpose and call."""
+        if len(token) != TOKEN_CHARACTERS:
+            return None
+        try:
+            given = bytes.fromhex(token)
+        except ValueError:
+            return None
+        head, mac = given[: HEAD.size], given[HEAD.size :]
+        version, expires = HEAD.unpack(head) if len(given) == HEAD.size + MAC_BYTES else (0, 0)
+        if expires < now:
+            return None
+        for call_id in call_ids:
+            expected = hmac.digest(self.key, head + purpose + b"\0" + raw(call_id), "sha256")[:MAC_BYTES]
+            if hmac.compare_digest(mac, expected):
+                return int(version)
+        return None

@@ -1,0 +1,47 @@
+"""What an agent is asked and what it answers: the same two values for every kind of agent."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+# What stands behind an agent's route. `sip` is the registry's, `mcp` comes with step 2.
+SUB_PATHS = frozenset({"swaig", "post_prompt", "check_for_input", "debug", "debug_events", "mcp", "sip"})
+
+MALFORMED = object()  # the body of a request whose bytes are not JSON
+
+
+class AgentRequest(NamedTuple):
+    """A request to an agent whose sender, content type and size have been checked."""
+
+    sub_path: str  # "" for the document, else one of SUB_PATHS
+    method: str  # GET or POST
+    query: Mapping[str, str]
+    body: Any  # parsed JSON, None if there was none, MALFORMED if it was not JSON
+    call_id: str  # "" if the request names no call
+    claim: bytes | None  # the purpose that its token proved, None without a good token
+    url: bytes  # the agent's public URL with its credentials, no slash at its end
+    url_of: Callable[[str], str | None]  # public URL, with credentials, of another agent by name
+    now: float  # seconds since 1970
+
+
+class Answer(NamedTuple):
+    """What goes back to the platform, and what the routing log says about it."""
+
+    status: int
+    body: bytes
+    outcome: str = "ok"
+    detail: str = ""
+    function: str = ""
+    location: str = ""  # of a redirect
+    allow: str = ""  # of a 405
+
+
+def fault(status: int, message: str, outcome: str = "invalid", *, function: str = "") -> Answer:
+    """An answer `{"error": message}`, the reference's shape for a refused request."""
+    return Answer(status, error_body(message), outcome, message, function)
+
+
+def error_body(message: str) -> bytes:
+    """`{"error": …}` as bytes."""
+    return orjson.dumps({"error": message})

@@ -1,0 +1,119 @@
+"""What runs beside the requests of a worker: listener and writer, from the server's first moment to its last."""
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+
+from django.conf import settings
+from django.utils import timezone
+
+from registry.dispatcher import Dispatcher, Tables
+from registry.events.masking import Masker
+from registry.events.record import Recorder
+from registry.events.spool import Spool
+from registry.events.writer import Writer
+from registry.http import Receive, Scope, Send
+from registry.listener import Listener
+from registry.probes import Probes
+from registry.public_url import PublicUrl
+from registry.table import Credentials
+from registry.workers import Heart
+
+logger = logging.getLogger(__name__)
+
+
+def replica_name() -> str:
+    """This replica's name: `serve` gives it to its workers; alone, a process is its own replica."""
+    return os.environ.get("SWITCHBOARD_REPLICA") or f"{socket.gethostname()}-{secrets.token_hex(3)}"
+
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Services:
+    """A worker's parts, wired together."""
+
+    def __init__(self) -> None:
+        self.replica = replica_name()
+        self.tables = Tables()
+        self.spool = Spool(settings.SPOOL_DIR, f"{self.replica}-{os.getpid()}", settings.SPOOL_SEGMENT_BYTES)
+        self.writer = Writer(self.spool)
+        heart = Heart(self.replica, timezone.now())
+        self.listener = Listener(self.tables, heart, lambda: self.spool.pending, lambda: self.writer.last_error)
+        self.probes = Probes(self.tables, self.checks)
+        recorder = Recorder(self.spool, self.replica, Masker(settings.MASKED_KEYS), settings.EXCERPT_BYTES)
+        password = settings.SWML_BASIC_AUTH_PASSWORD
+        self.dispatcher = Dispatcher(
+            self.tables,
+            recorder,
+            PublicUrl(settings.PUBLIC_URL, settings.ALLOWED_HOSTS, settings.TRUSTED_PROXIES),
+            fleet=Credentials.of(settings.SWML_BASIC_AUTH_USER, password) if password else None,
+            fleet_key=settings.SIGNALWIRE_SIGNING_KEY,
+        )
+
+    def checks(self) -> dict[str, str]:
+        """What /ready tells besides: calls go on without the database, so its absence is said but is no reason."""
+        return {
+            "database": "away" if self.listener.last_error else "ok",
+            "log": "waiting" if self.writer.last_error else "ok",
+        }
+
+    def start(self) -> None:
+        """Start listener and writer."""
+        self.listener.start()
+        self.writer.start()
+
+    def stop(self) -> None:
+        """Stop them; the spool is drained first."""
+        self.writer.stop(settings.DRAIN_SECONDS)
+        self.listener.stop(settings.DRAIN_SECONDS)
+        if not self.writer.thread.is_alive():
+            self.spool.close()
+
+
+class Background:
+    """ASGI middleware: starts the services with the server's lifespan or, where there is none, at the first connection.
+
+    `make_app` gets the services, which exist only in a process that really serves.
+    """
+
+    def __init__(self, make_app: Callable[[Services], App]):
+        self.make_app = make_app
+        self.app: App | None = None
+        self.services: Services | None = None
+        self.starting = threading.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on but the lifespan."""
+        if scope["type"] == "lifespan":
+            await self.lifespan(receive, send)
+            return
+        await (self.app or await self.start())(scope, receive, send)
+
+    async def start(self) -> App:
+        """Start the services and wait for the first routing table; without one, calls are refused with a 503."""
+        with self.starting:
+            if self.services is None:
+                self.services = Services()
+                self.services.start()
+                self.app = self.make_app(self.services)
+            app, listener = self.app, self.services.listener
+        if not await asyncio.to_thread(listener.loaded.wait, settings.TABLE_SECONDS):
+            logger.error("No routing table yet: %s", listener.last_error or "the database is slow")
+        assert app is not None
+        return app
+
+    async def lifespan(self, receive: Receive, send: Send) -> None:
+        """The server's start and stop."""
+        await receive()
+        await self.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if self.services is not None:
+            self.services.probes.draining = True
+            await asyncio.to_thread(self.services.stop)
+        await send({"type": "lifespan.shutdown.complete"})

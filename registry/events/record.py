@@ -1,0 +1,109 @@
+"""From a request and its answer to one line of the routing log."""
+
+import random
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from agents.wire import MALFORMED
+from registry.events.masking import Masker, mask_line
+from registry.events.spool import Spool
+from registry.table import Step
+
+MAX_FIELD = 256  # characters of a field that callers choose
+
+
+class Excerpts(NamedTuple):
+    """A request's body and what was parsed of it, and the answer's body (JSON); empty where there is none."""
+
+    body: bytes = b""
+    parsed: Any = None
+    answer: bytes = b""
+
+
+class Recorder:
+    """Writes events to this process's spool: once serialised, in the form that the database reads."""
+
+    def __init__(self, spool: Spool, replica: str, masker: Masker, excerpt_bytes: int):
+        self.spool = spool
+        self.replica = replica
+        self.masker = masker
+        self.excerpt_bytes = excerpt_bytes
+
+    def record(self, fields: Mapping[str, Any], steps: list[Step], excerpts: Excerpts) -> None:
+        """Append one event; `fields` are columns of RoutingEvent.
+
+        Never raises: a log that cannot be written, because the disk is full say, must not cost a caller the answer.
+        """
+        event = {
+            "id": uuid7(),
+            "replica": self.replica,
+            **fields,
+            "steps": steps,
+            "request": self.request(excerpts),
+            "response": self.answer(excerpts.answer),
+        }
+        try:
+            line = orjson.dumps(event)
+        except orjson.JSONEncodeError:
+            line = orjson.dumps(printable(event), default=str)
+        self.spool.append(one_line(mask_line(line)))
+
+    def request(self, excerpts: Excerpts) -> Any:
+        """The body as JSON where it is, else as text; masked, and cut where it is long."""
+        body, parsed = excerpts.body, excerpts.parsed
+        if not body:
+            return None
+        if parsed is MALFORMED or len(body) > self.excerpt_bytes:
+            return self.masker.text(body[: self.excerpt_bytes]).decode(errors="replace")
+        if self.masker.suspect.search(body):
+            return self.masker.value(parsed)
+        if b"\n" in body or b"\\u" in body or b"\r" in body:
+            return parsed  # re-encoded: one line, and no half surrogates
+        return orjson.Fragment(body)
+
+    def answer(self, body: bytes) -> Any:
+        """The answer, which we have made ourselves."""
+        if not body:
+            return None
+        if len(body) > self.excerpt_bytes:
+            return self.masker.text(body[: self.excerpt_bytes]).decode(errors="replace")
+        if self.masker.suspect.search(body):
+            return self.masker.value(orjson.loads(body))
+        return orjson.Fragment(body)
+
+
+def one_line(line: bytes) -> bytes:
+    """The line with its end. NUL is the one character of JSON that Postgres cannot hold: it is replaced."""
+    if b"\\u0000" in line:
+        line = line.replace(b"\\u0000", b"\\ufffd")
+    return line + b"\n"
+
+
+def printable(value: Any) -> Any:
+    """A value whose texts are valid UTF-8: half surrogates are replaced."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {printable(key): printable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [printable(item) for item in value]
+    if isinstance(value, Step):
+        return {"rule": value.rule, "detail": printable(value.detail), "ok": value.ok}
+    if isinstance(value, orjson.Fragment):
+        return None
+    return value
+
+
+def uuid7() -> str:
+    """A UUIDv7 (RFC 9562, 5.7, with sub-millisecond time in rand_a as 6.2 allows), as 32 hexadecimal digits."""
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    value = (milliseconds << 80) | (0x7 << 76) | ((rest * 4096 // 1_000_000) << 64) | (0b10 << 62) | random.getrandbits(62)
+    return f"{value:032x}"
+
+
+def short(value: Any) -> str:
+    """A field that a caller chose: text of bounded length, nothing for what is no text."""
+    return value[:MAX_FIELD] if isinstance(value, str) else ""

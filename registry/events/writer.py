@@ -1,0 +1,141 @@
+"""From the spool into the database, in batches, exactly once."""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+
+import psycopg
+from django.conf import settings
+from django.db import Error, connection, connections
+
+from registry.events.spool import Segment, Spool
+from registry.models import RoutingEvent
+
+logger = logging.getLogger(__name__)
+BATCH_BYTES = 1024 * 1024  # about a thousand events, 50 ms of the database's time
+ADOPT_SECONDS = 30  # between two looks for what dead processes left
+RETRY_SECONDS = (0.2, 0.5, 1, 2, 5)  # while the database is away
+QUARANTINE = ".quarantine"
+
+# Temporary: of this connection, in no backup, emptied (not deleted row by row) at each commit.
+STAGING = "CREATE TEMP TABLE IF NOT EXISTS event_staging (line text) ON COMMIT DELETE ROWS"
+# Control characters cannot stand in JSON, so with them as CSV's marks each line is read as it is.
+COPY = r"COPY event_staging FROM STDIN (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02', ESCAPE E'\x02')"
+COLUMNS = [field.column for field in RoutingEvent._meta.concrete_fields]
+TYPES = {"uuid": "uuid", "integer": "integer", "smallint": "smallint", "jsonb": "jsonb"}
+
+
+def move_statement() -> str:
+    """The statement that moves staged lines into the log; a line that is there already is skipped."""
+    names = ", ".join(f'"{column}"' for column in COLUMNS)
+    typed = ", ".join(
+        f'"{field.column}" {TYPES.get(str(field.db_type(connection)), "text")}'
+        for field in RoutingEvent._meta.concrete_fields
+    )
+    return (
+        f"INSERT INTO {RoutingEvent._meta.db_table} ({names}) "  # noqa: S608 - our own column names
+        f"SELECT {names} FROM event_staging, jsonb_to_record(line::jsonb) AS event({typed}) ON CONFLICT DO NOTHING"
+    )
+
+
+@dataclass
+class Writer:
+    """A thread that drains the spool. If the database is away it waits: the spool holds everything."""
+
+    spool: Spool
+    last_error: str = ""
+    quarantined: int = 0
+
+    def __post_init__(self) -> None:
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.run, name="event writer", daemon=True)
+        self.adopted_at = 0.0
+
+    def start(self) -> None:
+        """Begin to drain."""
+        self.thread.start()
+
+    def stop(self, seconds: float) -> None:
+        """Drain what is there, within that time, and end."""
+        self.stopping.set()
+        self.thread.join(seconds)
+
+    def run(self) -> None:
+        """Drain until told to stop and the spool is empty; after a failure wait and try again."""
+        failures = 0
+        while True:
+            ending = self.stopping.is_set()
+            try:
+                self.drain()
+                failures, self.last_error = 0, ""
+            except (Error, psycopg.Error, OSError) as error:
+                self.last_error = f"events wait for the database: {str(error).splitlines()[0] if str(error) else error!r}"
+                if failures == 0:
+                    logger.warning("%s", self.last_error)
+                connections.close_all()
+                failures += 1
+            except Exception:  # the log must outlive its own bugs
+                logger.exception("The event writer failed and tries again")
+                failures += 1
+            if ending:
+                break
+            self.stopping.wait(RETRY_SECONDS[min(failures, len(RETRY_SECONDS)) - 1] if failures else settings.WRITER_SECONDS)
+        connections.close_all()
+
+    def drain(self) -> None:
+        """Move all that is spooled now into the database."""
+        for segment in self.spool.segments():
+            self.drain_segment(segment)
+            if segment is not self.spool.current and not segment.pending:
+                self.spool.drop(segment)
+        if time.monotonic() - self.adopted_at > ADOPT_SECONDS:
+            for segment in self.spool.abandoned():
+                logger.info("Draining %s, which a dead process left", segment.path.name)
+                self.drain_segment(segment)
+                segment.remove()
+            self.adopted_at = time.monotonic()
+
+    def drain_segment(self, segment: Segment) -> None:
+        """Move one segment's whole lines."""
+        while batch := segment.read(BATCH_BYTES):
+            self.store(batch, segment)
+            segment.drained += len(batch)
+
+    def store(self, batch: bytes, segment: Segment) -> None:
+        """Store a batch; one that the database refuses is halved until the bad line is alone, and put aside."""
+        try:
+            copy_batch(batch)
+        except (Error, psycopg.Error) as error:
+            if not is_refusal(error):
+                raise
+            lines = batch.splitlines(keepends=True)
+            if len(lines) > 1:
+                middle = len(lines) // 2
+                self.store(b"".join(lines[:middle]), segment)
+                self.store(b"".join(lines[middle:]), segment)
+                return
+            self.quarantined += 1
+            logger.error("The database refused an event, which is kept in %s: %s", segment.path.name + QUARANTINE, error)  # noqa: TRY400
+            with segment.path.with_name(segment.path.name + QUARANTINE).open("ab") as file:
+                file.write(batch)
+
+
+def copy_batch(batch: bytes) -> None:
+    """One transaction: the bytes as they are into staging, from there into the log."""
+    connection.ensure_connection()
+    raw = connection.connection
+    assert raw is not None
+    with raw.transaction(), raw.cursor() as cursor:
+        cursor.execute(STAGING)
+        with cursor.copy(COPY) as copy:
+            copy.write(batch)
+        cursor.execute(move_statement())
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether the database looked at the data and refused it, rather than being away or busy."""
+    cause = error if isinstance(error, psycopg.Error) else error.__cause__
+    return isinstance(cause, (psycopg.DataError, psycopg.IntegrityError)) or (
+        isinstance(cause, psycopg.errors.ProgramLimitExceeded)
+    )

@@ -1,0 +1,111 @@
+"""The first start, and what `serve` says when it is ready."""
+
+import hashlib
+import hmac
+import shlex
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
+
+from registry import actions
+from registry.actions import Actor
+from registry.errors import NotFound, WrongSecret
+from registry.files import read_fleet
+from registry.models import Installation, Route
+
+EXAMPLE_FLEET = Path(__file__).with_name("example_fleet.yaml")
+EXAMPLE_LOCK = 0x73776269  # of `initialise`: "swbi" in ASCII
+MAX_LISTED = 20  # agents in the banner; `agents` lists all
+
+
+@dataclass
+class Initialised:
+    """What `initialise` found or did."""
+
+    first: bool
+    registered: list[str] = field(default_factory=list)
+
+
+def fingerprint(key: str) -> str:
+    """A mark of a secret key that does not give it away."""
+    return hmac.new(key.encode(), b"switchboard installation", hashlib.sha256).hexdigest()
+
+
+def initialise(*, example: bool, by: Actor) -> Initialised:
+    """Make this database ours, or check that it is: `WrongSecret` if it belongs to another secret key.
+
+    The very first time, and only then, the example fleet is registered if `example` says so.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [EXAMPLE_LOCK])
+        installation = Installation.objects.first()
+        if installation is not None:
+            check_secret(installation)
+            return Initialised(first=False)
+        Installation.objects.create(secret_fingerprint=fingerprint(settings.SECRET_KEY))
+        entries = read_fleet(EXAMPLE_FLEET) if example else []
+        for entry in entries:
+            actions.register(entry.name, entry.route, entry.definition, sip=entry.sip, by=by, note="example")
+        return Initialised(first=True, registered=[entry.name for entry in entries])
+
+
+def check_secret(installation: Installation) -> None:
+    """Compare the fingerprints; a key that was changed on purpose (with the old one as fallback) is taken over."""
+    if installation.secret_fingerprint == fingerprint(settings.SECRET_KEY):
+        return
+    if installation.secret_fingerprint in {fingerprint(key) for key in settings.SECRET_KEY_FALLBACKS}:
+        installation.secret_fingerprint = fingerprint(settings.SECRET_KEY)
+        installation.save(update_fields=["secret_fingerprint"])
+        return
+    raise WrongSecret(
+        "this database belongs to another SECRET_KEY: with this one no credential could be read and every token of a "
+        "running call would be refused. Give all replicas the same SECRET_KEY (or SECRET_KEY_FILE); to change the key, "
+        "put the old one into SECRET_KEY_FALLBACKS."
+    )
+
+
+def banner(base_url: str, *, first: bool) -> str:
+    """What `serve` prints when it is ready: the agents' URLs, a sign-in hint, a curl line that works when pasted.
+
+    Credentials are shown on the first start and on a terminal; a log gets a command that fetches them instead.
+    """
+    base_url = settings.PUBLIC_URL or base_url
+    routes = list(Route.objects.select_related("agent").filter(enabled=True)[: MAX_LISTED + 1])
+    lines = [f"Switchboard is ready at {base_url}", ""]
+    width = max((len(route.agent.name) for route in routes), default=0)
+    lines += [f"  {route.agent.name:<{width}}  {base_url}{route.path}" for route in routes[:MAX_LISTED]]
+    if len(routes) > MAX_LISTED:
+        lines.append("  … and more: python3 manage.py agents")
+    if not routes:
+        lines.append("  No agent is registered yet: python3 manage.py register NAME --route /path --file agent.yaml")
+    lines += ["", f"  Sign in at {base_url}/dashboard/" + sign_in_hint()]
+    if routes:
+        chosen = next((route for route in routes if route.path == "/sales"), routes[0])
+        lines += ["", "  Ask an agent for its document, as the telephony platform does:", "", f"  {curl(chosen, base_url, first)}"]
+    return "\n".join([*lines, ""])
+
+
+def sign_in_hint() -> str:
+    """How to get an account, if nobody has one."""
+    if get_user_model().objects.exists():
+        return ""
+    return " after making your account: python3 manage.py createsuperuser"
+
+
+def curl(route: Route, base_url: str, first: bool) -> str:
+    """A line for the shell that asks for an agent's document."""
+    target = shlex.quote(f"{base_url}{route.path}")
+    if first or sys.stdout.isatty():
+        try:
+            user, password = actions.reveal_credentials(route.agent.name, by=Actor("serve", "serve"))
+        except NotFound as error:
+            return f"(no credentials: {error})"
+        return f"curl -u {shlex.quote(f'{user}:{password}')} {target}"
+    python, manage = shlex.quote(sys.executable), shlex.quote(str(settings.BASE_DIR / "manage.py"))
+    folder = f"DATA_DIR={shlex.quote(str(settings.DATA_DIR))} "
+    return f'curl -u "$({folder}{python} {manage} credentials {route.agent.name})" {target}'

@@ -1,0 +1,101 @@
+"""What the registry's commands have in common: --json, errors in one line with an exit code, the actor."""
+
+import getpass
+import json
+import os
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
+
+from registry.actions import Actor, Change
+from registry.errors import RegistryError
+
+# Exit codes: 0 done, 1 refused, 2 wrong usage (argparse's own), 3 the database is away, 4 done, but not everywhere yet.
+REFUSED, AWAY, NOT_EVERYWHERE = 1, 3, 4
+
+
+class RegistryCommand(BaseCommand):
+    """A command over `registry.actions`. Subclasses have `run(options)`, which returns what --json prints."""
+
+    requires_system_checks = []  # a command at 3 a.m. must start quickly
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add --json, and what the subclass takes."""
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
+        self.arguments(parser)
+
+    def arguments(self, parser: CommandParser) -> None:
+        """For subclasses: the command's own arguments."""
+
+    def run(self, options: dict[str, Any]) -> Any:
+        """For subclasses: do it, print unless --json, return what --json prints."""
+        raise NotImplementedError
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Run; refusals become one helpful text and an exit code."""
+        self.quiet = options["json"]
+        try:
+            result = self.run(options)
+        except RegistryError as error:
+            self.fail(str(error), REFUSED, problems=error.problems)
+        except Error as error:
+            self.fail(f"the database is away: {str(error).strip() or error!r}", AWAY)
+        if self.quiet:
+            self.stdout.write(json.dumps(result, indent=2, default=str))
+        if isinstance(result, dict) and result.get("everywhere") is False:
+            raise SystemExit(NOT_EVERYWHERE)
+
+    def fail(self, message: str, code: int, problems: dict[str, str] | None = None) -> None:
+        """End with a message; with --json as JSON on standard output."""
+        if self.quiet:
+            self.stdout.write(json.dumps({"error": message, "problems": problems or {}}, indent=2))
+            raise SystemExit(code)
+        raise CommandError(message, returncode=code)
+
+    def say(self, text: str) -> None:
+        """Print a line for people."""
+        if not self.quiet:
+            self.stdout.write(text)
+
+    def table(self, rows: list[list[str]]) -> None:
+        """Print rows in columns; the first row is the heading."""
+        widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+        for row in rows:
+            self.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+    @property
+    def actor(self) -> Actor:
+        """Whoever runs the command."""
+        try:
+            name = getpass.getuser()
+        except (KeyError, OSError):  # a container's user without a name
+            name = f"uid {os.getuid()}"
+        return Actor(name, "command")
+
+    def report(self, change: Change, sentence: str) -> dict[str, Any]:
+        """Say what an action did; return it for --json."""
+        self.say(sentence)
+        for name, owner in change.skipped.items():
+            self.say(f"  SIP name {name} was skipped: agent {owner} has it")
+        for warning in change.warnings:
+            self.say(f"  Warning: {warning}")
+        if change.credentials:
+            self.say("  Credentials, shown this once: user {} password {}".format(*change.credentials))
+        everywhere = change.everywhere
+        if everywhere:
+            self.say(f"  {str(everywhere)[0].upper()}{str(everywhere)[1:]}")
+        return {
+            "agent": change.agent,
+            "route": change.route,
+            "version": change.version,
+            "sip": change.sip,
+            "sip_skipped": change.skipped,
+            "warnings": change.warnings,
+            "credentials": dict(zip(("user", "password"), change.credentials, strict=True)) if change.credentials else None,
+            "revision": change.revision,
+            "workers": everywhere.live if everywhere else None,
+            "everywhere": everywhere.done if everywhere else None,
+        }
+
+

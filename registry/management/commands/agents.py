@@ -1,0 +1,36 @@
+"""`manage.py agents`: what is registered."""
+
+from typing import Any
+
+from agents.models import Agent
+from registry.management.command import RegistryCommand
+
+
+class Command(RegistryCommand):
+    """List the agents."""
+
+    help = "List the agents with their state, routes, SIP names and live version."
+
+    def run(self, options: dict[str, Any]) -> list[dict[str, Any]]:
+        """List."""
+        agents = Agent.objects.select_related("live").prefetch_related("routes__sip_mappings")
+        rows = [
+            {
+                "name": agent.name,
+                "state": agent.state,
+                "kind": agent.kind,
+                "routes": [route.path for route in agent.routes.all()],
+                "sip": [mapping.username for route in agent.routes.all() for mapping in route.sip_mappings.all()],
+                "version": agent.live.number if agent.live else None,
+            }
+            for agent in agents
+        ]
+        if not rows:
+            self.say("No agent is registered: python3 manage.py register NAME --route /path --file agent.yaml")
+        table = [["NAME", "STATE", "VERSION", "ROUTES", "SIP NAMES"]]
+        table += [
+            [row["name"], row["state"], str(row["version"]), " ".join(row["routes"]), " ".join(row["sip"])] for row in rows
+        ]
+        if rows:
+            self.table(table)
+        return rows

@@ -1,0 +1,83 @@
+"""`manage.py sip`: who answers which SIP name."""
+
+import time
+from argparse import SUPPRESS
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from registry import actions
+from registry.decide import CENTRAL_SIP, Facts, decide
+from registry.loading import Loader
+from registry.management.command import RegistryCommand
+from registry.models import SipMapping
+
+
+class Command(RegistryCommand):
+    """SIP names."""
+
+    help = "Map, unmap, list and test SIP names; choose the default route for names that nobody has."
+
+    def arguments(self, parser: CommandParser) -> None:
+        """map USERNAME /route, unmap USERNAME, list, test ADDRESS, default /route"""
+        parsers = parser.add_subparsers(dest="verb", required=True, metavar="map|unmap|list|test|default")
+        command = parsers.add_parser("map", help="bind a SIP name to a route")
+        command.add_argument("username")
+        command.add_argument("route")
+        parsers.add_parser("unmap", help="remove a SIP name").add_argument("username")
+        parsers.add_parser("list", help="list the SIP names")
+        parsers.add_parser("test", help="who answers an address, and why").add_argument("address")
+        command = parsers.add_parser("default", help="the route for names that nobody has")
+        command.add_argument("route", help="URL path, or none")
+        for command in parsers.choices.values():
+            # Also behind the verb; left alone when it stood before it.
+            command.add_argument("--json", action="store_true", default=SUPPRESS, help="print the result as JSON")
+
+    def run(self, options: dict[str, Any]) -> Any:
+        """Do what the verb says."""
+        return getattr(self, f"run_{options['verb']}")(options)
+
+    def run_map(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Bind a name."""
+        change = actions.register_sip_username(options["username"], options["route"], by=self.actor, wait=True)
+        return self.report(change, f"{change.sip[0]} leads to {change.route} ({change.agent}).")
+
+    def run_unmap(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Remove a name."""
+        change = actions.unregister_sip_username(options["username"], by=self.actor, wait=True)
+        return self.report(change, f"Nobody has the SIP name {change.sip[0]} any more.")
+
+    def run_default(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Choose the default route."""
+        route = None if options["route"] == "none" else options["route"]
+        change = actions.set_default_route(route, by=self.actor, wait=True)
+        sentence = f"SIP names that nobody has lead to {change.route} ({change.agent})." if route else "There is no default route."
+        return self.report(change, sentence)
+
+    def run_list(self, options: dict[str, Any]) -> list[dict[str, Any]]:
+        """List the names."""
+        rows = [
+            {"username": mapping.username, "typed": mapping.typed, "route": mapping.route.path,
+             "agent": mapping.route.agent.name, "source": mapping.source}
+            for mapping in SipMapping.objects.select_related("route__agent")
+        ]  # fmt: skip
+        self.table([["USERNAME", "ROUTE", "AGENT", "SOURCE"], *([r["username"], r["route"], r["agent"], r["source"]] for r in rows)])
+        return rows
+
+    def run_test(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Decide as `POST /sip` would, and say each step."""
+        decision = decide(Loader().next(None), Facts(CENTRAL_SIP, dialled=options["address"]), time.time())
+        for step in decision.steps:
+            self.say(f"  {'ok  ' if step.ok else 'FAIL'}  {step.rule}: {step.detail}")
+        agent = decision.agent.name if decision.agent else None
+        self.say(f"{options['address']} is answered by {agent}." if agent else f"Nobody answers {options['address']}.")
+        steps = [{"rule": step.rule, "detail": step.detail, "ok": step.ok} for step in decision.steps]
+        return {
+            "address": options["address"],
+            "username": decision.sip_user,
+            "outcome": decision.outcome,
+            "agent": agent,
+            "route": decision.route.path if decision.route else None,
+            "fallback": decision.fallback,
+            "steps": steps,
+        }

@@ -1,0 +1,145 @@
+"""What is registered, the feed of its changes, the workers that serve it, and the routing log."""
+
+import pghistory
+from django.db import models
+from django.db.models import Q
+
+from agents.models import Agent
+from registry.triggers import change_feed
+
+
+class Installation(models.Model):
+    """The one row that says which secret key this database belongs to."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    secret_fingerprint = models.CharField(max_length=64)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="one_installation")]
+
+    def __str__(self) -> str:
+        return f"installed {self.created:%Y-%m-%d}"
+
+
+@pghistory.track(pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
+class Route(models.Model):
+    """A URL path that is bound to an agent. Registering again makes a new row."""
+
+    path = models.CharField(max_length=200, unique=True)
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="routes")
+    enabled = models.BooleanField(default=True)
+    default = models.BooleanField(default=False, help_text="takes the calls to SIP names that nobody has")
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["default"], condition=Q(default=True), name="one_default_route")]
+        triggers = change_feed("route")
+
+    def __str__(self) -> str:
+        return self.path
+
+
+@pghistory.track(pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
+class SipMapping(models.Model):
+    """A SIP username that is bound to a route."""
+
+    class Source(models.TextChoices):
+        """Who chose the name."""
+
+        AUTO = "auto"
+        MANUAL = "manual"
+
+    username = models.CharField(max_length=128, unique=True, help_text="in the form in which names are compared")
+    typed = models.CharField(max_length=200)
+    route = models.ForeignKey(Route, models.CASCADE, related_name="sip_mappings")
+    source = models.CharField(max_length=6, choices=Source)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["username"]
+        triggers = change_feed("sip")
+
+    def __str__(self) -> str:
+        return self.username
+
+
+class RegistryChange(models.Model):
+    """A step of the change feed: from this revision on, this agent is another. Written by triggers alone."""
+
+    revision = models.BigIntegerField(primary_key=True)
+    agent_id = models.BigIntegerField(null=True, help_text="null = something that no agent owns: load everything")
+    created = models.DateTimeField()
+
+    class Meta:
+        ordering = ["revision"]
+
+    def __str__(self) -> str:
+        return f"revision {self.revision}"
+
+    @classmethod
+    def newest(cls) -> int:
+        """The newest revision; inside an action that is its own, for it holds the lock."""
+        return cls.objects.order_by("-revision").values_list("revision", flat=True).first() or 0
+
+
+class ServedAgent(Agent):
+    """Agents as the registry sees them: their changes are fed to the workers."""
+
+    class Meta:
+        proxy = True
+        triggers = change_feed("agent")
+
+
+class Worker(models.Model):
+    """A worker's heartbeat."""
+
+    replica = models.CharField(max_length=100)
+    pid = models.PositiveIntegerField()
+    revision = models.BigIntegerField(default=0)
+    spool_bytes = models.BigIntegerField(default=0, help_text="events that are not in the database yet")
+    last_error = models.TextField(blank=True)
+    started = models.DateTimeField()
+    seen = models.DateTimeField()
+
+    class Meta:
+        ordering = ["replica", "pid"]
+        constraints = [models.UniqueConstraint(fields=["replica", "pid"], name="one_heartbeat_per_worker")]
+
+    def __str__(self) -> str:
+        return f"{self.replica}/{self.pid}"
+
+
+class RoutingEvent(models.Model):
+    """One logged request with its decision. Partitioned by day (of the id's time) in the database; never changed."""
+
+    id = models.UUIDField(primary_key=True, help_text="UUIDv7: its time is the event's")
+    replica = models.TextField()
+    kind = models.TextField(help_text="swml, swaig, post_prompt, sip, check_for_input, debug_events or unmatched")
+    method = models.TextField()
+    path = models.TextField()
+    source = models.TextField(help_text="address of the sender")
+    route = models.TextField()
+    agent = models.TextField()
+    version = models.IntegerField(null=True)
+    call_id = models.TextField()
+    sip_user = models.TextField()
+    caller = models.TextField(db_column="from")
+    dialled = models.TextField(db_column="to")
+    function = models.TextField()
+    status = models.SmallIntegerField()
+    outcome = models.TextField()
+    detail = models.TextField()
+    steps = models.JSONField()
+    microseconds = models.IntegerField(help_text="from the request's first byte to just before the answer's")
+    request = models.JSONField(null=True)
+    response = models.JSONField(null=True)
+
+    class Meta:
+        managed = False  # Django cannot say PARTITION BY; see the migration
+        db_table = "registry_routingevent"
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.path} {self.outcome}"

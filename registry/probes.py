@@ -1,0 +1,42 @@
+"""/health and /ready for load balancers (CONTRACT.md, 1.2), answered without the database."""
+
+from collections.abc import Callable
+
+import orjson
+
+from registry.dispatcher import Tables
+from registry.http import JSON_HEADERS, Receive, Scope, Send, respond
+
+PATHS = frozenset({"/health", "/ready"})
+NO_AGENTS = b'{"status":"ok","agents":0,"routes":[]}'
+
+
+class Probes:
+    """Liveness: this process answers. Readiness: its routing table is loaded and it is not about to stop."""
+
+    def __init__(self, tables: Tables, checks: Callable[[], dict[str, str]]):
+        self.tables = tables
+        self.checks = checks  # name → "ok" or what is wrong
+        self.draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a probe."""
+        head = scope["method"] == "HEAD"
+        if not head and scope["method"] != "GET":
+            headers = [*JSON_HEADERS, (b"allow", b"GET, HEAD")]
+            await respond(send, 405, b'{"detail":"Method Not Allowed"}', headers)
+        elif scope["path"] == "/health":
+            table = self.tables.current
+            await respond(send, 200, table.health if table else NO_AGENTS, JSON_HEADERS, head=head)
+        else:
+            status, body = self.readiness()
+            await respond(send, status, body, JSON_HEADERS, head=head)
+
+    def readiness(self) -> tuple[int, bytes]:
+        """Status and body of /ready."""
+        table = self.tables.current
+        checks = {"table": f"revision {table.revision}" if table else "not loaded", **self.checks()}
+        state = "draining" if self.draining else "ready" if table else "starting"
+        agents = len(table.agents) if table else 0
+        body = orjson.dumps({"status": state, "agents": agents, "checks": checks})
+        return (200 if state == "ready" else 503), body

@@ -1,0 +1,134 @@
+"""The routing table: a frozen snapshot of all that is registered, replaced whole by one assignment."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from urllib.parse import quote
+
+import orjson
+
+from agents.stored import StoredVersion
+from agents.tokens import TokenKey
+from agents.wire import SUB_PATHS
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a decision, in words that an operator understands."""
+
+    rule: str  # route, sip, default, fallback, state, version, credentials, signature, host
+    detail: str
+    ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request to an agent must prove, ready to compare."""
+
+    user: str
+    password: str
+    header: bytes = b""  # the usual form of the Authorization header
+    userinfo: str = ""  # the form in URLs, escaped (RFC 3986, 3.2.1)
+
+    @classmethod
+    def of(cls, user: str, password: str) -> "Credentials":
+        """Work out the two forms."""
+        header = b"Basic " + base64.b64encode(f"{user}:{password}".encode())
+        return cls(user, password, header, f"{quote(user, safe='')}:{quote(password, safe='')}")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentEntry:
+    """An agent as it is served: its live version, and those that running calls may still be on."""
+
+    id: int
+    name: str
+    credentials: Credentials | None  # None = nobody can get in
+    signing_key: str  # "" = signatures are not checked
+    key: TokenKey
+    live: StoredVersion | None  # None = its definition cannot be served; `problem` says why
+    versions: Mapping[int, StoredVersion]
+    paused: bytes | None  # the document for new calls while it is paused
+    problem: str = ""
+    live_step: Step = Step("version", "")
+
+
+@dataclass(frozen=True, slots=True)
+class RouteEntry:
+    """A route, the agent behind it, and the step that says so."""
+
+    id: int
+    path: str
+    agent: AgentEntry
+    step: Step
+
+    @property
+    def prefix(self) -> str:
+        """What stands before a sub-path: the route, nothing for the root."""
+        return "" if self.path == "/" else self.path
+
+
+@dataclass(frozen=True)
+class RoutingTable:
+    """All routes and SIP names of one revision."""
+
+    revision: int = 0
+    routes: Mapping[str, RouteEntry] = field(default_factory=lambda: MappingProxyType({}))
+    sip: Mapping[str, RouteEntry] = field(default_factory=lambda: MappingProxyType({}))
+    agents: Mapping[str, RouteEntry] = field(default_factory=lambda: MappingProxyType({}))  # by name: their first route
+    default: RouteEntry | None = None
+
+    def find(self, path: str) -> tuple[RouteEntry, str] | None:
+        """The route that a request path belongs to, and the sub-path behind it; None if nobody's.
+
+        Exact: case counts, one slash at the end does not. Doubled slashes are forgiven behind a route, not in it.
+        """
+        routes = self.routes
+        entry = routes.get(path)
+        if entry is not None:
+            return entry, ""
+        route, _, last = path.rpartition("/")
+        if last == "":  # a slash at the end
+            if (entry := routes.get(route)) is not None:
+                return entry, ""
+            route, _, last = route.rpartition("/")
+        if last in SUB_PATHS and (entry := routes.get(route or "/")) is not None:
+            return entry, last
+        return self.find_doubled(path) if "//" in path else None
+
+    def find_doubled(self, path: str) -> tuple[RouteEntry, str] | None:
+        """The same for a path with doubled slashes: rare, so it may take its time."""
+        path = path.rstrip("/")
+        if (entry := self.routes.get(path)) is not None:
+            return entry, ""
+        route, _, last = path.rpartition("/")
+        route = route.rstrip("/")
+        if last in SUB_PATHS and route and (entry := self.routes.get(route)) is not None:
+            return entry, last
+        return None
+
+    @cached_property
+    def health(self) -> bytes:
+        """The answer of /health (CONTRACT.md, 1.2)."""
+        paths = [entry.path for entry in sorted(self.routes.values(), key=lambda entry: entry.id)]
+        return orjson.dumps({"status": "ok", "agents": len(self.agents), "routes": paths})
+
+    def with_changes(self, revision: int, changed: set[int], entries: list[tuple[RouteEntry, list[str], bool]]) -> "RoutingTable":
+        """The next table: the agents with these ids as `entries` says, all others as they are.
+
+        An entry is a route, the SIP names bound to it, and whether it is the default; the first entry of an agent is
+        where transfers go.
+        """
+        routes = {path: entry for path, entry in self.routes.items() if entry.agent.id not in changed}
+        sip = {name: entry for name, entry in self.sip.items() if entry.agent.id not in changed}
+        agents = {name: entry for name, entry in self.agents.items() if entry.agent.id not in changed}
+        default = self.default if self.default and self.default.agent.id not in changed else None
+        for entry, usernames, is_default in entries:
+            routes[entry.path] = entry
+            agents.setdefault(entry.agent.name, entry)
+            sip.update(dict.fromkeys(usernames, entry))
+            default = entry if is_default else default
+        frozen = MappingProxyType
+        return RoutingTable(revision, frozen(routes), frozen(sip), frozen(agents), default)

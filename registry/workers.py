@@ -1,0 +1,86 @@
+"""Workers' heartbeats: who serves which revision, and whether all of them have reached one."""
+
+import os
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from registry.models import Worker
+
+POLL_SECONDS = 0.02
+FORGET_AFTER = timedelta(hours=1)  # a dead worker's row stays that long for people to see
+
+
+@dataclass(frozen=True)
+class Everywhere:
+    """How far a revision has come: `reached` of `live` workers serve it."""
+
+    revision: int
+    reached: int
+    live: int
+    behind: tuple[str, ...] = ()
+
+    @property
+    def done(self) -> bool:
+        """Whether every live worker has it."""
+        return self.reached == self.live
+
+    def __str__(self) -> str:
+        if not self.live:
+            return f"revision {self.revision}; no worker is running"
+        late = f", not yet on {', '.join(self.behind)}" if self.behind else ""
+        return f"revision {self.revision} on {self.reached}/{self.live} workers{late}"
+
+
+@dataclass
+class Heart:
+    """This process's own heartbeat row."""
+
+    replica: str
+    started: datetime
+    pid: int = 0
+
+    def beat(self, revision: int, spool_bytes: int, last_error: str) -> None:
+        """Say that this worker lives and what it serves."""
+        Worker.objects.update_or_create(
+            replica=self.replica,
+            pid=self.pid or os.getpid(),
+            defaults={
+                "revision": revision,
+                "spool_bytes": spool_bytes,
+                "last_error": last_error[:2000],
+                "started": self.started,
+                "seen": timezone.now(),
+            },
+        )
+
+    def stop(self) -> None:
+        """Take the row away: this worker ends in good order. Others' old rows go with it."""
+        Worker.objects.filter(replica=self.replica, pid=self.pid or os.getpid()).delete()
+        Worker.objects.filter(seen__lt=timezone.now() - FORGET_AFTER).delete()
+
+
+def live_workers() -> QuerySet[Worker]:
+    """Workers that were heard of lately."""
+    return Worker.objects.filter(seen__gte=timezone.now() - timedelta(seconds=settings.WORKER_LIVE_SECONDS))
+
+
+def everywhere(revision: int) -> Everywhere:
+    """How far a revision has come."""
+    workers = list(live_workers())
+    behind = tuple(str(worker) for worker in workers if worker.revision < revision)
+    return Everywhere(revision, len(workers) - len(behind), len(workers), behind)
+
+
+def wait_for(revision: int, seconds: float | None = None) -> Everywhere:
+    """Wait until every live worker serves the revision, at most `settings.EVERYWHERE_SECONDS`."""
+    deadline = time.monotonic() + (settings.EVERYWHERE_SECONDS if seconds is None else seconds)
+    while True:
+        progress = everywhere(revision)
+        if progress.done or time.monotonic() > deadline:
+            return progress
+        time.sleep(POLL_SECONDS)
