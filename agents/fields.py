@@ -1,9 +1,10 @@
-"""A text column that is encrypted at rest."""
+"""Columns that keep secrets, and JSON in its own order."""
 
 import base64
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -23,13 +24,29 @@ else:
     TextField = models.TextField  # generic for the type checker only
 
 
-class EncryptedTextField(TextField):
-    """Text that the database, its backups and its audit rows only hold encrypted. An empty text stays empty."""
+class PlainInMigrations(TextField):
+    """A text column, for migrations nothing else: none of them imports this module."""
 
     def deconstruct(self) -> Any:
-        """For migrations a plain text column, so that none of them imports this class."""
+        """Name Django's own class."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.TextField", args, kwargs
+
+
+class OrderedJSONField(PlainInMigrations):
+    """A JSON value kept as text, because jsonb forgets the order of keys: functions and parameters keep theirs."""
+
+    def from_db_value(self, value: str | None, _expression: Any, _connection: Any) -> Any:
+        """Parse."""
+        return None if value is None else orjson.loads(value)
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Serialise."""
+        return None if value is None else orjson.dumps(value).decode()
+
+
+class EncryptedTextField(PlainInMigrations):
+    """Text that the database, its backups and its audit rows only hold encrypted. An empty text stays empty."""
 
     def from_db_value(self, value: str | None, _expression: Any, _connection: Any) -> str | None:
         """Decrypt; a value that another secret key wrote is a fault of the installation, said as such."""

@@ -38,7 +38,7 @@ class PreparedOutcome:
         self.transfer = outcome.transfer
         self.post_process = outcome.post_process
 
-    def result(self, values: Mapping[str, Any], url_of: Callable[[str], str | None]) -> Result:
+    def result(self, values: dict[str, Any], url_of: Callable[[str], str | None]) -> Result:
         """The answer for these values. `url_of` gives the public URL of an agent, None if it has no route."""
         answer: dict[str, Any] = {"response": self.reply.fill(values)}
         actions = self.actions.fill(values)
@@ -76,7 +76,7 @@ class PreparedFunction:
         else:
             self.default = PreparedOutcome(handler)
 
-    def call(self, values: Mapping[str, Any], url_of: Callable[[str], str | None]) -> Result:
+    def call(self, values: dict[str, Any], url_of: Callable[[str], str | None]) -> Result:
         """Check the arguments and answer. Wrong arguments are an answer too: the model asks the caller again."""
         arguments = values["args"]
         validator = validator_of(self.schema)

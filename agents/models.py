@@ -5,7 +5,7 @@ import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from agents.fields import EncryptedTextField
+from agents.fields import EncryptedTextField, OrderedJSONField
 
 
 @pghistory.track(
@@ -55,7 +55,7 @@ class AgentVersion(models.Model):
 
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
-    definition = models.JSONField()
+    definition = OrderedJSONField()
     note = models.CharField(max_length=500, blank=True)
     author = models.CharField(max_length=150)
     created = models.DateTimeField(auto_now_add=True)

@@ -1,7 +1,6 @@
 """`${args.x}` in replies and actions: parsed once per version, filled in per request."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -39,7 +38,7 @@ class Template:
         """Names of the arguments that it mentions."""
         return [piece[1] for piece in self.pieces if isinstance(piece, tuple) and piece[0] == "args"]
 
-    def fill(self, values: Mapping[str, Any]) -> str:
+    def fill(self, values: dict[str, Any]) -> str:
         """The text for these values: one mapping for each namespace."""
         if len(self.pieces) == 1:
             return self.text
@@ -68,12 +67,12 @@ class TemplateTree:
             return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
         return value
 
-    def fill(self, values: Mapping[str, Any]) -> Any:
+    def fill(self, values: dict[str, Any]) -> Any:
         """The JSON value for these values."""
         return self.tree if self.constant else fill_tree(self.tree, values)
 
 
-def fill_tree(tree: Any, values: Mapping[str, Any]) -> Any:
+def fill_tree(tree: Any, values: dict[str, Any]) -> Any:
     """Fill in every template inside a parsed tree."""
     if isinstance(tree, Template):
         return tree.fill(values)
@@ -84,13 +83,13 @@ def fill_tree(tree: Any, values: Mapping[str, Any]) -> Any:
     return tree
 
 
-def look_up(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+def look_up(values: dict[str, Any], path: tuple[str, ...]) -> Any:
     """The value at a path, or None."""
     found: Any = values
     for name in path:
-        if not isinstance(found, Mapping) or name not in found:
+        if found.__class__ is not dict:  # JSON's only kind of object; isinstance(…, Mapping) costs 1 µs a step
             return None
-        found = found[name]
+        found = found.get(name)
     return found
 
 

@@ -1,10 +1,12 @@
 """Function tokens: proof that a document of ours, for this call, handed out this function's URL.
 
 A token is the hexadecimal form of 24 bytes: the version's number and the time of expiry (both 4 bytes, big-endian;
-seconds since 1970), then the first 16 bytes of HMAC-SHA256 over those 8 bytes, the purpose and the call id. The key is
-derived from the master secret and the agent's name, so a token of one agent is nothing to another.
+seconds since 1970), then 16 bytes of keyed BLAKE2b (RFC 7693) over those 8 bytes, the purpose, NUL and the call id. The
+key is derived from the master secret and the agent's name, so a token of one agent is nothing to another. BLAKE2b takes
+0.5 µs where the standard library's HMAC takes 2.
 """
 
+import hashlib
 import hmac
 import struct
 from collections.abc import Iterable
@@ -31,18 +33,24 @@ def raw(text: str) -> bytes:
 class TokenKey:
     """Mints and checks the tokens of one agent."""
 
-    __slots__ = ("key",)
+    __slots__ = ("keyed",)
 
     def __init__(self, master_secret: str, agent: str):
-        self.key = hmac.digest(master_secret.encode(), b"agent:" + agent.encode(), "sha256")
+        secret = hashlib.sha256(master_secret.encode()).digest()
+        key = hashlib.blake2b(b"agent:" + agent.encode(), key=secret, digest_size=32).digest()
+        self.keyed = hashlib.blake2b(key=key, digest_size=MAC_BYTES)  # copied for each token
+
+    def mac(self, message: bytes) -> bytes:
+        """The proof that we have made this."""
+        keyed = self.keyed.copy()
+        keyed.update(message)
+        return keyed.digest()
 
     def mint(self, version: int, expires: int, purposes: Iterable[bytes], call_id: str) -> list[bytes]:
         """A token for each purpose, for one call."""
         head = HEAD.pack(version, expires)
         call = b"\0" + raw(call_id)
-        key = self.key
-        digest = hmac.digest
-        return [(head + digest(key, head + purpose + call, "sha256")[:MAC_BYTES]).hex().encode() for purpose in purposes]
+        return [(head + self.mac(head + purpose + call)).hex().encode() for purpose in purposes]
 
     def version_of(self, token: str, purpose: bytes, call_ids: Iterable[str], now: float) -> int | None:
         """The version that a token names, or None if it is not ours, too old, or not for this purpose and call."""
@@ -57,7 +65,6 @@ class TokenKey:
         if expires < now:
             return None
         for call_id in call_ids:
-            expected = hmac.digest(self.key, head + purpose + b"\0" + raw(call_id), "sha256")[:MAC_BYTES]
-            if hmac.compare_digest(mac, expected):
+            if hmac.compare_digest(mac, self.mac(head + purpose + b"\0" + raw(call_id))):
                 return int(version)
         return None

@@ -58,6 +58,9 @@ DATABASE_CONNECT_SECONDS = 5  # an unreachable server is reported, never waited 
 DATABASE_STATEMENT_SECONDS = 30  # no page or action needs longer; a stuck one must not hold a connection for ever
 DATABASE_POOL = env.int("DATABASE_POOL", default=0)  # connections a process keeps; 0 = one per thread; `serve` gives 8
 
+# Further arguments for the embedded server, such as `-c shared_buffers=512MB`; the tests give `-c fsync=off`.
+EMBEDDED_POSTGRES_OPTIONS = env.str("EMBEDDED_POSTGRES_OPTIONS", default="")
+
 if env.str("DATABASE_URL", default=""):
     DATABASES = {"default": env.db("DATABASE_URL")}
     if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":

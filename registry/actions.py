@@ -4,6 +4,7 @@ Each takes the advisory lock first of all, checks, writes, and leaves audit rows
 raises a `RegistryError` and has changed nothing.
 """
 
+import json
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -269,7 +270,7 @@ def make_live(agent: Agent, definition: AgentDefinition, by: Actor, note: str) -
     check_storable("note", note)
     stored = definition.stored()
     before = agent.live
-    if before is not None and before.definition == stored:
+    if before is not None and json.dumps(before.definition) == json.dumps(stored):  # in its order: that is served too
         return before
     newest = agent.versions.order_by("-number").values_list("number", flat=True).first() or 0
     version = AgentVersion.objects.create(

@@ -6,7 +6,7 @@ grows with the number of agents. Each request ends as one event in the routing l
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -15,7 +15,7 @@ from agents.document import document
 from agents.wire import AgentRequest, Answer, error_body
 from registry.access import authorised, has_signature, signed
 from registry.decide import CENTRAL_SIP, Decision, Facts, decide
-from registry.events.record import Excerpts, Recorder, short
+from registry.events.record import MAX_FIELD, Excerpts, Recorder, short
 from registry.http import (
     JSON_HEADERS,
     SECURITY_HEADERS,
@@ -31,7 +31,7 @@ from registry.http import (
     respond,
 )
 from registry.public_url import PublicUrl, Sender
-from registry.table import AgentEntry, Credentials, RouteEntry, RoutingTable, Step
+from registry.table import Credentials, RouteEntry, RoutingTable, Step
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,8 @@ TOO_SLOW = error_body("Request body took too long")
 CLOSE = (b"connection", b"close")
 REFUSED = Step("credentials", "missing or wrong", ok=False)
 UNSIGNED = Step("signature", "missing or wrong", ok=False)
+
+NO_CALL: dict[str, Any] = {}
 
 Headers = Mapping[bytes, bytes]
 
@@ -115,7 +117,9 @@ class Exchange:
     __slots__ = (
         "body",
         "call_id",
+        "caller",
         "decision",
+        "dialled",
         "dispatcher",
         "headers",
         "method",
@@ -144,6 +148,8 @@ class Exchange:
         self.body = b""
         self.parsed: Any = None
         self.call_id = ""
+        self.caller: Any = None
+        self.dialled: Any = None
         self.route: RouteEntry | None = None
         self.sub_path = ""
         self.decision: Decision | None = None
@@ -225,15 +231,15 @@ class Exchange:
         if version is None:
             return self.apology(route.agent.problem)
         request = AgentRequest(
-            sub_path=decision.sub_path if decision.sub_path != "sip" else "",
-            method="POST" if self.method == "POST" else "GET",
-            query=self.query,
-            body=self.parsed,
-            call_id=self.call_id,
-            claim=decision.claim,
-            url=self.agent_url(route).encode(),
-            url_of=self.url_of,
-            now=now,
+            "" if decision.sub_path == "sip" else decision.sub_path,
+            "POST" if self.method == "POST" else "GET",
+            self.query,
+            self.parsed,
+            self.call_id,
+            decision.claim,
+            self.agent_url(route).encode(),
+            self.url_of,
+            now,
         )
         answer = await version.answer(request)
         if decision.fallback and answer.outcome == "ok":
@@ -252,23 +258,28 @@ class Exchange:
     # --- what a request says ------------------------------------------------------------------------------------------
 
     def facts(self) -> Facts:
-        """The facts for the decision, and this request's call id."""
+        """The facts for the decision; the call's id and parties are noted on the way."""
         query, body = self.query, self.parsed
         method = "POST" if self.method == "POST" else "GET"
         if not isinstance(body, dict):
             self.call_id = query.get("call_id", "")
-            return Facts(self.path, method, None, None, "", ())
+            return Facts(self.path, method)
         call = body.get("call")
-        call = call if isinstance(call, dict) else {}
-        ids = [body.get("call_id"), body.get("conversation_id"), call.get("call_id"), query.get("call_id")]
-        texts = [text for text in ids if isinstance(text, str) and text]
-        self.call_id = texts[0] if texts else ""
-        if self.sub_path not in ("swaig", "post_prompt"):
-            return Facts(self.path, method, call.get("to"))
-        # A token may be for these; SWAIG's body alone counts there (CONTRACT.md, 2.4 and 2.5).
-        ids = ids[:2] if self.sub_path == "swaig" else [ids[0] or ids[3], ids[1]]
-        proven = tuple(text for text in ids if isinstance(text, str) and text)
-        return Facts(self.path, method, None, body.get("function"), query.get("__token") or query.get("token", ""), proven)
+        if not isinstance(call, dict):
+            call = NO_CALL
+        self.caller = call.get("from") or body.get("caller_id_num")
+        self.dialled = dialled = call.get("to")
+        in_body, conversation, in_url = body.get("call_id"), body.get("conversation_id"), query.get("call_id")
+        self.call_id = first_text(in_body, conversation, call.get("call_id"), in_url)
+        if self.sub_path == "swaig":
+            ids = (in_body, conversation)  # a token may be for these; SWAIG's body alone counts (CONTRACT.md, 2.5)
+        elif self.sub_path == "post_prompt":
+            ids = (in_body or in_url, conversation)  # CONTRACT.md, 2.4
+        else:
+            return Facts(self.path, method, dialled)
+        token = query.get("__token") or query.get("token", "")
+        texts = tuple([text for text in ids if isinstance(text, str) and text])
+        return Facts(self.path, method, None, body.get("function"), token, texts)
 
     def url(self) -> str:
         """The URL of this request as its sender knows it."""
@@ -307,35 +318,40 @@ class Exchange:
     def record(self, answer: Answer) -> None:
         """One row of the routing log, also for what was refused."""
         decision = self.decision
-        route = (decision.route if decision else None) or self.route
-        agent: AgentEntry | None = route.agent if route else None
-        steps = [*(decision.steps if decision else (route.step,) if route else ()), *self.steps]
+        route = self.route
+        steps: Sequence[Step] = ()
+        version = None
+        sip_user = ""
+        if decision is not None:
+            route = decision.route or route
+            steps, version, sip_user = decision.steps, decision.version, decision.sip_user
+        elif route is not None:
+            steps = (route.step,)
         if self.sender.refused_host:
-            steps.append(Step("host", f"{self.sender.refused_host} is not in ALLOWED_HOSTS", ok=False))
-        body = self.parsed if isinstance(self.parsed, dict) else {}
-        call = body.get("call")
-        call = call if isinstance(call, dict) else {}
-        fields = {
-            "kind": self.kind(),
+            self.steps.append(Step("host", f"{self.sender.refused_host} is not in ALLOWED_HOSTS", ok=False))
+        kind = self.kind()
+        event = {
+            "kind": kind,
             "method": self.method[:16],
             "path": self.path[:512],
             "source": self.sender.address,
             "route": route.path if route else "",
-            "agent": agent.name if agent else "",
-            "version": decision.version.number if decision and decision.version else None,
-            "call_id": short(self.call_id),
-            "sip_user": short(decision.sip_user) if decision else "",
-            "from": short(call.get("from") or body.get("caller_id_num")),
-            "to": short(call.get("to")),
-            "function": short(answer.function),
+            "agent": route.agent.name if route else "",
+            "version": version.number if version else None,
+            "call_id": self.call_id[:MAX_FIELD],
+            "sip_user": sip_user[:MAX_FIELD],
+            "from": short(self.caller),
+            "to": short(self.dialled),
+            "function": answer.function[:MAX_FIELD],
             "status": answer.status,
             "outcome": answer.outcome,
             "detail": answer.detail[:512],
+            "steps": [*steps, *self.steps] if self.steps else steps,
             "microseconds": (time.perf_counter_ns() - self.started) // 1000,
         }
         # A document can be had again at any time, from its version; other answers cannot.
-        shown = b"" if fields["kind"] == "swml" and answer.status == 200 else answer.body
-        self.dispatcher.recorder.record(fields, steps, Excerpts(self.body, self.parsed, shown))
+        shown = b"" if kind == "swml" and answer.status == 200 else answer.body
+        self.dispatcher.recorder.record(event, Excerpts(self.body, self.parsed, shown))
 
     def kind(self) -> str:
         """What sort of request it was."""
@@ -346,3 +362,11 @@ class Exchange:
         if self.sub_path in ("check_for_input", "debug_events") or (self.method == "POST" and self.sub_path):
             return "swml" if self.sub_path == "debug" else self.sub_path
         return "swml"
+
+
+def first_text(*values: Any) -> str:
+    """The first of these that is a text and not empty."""
+    for value in values:
+        if isinstance(value, str) and value:
+            return value
+    return ""

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -12,9 +12,11 @@ from django.conf import settings
 from agents.wire import MALFORMED
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Coroutine[Any, Any, Message]]
+Send = Callable[[Message], Awaitable[None]]
 
+MAX_BODY_BYTES: int = settings.MAX_BODY_BYTES  # read once: looking a setting up costs half a microsecond
 MAX_PARAMETERS = 100  # in a query; ours has two
 NO_QUERY: Mapping[str, str] = {}
 
@@ -45,22 +47,60 @@ class ClientGone(Exception):  # noqa: N818
 
 async def read_body(receive: Receive, declared: bytes | None) -> bytes:
     """The body, at most `settings.MAX_BODY_BYTES`, within `settings.BODY_SECONDS`. `declared`: Content-Length."""
-    if declared is not None and declared.isdigit() and (len(declared) > 18 or int(declared) > settings.MAX_BODY_BYTES):
+    if declared is not None and declared.isdigit() and (len(declared) > 18 or int(declared) > MAX_BODY_BYTES):
         raise BodyTooLarge
+    reading = receive()
+    try:
+        waiting = reading.send(None)
+    except StopIteration as done:
+        # It had come with the headers, as small bodies do: no timer is needed, which would cost 6 µs.
+        message = done.value
+        if not message.get("more_body", False):
+            return whole(message.get("body", b""), message)
+        return await read_rest(receive, message)
+    return await read_rest(receive, None, Started(reading, waiting))
+
+
+async def read_rest(receive: Receive, message: Message | None, started: Awaitable[Message] | None = None) -> bytes:
+    """The body after its first part, or from a first part that has been asked for already."""
     try:
         async with asyncio.timeout(settings.BODY_SECONDS):
-            message = await receive()
-            body: bytes = message.get("body", b"")
-            while message.get("more_body", False) and len(body) <= settings.MAX_BODY_BYTES:
+            message = message or await (started or receive())
+            parts = [message.get("body", b"")]
+            size = len(parts[0])
+            while message.get("more_body", False) and size <= MAX_BODY_BYTES:
                 message = await receive()
-                body += message.get("body", b"")
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
     except TimeoutError:
         raise BodyTooSlow from None
+    return whole(b"".join(parts), message)
+
+
+def whole(body: bytes, message: Message) -> bytes:
+    """The body if it is complete and not too large; `message` is the last one that came."""
     if message["type"] == "http.disconnect":
         raise ClientGone
-    if len(body) > settings.MAX_BODY_BYTES:
+    if len(body) > MAX_BODY_BYTES:
         raise BodyTooLarge
     return body
+
+
+class Started:
+    """A coroutine that has been started by hand and waits for something: awaiting this goes on from there."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Message], waiting: Any):
+        self.coroutine = coroutine
+        self.waiting = waiting
+
+    def __await__(self) -> Generator[Any, Any, Message]:
+        """Wait for what it waits for, then for the rest of it."""
+        try:
+            yield self.waiting
+        except BaseException:
+            self.coroutine.close()
+            raise
+        return (yield from self.coroutine.__await__())
 
 
 def parse_json(body: bytes) -> Any:

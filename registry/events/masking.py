@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 MASK = "***"
+MAX_HARMLESS = 10_000  # keys; callers can make up any number
 USERINFO = re.compile(rb"://[^/@\s\"\\]+@")
 TOKEN = re.compile(rb"(token=)[^&\"\\\s]+", re.IGNORECASE)
 SCHEME_SECRET = re.compile(rb"\b(Basic|Bearer) [A-Za-z0-9+/=._~-]{6,}", re.IGNORECASE)
@@ -16,17 +17,42 @@ class Masker:
     def __init__(self, keys: Iterable[str]):
         self.keys = frozenset(key.lower() for key in keys)
         names = b"|".join(re.escape(key.encode()) for key in sorted(self.keys)) or b"(?!)"
-        # Whether a JSON text may have such a key at all: about a microsecond for a usual request.
-        self.suspect = re.compile(rb"\"(?:" + names + rb")\"", re.IGNORECASE)
+        self.harmless: set[str] = set()  # keys that were looked at: the platform uses the same ones again and again
         self.member = re.compile(rb"(\"(?:" + names + rb")\"\s*:\s*)(\"(?:[^\"\\]|\\.)*\"?|[^\s,}\]]+)", re.IGNORECASE)
+
+    def suspects(self, value: dict[str, Any] | list[Any]) -> bool:
+        """Whether a JSON value has something to mask. `RecursionError` if it is nested some hundred levels deep."""
+        items: Iterable[Any] = value
+        if value.__class__ is dict:
+            if not self.harmless.issuperset(value) and not self.learn(value):
+                return True
+            if self.is_secret(value.get("name")):  # type: ignore[union-attr]
+                return True
+            items = value.values()  # type: ignore[union-attr]
+        for item in items:
+            kind = item.__class__
+            if (kind is dict or kind is list) and item and self.suspects(item):
+                return True
+        return False
+
+    def learn(self, keys: Iterable[str]) -> bool:
+        """Look at keys and remember the harmless ones; False if one of them is not."""
+        if any(self.is_secret(key) for key in keys):
+            return False
+        if len(self.harmless) < MAX_HARMLESS:
+            self.harmless.update(keys)
+        return True
+
+    def is_secret(self, key: Any) -> bool:
+        """Whether this key's value must not be seen."""
+        return key.__class__ is str and key.lower() in self.keys
 
     def value(self, value: Any) -> Any:
         """A JSON value with what stands under those keys masked. SIP headers come as {"name": …, "value": …} too."""
         if isinstance(value, dict):
-            named = value.get("name")
-            hidden = isinstance(named, str) and named.lower() in self.keys
+            hidden = self.is_secret(value.get("name"))
             return {
-                key: MASK if key.lower() in self.keys or (hidden and key == "value") else self.value(item)
+                key: MASK if self.is_secret(key) or (hidden and key == "value") else self.value(item)
                 for key, item in value.items()
             }
         if isinstance(value, list):
@@ -40,10 +66,10 @@ class Masker:
 
 def mask_line(line: bytes) -> bytes:
     """A finished line with credentials and tokens masked wherever they stand in it."""
-    if b"@" in line and b"://" in line:
+    if b"://" in line and b"@" in line:
         line = USERINFO.sub(b"://" + MASK.encode() + b"@", line)
-    if b"oken=" in line or b"OKEN=" in line:
+    if b"oken=" in line:
         line = TOKEN.sub(rb"\1" + MASK.encode(), line)
-    if b"asic " in line or b"earer " in line or b"ASIC " in line or b"EARER " in line:
+    if b"asic " in line or b"earer " in line:
         line = SCHEME_SECRET.sub(rb"\1 " + MASK.encode(), line)
     return line

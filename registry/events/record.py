@@ -2,7 +2,6 @@
 
 import random
 import time
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -32,47 +31,44 @@ class Recorder:
         self.masker = masker
         self.excerpt_bytes = excerpt_bytes
 
-    def record(self, fields: Mapping[str, Any], steps: list[Step], excerpts: Excerpts) -> None:
-        """Append one event; `fields` are columns of RoutingEvent.
+    def record(self, event: dict[str, Any], excerpts: Excerpts) -> None:
+        """Append one event, which has the columns of RoutingEvent but those that are added here.
 
         Never raises: a log that cannot be written, because the disk is full say, must not cost a caller the answer.
         """
-        event = {
-            "id": uuid7(),
-            "replica": self.replica,
-            **fields,
-            "steps": steps,
-            "request": self.request(excerpts),
-            "response": self.answer(excerpts.answer),
-        }
+        event["id"] = uuid7()
+        event["replica"] = self.replica
+        event["request"] = self.request(excerpts.body, excerpts.parsed) if excerpts.body else None
+        event["response"] = self.shown(excerpts.answer, orjson.loads(excerpts.answer)) if excerpts.answer else None
         try:
             line = orjson.dumps(event)
         except orjson.JSONEncodeError:
             line = orjson.dumps(printable(event), default=str)
         self.spool.append(one_line(mask_line(line)))
 
-    def request(self, excerpts: Excerpts) -> Any:
+    def request(self, body: bytes, parsed: Any) -> Any:
         """The body as JSON where it is, else as text; masked, and cut where it is long."""
-        body, parsed = excerpts.body, excerpts.parsed
-        if not body:
-            return None
-        if parsed is MALFORMED or len(body) > self.excerpt_bytes:
-            return self.masker.text(body[: self.excerpt_bytes]).decode(errors="replace")
-        if self.masker.suspect.search(body):
-            return self.masker.value(parsed)
-        if b"\n" in body or b"\\u" in body or b"\r" in body:
+        if parsed is MALFORMED:
+            return self.text(body)
+        shown = self.shown(body, parsed)
+        if shown.__class__ is orjson.Fragment and (b"\n" in body or b"\\u" in body or b"\r" in body):
             return parsed  # re-encoded: one line, and no half surrogates
+        return shown
+
+    def shown(self, body: bytes, parsed: Any) -> Any:
+        """A JSON text as it is, if it is short and has no secret in it."""
+        try:
+            if len(body) > self.excerpt_bytes:
+                return self.text(body)
+            if isinstance(parsed, (dict, list)) and self.masker.suspects(parsed):
+                return self.masker.value(parsed)
+        except RecursionError:
+            return self.text(body)
         return orjson.Fragment(body)
 
-    def answer(self, body: bytes) -> Any:
-        """The answer, which we have made ourselves."""
-        if not body:
-            return None
-        if len(body) > self.excerpt_bytes:
-            return self.masker.text(body[: self.excerpt_bytes]).decode(errors="replace")
-        if self.masker.suspect.search(body):
-            return self.masker.value(orjson.loads(body))
-        return orjson.Fragment(body)
+    def text(self, body: bytes) -> str:
+        """The beginning of a text, masked."""
+        return self.masker.text(body[: self.excerpt_bytes]).decode(errors="replace")
 
 
 def one_line(line: bytes) -> bytes:
@@ -100,8 +96,7 @@ def printable(value: Any) -> Any:
 def uuid7() -> str:
     """A UUIDv7 (RFC 9562, 5.7, with sub-millisecond time in rand_a as 6.2 allows), as 32 hexadecimal digits."""
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
-    value = (milliseconds << 80) | (0x7 << 76) | ((rest * 4096 // 1_000_000) << 64) | (0b10 << 62) | random.getrandbits(62)
-    return f"{value:032x}"
+    return f"{milliseconds:012x}7{(rest << 12) // 1_000_000:03x}{0b10 << 62 | random.getrandbits(62):016x}"
 
 
 def short(value: Any) -> str:

@@ -97,8 +97,9 @@ class Writer:
             self.adopted_at = time.monotonic()
 
     def drain_segment(self, segment: Segment) -> None:
-        """Move one segment's whole lines."""
-        while batch := segment.read(BATCH_BYTES):
+        """Move one segment's whole lines. What arrives meanwhile waits for the next round: small batches cost most."""
+        end = segment.written
+        while segment.drained < end and (batch := segment.read(BATCH_BYTES)):
             self.store(batch, segment)
             segment.drained += len(batch)
 
@@ -123,11 +124,12 @@ class Writer:
 
 def copy_batch(batch: bytes) -> None:
     """One transaction: the bytes as they are into staging, from there into the log."""
-    connection.ensure_connection()
+    if connection.connection is None:
+        connection.ensure_connection()
+        with connection.cursor() as cursor:
+            cursor.execute(STAGING)
     raw = connection.connection
-    assert raw is not None
     with raw.transaction(), raw.cursor() as cursor:
-        cursor.execute(STAGING)
         with cursor.copy(COPY) as copy:
             copy.write(batch)
         cursor.execute(move_statement())

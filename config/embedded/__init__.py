@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL: a Django database backend that starts the server which comes in a wheel (see cluster.py)."""
