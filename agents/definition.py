@@ -23,6 +23,7 @@ from agents.templating import Template
 
 FUNCTION_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 MAX_DEFINITION_BYTES = 512 * 1024  # a document is spoken to a model: ten times the largest known prompt
+MAX_DEPTH = 100  # a document adds 7 levels, and the JSON writers (pydantic, orjson) give up at 254
 NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 
 
@@ -112,9 +113,11 @@ class Language(Part):
 class Outcome(Part):
     """What a function says and does: a text, SWAIG actions, or a transfer to another agent."""
 
-    reply: Text | None = Field(None, description="Said to the model; ${args.x}, ${global_data.x}, ${call.from} are filled in")
+    reply: Text | None = Field(
+        None, description="Said to the model; ${args.x}, ${global_data.x}, ${call.from} are filled in"
+    )
     actions: list[Object] = Field(default=[], description="SWAIG actions, in order, such as {say: Thank you.}")
-    transfer: Text | None = Field(None, description="Name of the registered agent that the call goes to")
+    transfer: Text | None = Field(None, min_length=1, description="Name of the registered agent that the call goes to")
     post_process: bool = Field(False, description="Let the model speak once more before the actions run")
 
     @field_validator("reply")
@@ -167,6 +170,7 @@ class MatchHandler(Part):
 
 
 LATER_HANDLERS = ("webhook", "data_map")
+TAGS = ("<outcome>", "<match>")  # pydantic puts them into the paths of errors; no field is named so
 
 
 def which_handler(handler: Any) -> str:
@@ -194,7 +198,7 @@ class Function(Part):
         """Say of a handler that comes later that it does."""
         for word in LATER_HANDLERS:
             if isinstance(handler, dict) and word in handler:
-                raise ValueError(f"{word} is not there yet: it comes with step 2 of Switchboard; use reply, match or transfer")
+                raise ValueError(f"{word} comes with step 2 of Switchboard: use reply, match or transfer until then")
         return handler
 
     @field_validator("parameters")
@@ -253,19 +257,19 @@ class AgentDefinition(Part):
         """The platform calls functions by names of this form (the SDK's own pattern)."""
         for name in functions:
             if not FUNCTION_NAME.match(name):
-                raise ValueError(f"{name!r} is not a function name: letters, digits and _ only, not starting with a digit")
+                raise ValueError(f"{name!r} is not a function name: letters, digits and _ only, no digit first")
         return functions
 
     @classmethod
     def read(cls, value: Any) -> "AgentDefinition":
         """Check a definition; `InvalidDefinition` lists every problem with the path of its field."""
+        if deeper_than(MAX_DEPTH, value):
+            raise InvalidDefinition({"definition": f"is nested too deeply: more than {MAX_DEPTH} levels"})
         try:
             definition = cls.model_validate(value)
-            size = len(orjson.dumps(definition.stored()))
         except ValidationError as error:
             raise InvalidDefinition(problems_of(error)) from None
-        except (RecursionError, orjson.JSONEncodeError):
-            raise InvalidDefinition({"definition": "is nested too deeply"}) from None
+        size = len(orjson.dumps(definition.stored()))
         if size > MAX_DEFINITION_BYTES:
             raise InvalidDefinition({"definition": f"has {size:,} bytes, more than {MAX_DEFINITION_BYTES:,}"})
         return definition
@@ -283,6 +287,14 @@ class AgentDefinition(Part):
         return {name: targets for name, targets in found.items() if targets}
 
 
+def deeper_than(levels: int, value: Any) -> bool:
+    """Whether objects and lists are nested inside each other in more levels than these."""
+    if not isinstance(value, (dict, list)):
+        return False
+    items = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(deeper_than(levels - 1, item) for item in items)
+
+
 def outcomes(handler: Outcome | MatchHandler) -> list[Outcome]:
     """Every outcome that a handler can have."""
     if isinstance(handler, MatchHandler):
@@ -296,9 +308,14 @@ def check_schema(schema: dict[str, Any]) -> None:
         if not reference.startswith("#"):
             raise ValueError(f"$ref must stay inside the schema (#/…), not {reference!r}")
     try:
-        jsonschema_rs.validator_for(schema)
+        validator_for(schema)
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
         raise ValueError(f"is no JSON Schema: {getattr(error, 'message', error)}") from None
+
+
+def validator_for(schema: dict[str, Any]) -> jsonschema_rs.Validator:
+    """The compiled form. Nothing is fetched: else `$schema`, at any depth, would have us ask whatever URL it names."""
+    return jsonschema_rs.validator_for(schema, offline=True)
 
 
 def references(value: Any) -> list[str]:
@@ -315,13 +332,13 @@ def problems_of(error: ValidationError) -> dict[str, str]:
     """Pydantic's errors as {field path: what is wrong}, in the words of the definition."""
     problems: dict[str, str] = {}
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
-        path = ".".join(str(part) for part in problem["loc"] if not str(part).startswith("<")) or "definition"
+        path = ".".join(str(part) for part in problem["loc"] if part not in TAGS) or "definition"
         message = problem["msg"].removeprefix("Value error, ")
         problems[path] = {
             "extra_forbidden": "is not a word of a definition",
             "missing": "is missing",
             "model_type": "must be an object",
+            "string_too_short": "must not be empty",
+            "too_short": "must not be empty",
         }.get(problem["type"], message[:1].lower() + message[1:])
     return problems
-
-

@@ -92,7 +92,7 @@ class PreparedDocument:
 
     def __init__(self, definition: AgentDefinition):
         self.purposes = purposes(definition)
-        marks = {purpose: f"{MARK}T" for purpose in self.purposes}
+        marks = dict.fromkeys(self.purposes, f"{MARK}T")
         self.raw = orjson.dumps(render(definition, f"{MARK}U", marks))
         self.by_url: dict[bytes, tuple[bytes, ...]] = {}
 
@@ -108,7 +108,7 @@ class PreparedDocument:
             if len(self.by_url) >= MAX_PREFIXES:
                 self.by_url = {}
             self.by_url[url] = cut
-        if not tokens:
+        if len(cut) == 1:
             return cut[0]
         pieces = [cut[0]]
         for token, literal in zip(tokens, cut[1:], strict=True):

@@ -19,7 +19,7 @@ def cipher() -> MultiFernet:
 
 
 if TYPE_CHECKING:
-    TextField = models.TextField[str, str]
+    TextField = models.TextField[Any, Any]
 else:
     TextField = models.TextField  # generic for the type checker only
 

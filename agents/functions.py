@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import jsonschema_rs
 import orjson
 
-from agents.definition import Function, MatchHandler, Outcome
+from agents.definition import Function, MatchHandler, Outcome, validator_for
 from agents.document import document
-from agents.templating import Template, TemplateTree
+from agents.templating import Template, TemplateTree, spoken
 
 NO_REPLY = "Action completed."  # what the SDK says for an empty result
 TRANSFER_REPLY = "Connecting you now."
@@ -65,23 +65,25 @@ class PreparedFunction:
         self.secure = function.secure
         self.schema = orjson.dumps(function.parameters)
         properties = function.parameters["properties"]
-        self.words = {key: str(about.get("description", "")) for key, about in properties.items() if isinstance(about, dict)}
+        self.words = {
+            key: str(about.get("description", "")) for key, about in properties.items() if isinstance(about, dict)
+        }
         handler = function.handler
         self.argument: str | None = None
         self.cases: dict[str, PreparedOutcome] = {}
         if isinstance(handler, MatchHandler):
-            self.argument = handler.match.argument
-            self.cases = {value.strip().casefold(): PreparedOutcome(case) for value, case in handler.match.cases.items()}
-            self.default = PreparedOutcome(handler.match.default)
+            match = handler.match
+            self.argument = match.argument
+            self.cases = {value.strip().casefold(): PreparedOutcome(case) for value, case in match.cases.items()}
+            self.default = PreparedOutcome(match.default)
         else:
             self.default = PreparedOutcome(handler)
 
     def call(self, values: dict[str, Any], url_of: Callable[[str], str | None]) -> Result:
         """Check the arguments and answer. Wrong arguments are an answer too: the model asks the caller again."""
         arguments = values["args"]
-        validator = validator_of(self.schema)
-        if not validator.is_valid(arguments):
-            problems = self.problems(validator, arguments)
+        problems = self.problems(arguments)
+        if problems:
             return Result(
                 {"response": f"I can't do that yet: {problems}. Ask the caller, then call {self.name} again."},
                 "invalid_arguments",
@@ -89,12 +91,20 @@ class PreparedFunction:
             )
         outcome = self.default
         if self.argument is not None:
-            value = arguments.get(self.argument)
-            outcome = self.cases.get(str(value).strip().casefold(), outcome)
+            value = spoken(arguments.get(self.argument))
+            outcome = self.cases.get(value.strip().casefold(), outcome)
         return outcome.result(values, url_of)
 
-    def problems(self, validator: jsonschema_rs.Validator, arguments: dict[str, Any]) -> str:
-        """What is missing or wrong, in a sentence that a model can act on."""
+    def problems(self, arguments: dict[str, Any]) -> str:
+        """What is missing or wrong, in a sentence that a model can act on; nothing if the arguments are right."""
+        validator = validator_of(self.schema)
+        try:
+            return "" if validator.is_valid(arguments) else self.described(validator, arguments)
+        except ValueError:  # the validator's "Recursion limit reached"
+            return "the arguments are nested too deeply"
+
+    def described(self, validator: jsonschema_rs.Validator, arguments: dict[str, Any]) -> str:
+        """The first problems of wrong arguments, each with the name and the description of its argument."""
         found = []
         for error in validator.iter_errors(arguments):
             path = [str(part) for part in error.instance_path]
@@ -103,7 +113,7 @@ class PreparedFunction:
                 path.append(str(kind.property))
                 problem = "is missing"
             else:
-                problem = "is wrong: " + error.message
+                problem = ("is wrong: " if path else "are wrong: ") + error.message
             name = ".".join(path)
             words = self.words.get(name, "")
             about = f"{name} ({words})" if words else name or "the arguments"
@@ -116,7 +126,7 @@ class PreparedFunction:
 @lru_cache(maxsize=VALIDATORS)
 def validator_of(schema: bytes) -> jsonschema_rs.Validator:
     """The compiled form of a JSON Schema; made at its first use, shared by equal ones."""
-    return jsonschema_rs.validator_for(orjson.loads(schema))
+    return validator_for(orjson.loads(schema))
 
 
 def arguments_of(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from agents.fields import EncryptedTextField, OrderedJSONField
     pghistory.InsertEvent(),
     pghistory.UpdateEvent(),
     pghistory.DeleteEvent(),
-    pghistory.ManualEvent("credentials_revealed"),
+    pghistory.ManualEvent("credentials_revealed"),  # type: ignore[no-untyped-call]
     exclude=["credentials", "signing_key"],
 )
 class Agent(models.Model):

@@ -14,10 +14,7 @@ from agents.wire import MALFORMED, AgentRequest, Answer, fault
 
 CONVERSATION_ID = re.compile(r"[A-Za-z0-9._-]{1,256}\Z")
 DENIED = orjson.dumps(
-    {
-        "response": "I'm sorry, the security token for this function is invalid or expired. "
-        "I cannot execute this action."
-    }
+    {"response": "I'm sorry, the security token for this function is invalid or expired. I cannot execute this action."}
 )
 NO_CALL: dict[str, Any] = {}
 

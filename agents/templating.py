@@ -42,7 +42,7 @@ class Template:
         """The text for these values: one mapping for each namespace."""
         if len(self.pieces) == 1:
             return self.text
-        return "".join(piece if isinstance(piece, str) else spoken(look_up(values, piece)) for piece in self.pieces)
+        return "".join([piece if piece.__class__ is str else spoken(look_up(values, piece)) for piece in self.pieces])
 
 
 class TemplateTree:
@@ -94,9 +94,12 @@ def look_up(values: dict[str, Any], path: tuple[str, ...]) -> Any:
 
 
 def spoken(value: Any) -> str:
-    """A value as it is put into a sentence."""
+    """A value as it is put into a sentence; one that JSON cannot write, because it is nested too deeply, is nothing."""
     if isinstance(value, str):
         return value
     if value is None:
         return ""
-    return orjson.dumps(value, default=str).decode()
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return ""

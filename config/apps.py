@@ -4,4 +4,6 @@ from django.apps import AppConfig
 
 
 class ConfigConfig(AppConfig):
+    """Its name."""
+
     name = "config"

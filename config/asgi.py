@@ -1,6 +1,7 @@
 """The application: agents and probes raw, everything reserved through Django and Channels."""
 
 import os
+from typing import cast
 
 import django
 from django.core.asgi import get_asgi_application
@@ -8,7 +9,7 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup(set_prefix=False)
 
-from config.background import Background, Services  # noqa: E402 - after django.setup()
+from config.background import App, Background, Services  # noqa: E402 - after django.setup()
 from registry.addresses import RESERVED_FIRST  # noqa: E402
 from registry.http import Receive, Scope, Send  # noqa: E402
 from registry.probes import PATHS  # noqa: E402
@@ -22,7 +23,7 @@ class Front:
     def __init__(self, services: Services):
         self.dispatcher = services.dispatcher
         self.probes = services.probes
-        self.django = get_asgi_application()
+        self.django = cast(App, get_asgi_application())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Agents first: their callers wait."""

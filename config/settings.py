@@ -1,4 +1,4 @@
-"""Django's settings. Every knob is an environment variable with a default that works; docs/settings.md lists them all."""
+"""Django's settings. Every knob is an environment variable with a default that works: see docs/settings.md."""
 
 import hashlib
 import ipaddress
@@ -28,8 +28,9 @@ def make_data_dir() -> Path:
 
 def read_secret_key() -> str:
     """The secret key: $SECRET_KEY, else the text of $SECRET_KEY_FILE, which is made on the first start."""
-    if key := env.str("SECRET_KEY", default=""):
-        return key
+    given: str = env.str("SECRET_KEY", default="")
+    if given:
+        return given
     path = Path(env.str("SECRET_KEY_FILE", default=str(DATA_DIR / "secret_key")))
     if not path.exists():
         make_data_dir()
@@ -132,6 +133,17 @@ WORKER_LIVE_SECONDS = 10  # a worker not heard of for so long no longer counts
 EVERYWHERE_SECONDS = 5  # how long `wait=True` waits for every live worker
 TABLE_SECONDS = 15  # how long a starting worker waits for its first routing table before it takes connections
 DRAIN_SECONDS = 5  # how long running requests and the spool may take when a worker stops
+LAST_RESORT_SECONDS = 3  # a worker that takes so much longer than that to stop is killed
+RESTART_SECONDS = 30  # the longest pause before a worker that keeps dying is started again; the first is one second
+RESTART_LIVED_SECONDS = 10  # a worker that lived so long is replaced at once
+SLOW_START_SECONDS = 5  # `serve` says what it waits for then
+KEEPER_SECONDS = 2  # how often `serve` looks after the embedded PostgreSQL
+PREPARE_SECONDS = 5  # how often `serve` tries again to reach the database when it was away at the start
+MIGRATION_LOCK_SECONDS = 300  # how long a replica waits for another one's migrations
+BACKLOG = 2048  # connections the kernel holds while all workers are busy or being replaced
+KEEP_ALIVE_SECONDS = 75  # longer than a load balancer's usual 60, so that it is never us who closes under its request
+MAX_HEAD_BYTES = 64 * 1024  # of a request's line and headers; browsers and proxies stay below 16 kB
+MAX_SOCKET_MESSAGE_BYTES = 64 * 1024  # a dashboard's socket sends short words
 
 # --- the composition -------------------------------------------------------------------------------------------------
 

@@ -4,4 +4,6 @@ from django.apps import AppConfig
 
 
 class DashboardConfig(AppConfig):
+    """Its name."""
+
     name = "dashboard"

@@ -49,7 +49,9 @@ def signed(key: str, url: str, query: Mapping[str, str], body: bytes, headers: H
     given = headers.get(SIGNATURE_SHA256)
     if given is not None:
         return any(
-            hmac.compare_digest(hmac.new(secret, form.encode() + body, hashlib.sha256).hexdigest().encode(), given.lower())
+            hmac.compare_digest(
+                hmac.new(secret, form.encode() + body, hashlib.sha256).hexdigest().encode(), given.lower()
+            )
             for form in port_forms(url)
         )
     given = next((headers[name] for name in SIGNATURES_SHA1 if name in headers), b"")

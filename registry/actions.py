@@ -111,7 +111,9 @@ def register(
         agent = Agent.objects.filter(name=name).first()
         if agent and agent.state != Agent.State.TRASHED:
             held = ", ".join(agent.routes.values_list("path", flat=True))
-            raise Conflict(f"agent {name} is registered already, at {held}: unregister it first or give it a new version")
+            raise Conflict(
+                f"agent {name} is registered already, at {held}: unregister it first or give it a new version"
+            )
         agent = agent or Agent(name=name)
         agent.state, agent.trashed, agent.pause_message = Agent.State.SERVING, None, ""
         agent.credentials = own_credentials or agent.credentials
@@ -192,7 +194,9 @@ def register_sip_username(username: str, route: str, *, by: Actor, wait: bool = 
     with changing(by):
         registered = get_route(route)
         add_sip_mapping(normalised, username, registered)
-        change = Change(agent=registered.agent.name, route=registered.path, sip=[normalised], revision=RegistryChange.newest())
+        change = Change(
+            agent=registered.agent.name, route=registered.path, sip=[normalised], revision=RegistryChange.newest()
+        )
     return finish(change, wait)
 
 
@@ -329,7 +333,12 @@ def check_credentials(credentials: tuple[str, str]) -> str:
     """`user:password` as it is kept (RFC 7617: no colon in the user, no control characters)."""
     user, password = credentials
     text = f"{user}:{password}"
-    if not user or not password or ":" in user or any(ord(character) < 32 or ord(character) == 127 for character in text):
+    if (
+        not user
+        or not password
+        or ":" in user
+        or any(ord(character) < 32 or ord(character) == 127 for character in text)
+    ):
         raise Malformed("credentials need a user without ':' and a password, both without control characters")
     check_storable("credentials", text)
     return text

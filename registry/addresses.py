@@ -12,12 +12,13 @@ RESERVED_FIRST = frozenset({"health", "ready", "metrics", "sip", "dashboard", "a
 RESERVED_LAST = SUB_PATHS
 MAX_ROUTE = 200  # characters; a public URL with its token stays far below what proxies accept
 MAX_USERNAME = 128  # characters
+MAX_ADDRESS = 16 * MAX_USERNAME  # characters: percent-encoded, one can be twelve; the rest is for host and parameters
 SEGMENT = re.compile(r"[A-Za-z0-9._~-]+\Z")  # RFC 3986's unreserved characters: the same in every encoding
 NOT_IN_USERNAME = re.compile(r"[\s@:;<>\"%\\\x00-\x1f\x7f]")
 AGENT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?\Z")
 
 SCHEME = re.compile(r"\s*(sips?|tel):", re.IGNORECASE)
-ANGLE = re.compile(r"<([^<>]*)>")
+ANGLE = re.compile(r"<([^<>]*)>[^<>]*\Z")  # the last ones: the display name before them may have some of its own
 TEL_SEPARATORS = re.compile(r"[-.() ]")  # RFC 3966's visual separators
 
 
@@ -29,7 +30,7 @@ def normalise_route(text: str) -> str:
     if not isinstance(text, str):
         raise Malformed("a route must be a text such as /sales")
     path = text if text.startswith("/") else f"/{text}"
-    path = path[:-1] if path.endswith("/") else path
+    path = path.removesuffix("/")
     if not path:
         return "/"
     if len(path) > MAX_ROUTE:
@@ -38,13 +39,15 @@ def normalise_route(text: str) -> str:
     for segment in segments:
         if segment in ("", ".", "..") or not SEGMENT.match(segment):
             raise Malformed(
-                f"{text[:MAX_ROUTE]!r} is not a route: use letters, digits, '-', '_', '.' and '~' between single slashes, "
-                "such as /clinic/booking"
+                f"{text[:MAX_ROUTE]!r} is not a route: use letters, digits, '-', '_', '.' and '~' between single "
+                "slashes, such as /clinic/booking"
             )
     if segments[0].lower() in RESERVED_FIRST:
         raise Conflict(f"/{segments[0]} is reserved for Switchboard itself: choose another first segment")
     if segments[-1].lower() in RESERVED_LAST:
-        raise Conflict(f"a route must not end in /{segments[-1]}: that is where an agent's own {segments[-1]} is served")
+        raise Conflict(
+            f"a route must not end in /{segments[-1]}: that is where an agent's own {segments[-1]} is served"
+        )
     return path
 
 
@@ -63,7 +66,7 @@ def sip_username(address: object) -> str:
     Understands `user`, `user@host`, `sip:`, `sips:` and `tel:` in any case, `"Name" <sip:…>`, parameters, passwords
     and percent-encoding (RFC 3261, 19.1 and 25.1; RFC 3966). Never raises: what callers send is not ours to choose.
     """
-    if not isinstance(address, str) or len(address) > 4 * MAX_USERNAME:
+    if not isinstance(address, str) or len(address) > MAX_ADDRESS:
         return ""
     if angle := ANGLE.search(address):
         address = angle[1]

@@ -4,4 +4,6 @@ from django.apps import AppConfig
 
 
 class RegistryConfig(AppConfig):
+    """Its name."""
+
     name = "registry"

@@ -40,11 +40,14 @@ class Decision(NamedTuple):
         return self.route.agent if self.route else None
 
 
-def decide(table: RoutingTable, facts: Facts, now: float) -> Decision:
-    """Decide. `now` (seconds since 1970) is only compared with tokens' expiry."""
+def decide(table: RoutingTable, facts: Facts, now: float, found: tuple[RouteEntry, str] | None = None) -> Decision:
+    """Decide. `now` (seconds since 1970) is only compared with tokens' expiry.
+
+    `found`: what `table.find` said for this path, if it has been asked already.
+    """
     if facts.path == CENTRAL_SIP:
         return decide_central(table, facts)
-    found = table.find(facts.path)
+    found = found or table.find(facts.path)
     if found is None:
         return Decision("not_found", (Step("route", f"nothing is registered at {facts.path[:200]}", ok=False),))
     route, sub_path = found

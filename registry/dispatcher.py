@@ -108,7 +108,8 @@ class Dispatcher:
             answer = exchange.apology()
         exchange.record(answer)
         if answer.status != 499:
-            await respond(send, answer.status, answer.body, exchange.headers_of(answer), head=scope["method"] == "HEAD")
+            headers = JSON_HEADERS if answer.status == 200 else exchange.headers_of(answer)
+            await respond(send, answer.status, answer.body, headers, head=exchange.method == "HEAD")
 
 
 class Exchange:
@@ -159,11 +160,12 @@ class Exchange:
 
     async def answer(self, receive: Receive) -> Answer:
         """From the cheap checks to the agent's answer. What is refused here never reaches an agent."""
+        found = None
         if self.path != CENTRAL_SIP:
             found = self.table.find(self.path)
             if found is None:
                 self.decision = decide(self.table, Facts(self.path, self.method), 0)
-                if self.path == "/" and self.method in ("GET", "HEAD") and b"text/html" in self.headers.get(b"accept", b""):
+                if self.path == "/" and b"text/html" in self.headers.get(b"accept", b""):
                     return Answer(307, b"", "redirect", "a browser, to the dashboard", location=DASHBOARD)
                 return Answer(404, NOT_FOUND, "not_found")
             self.route, self.sub_path = found
@@ -179,13 +181,13 @@ class Exchange:
                 return Answer(408, TOO_SLOW, "invalid", "the body did not come in time")
             self.parsed = parse_json(self.body)
         now = self.dispatcher.clock()
-        decision = self.decision = decide(self.table, self.facts(), now)
+        decision = self.decision = decide(self.table, self.facts(), now, found)
         return self.refuse_late(decision) or await self.carry_out(decision, now)
 
     def refuse_early(self) -> Answer | None:
         """What can be refused before the body is read."""
         central = self.route is None
-        if self.method not in ("POST",) if central else self.method not in ("GET", "POST", "HEAD"):
+        if self.method != "POST" and (central or self.method not in ("GET", "HEAD")):
             return Answer(405, NOT_ALLOWED, "refused", allow="POST" if central else "GET, HEAD, POST")
         post = self.method == "POST"
         key = self.route.agent.signing_key if self.route else ""
@@ -290,8 +292,7 @@ class Exchange:
     def agent_url(self, route: RouteEntry) -> str:
         """The public URL of an agent with its credentials; no slash at its end."""
         credentials = route.agent.credentials
-        userinfo = f"{credentials.userinfo}@" if credentials else ""
-        return f"{self.sender.scheme}{userinfo}{self.sender.host}{route.prefix}"
+        return f"{self.sender.scheme}{credentials.userinfo if credentials else ''}{self.sender.host}{route.prefix}"
 
     def url_of(self, name: str) -> str | None:
         """The same for another agent by name; None if it has no route."""
@@ -301,9 +302,7 @@ class Exchange:
     # --- what goes out ------------------------------------------------------------------------------------------------
 
     def headers_of(self, answer: Answer) -> list[tuple[bytes, bytes]]:
-        """The answer's headers."""
-        if answer.status == 200:
-            return JSON_HEADERS
+        """The headers of an answer that is not a plain 200."""
         headers = list(JSON_HEADERS if answer.body else SECURITY_HEADERS)
         if answer.status == 401:
             headers.append((b"www-authenticate", b"Basic"))
@@ -346,7 +345,7 @@ class Exchange:
             "status": answer.status,
             "outcome": answer.outcome,
             "detail": answer.detail[:512],
-            "steps": [*steps, *self.steps] if self.steps else steps,
+            "steps": [step.json for step in (*steps, *self.steps)],
             "microseconds": (time.perf_counter_ns() - self.started) // 1000,
         }
         # A document can be had again at any time, from its version; other answers cannot.

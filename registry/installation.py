@@ -86,7 +86,12 @@ def banner(base_url: str, *, first: bool) -> str:
     lines += ["", f"  Sign in at {base_url}/dashboard/" + sign_in_hint()]
     if routes:
         chosen = next((route for route in routes if route.path == "/sales"), routes[0])
-        lines += ["", "  Ask an agent for its document, as the telephony platform does:", "", f"  {curl(chosen, base_url, first)}"]
+        lines += [
+            "",
+            "  Ask an agent for its document, as the telephony platform does:",
+            "",
+            f"  {curl(chosen, base_url, first)}",
+        ]
     return "\n".join([*lines, ""])
 
 

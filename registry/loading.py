@@ -62,7 +62,8 @@ class Loader:
         entries = []
         for route in rows:
             agent = agents[route.agent_id]
-            entry = RouteEntry(route.pk, route.path, agent, Step("route", f"{route.path} belongs to {agent.name}"))
+            step = Step("route", f"{route.path} belongs to {agent.name}")
+            entry = RouteEntry(route.pk, route.path, agent, step, "" if route.path == "/" else route.path)
             entries.append((entry, names[route.pk], route.default))
         return table.with_changes(revision, changed or set(), entries)
 
@@ -70,7 +71,9 @@ class Loader:
         """Entries by the agent's id, with every version that a running call may be on."""
         by_id = {agent.pk: agent for agent in agents}
         since = timezone.now() - timedelta(seconds=TOKEN_SECONDS)
-        wanted = AgentVersion.objects.filter(agent_id__in=by_id).filter(Q(live_in__isnull=False) | Q(retired__gte=since))
+        wanted = AgentVersion.objects.filter(agent_id__in=by_id).filter(
+            Q(live_in__isnull=False) | Q(retired__gte=since)
+        )
         known: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)  # agent → ids and numbers of its versions
         for pk, agent_id, number in wanted.values_list("pk", "agent_id", "number").distinct():
             known[agent_id].append((pk, number))
@@ -98,7 +101,9 @@ class Loader:
             versions=versions,
             paused=pause_document(agent.pause_message) if agent.state == Agent.State.PAUSED else None,
             problem="" if isinstance(live, StoredVersion) else live,
-            live_step=Step("version", f"version {live.number} is live" if isinstance(live, StoredVersion) else live, serves),
+            live_step=Step(
+                "version", f"version {live.number} is live" if isinstance(live, StoredVersion) else live, serves
+            ),
         )
 
     def prepare(self, version: AgentVersion, key: TokenKey) -> StoredVersion | str:

@@ -1,5 +1,7 @@
 """What is registered, the feed of its changes, the workers that serve it, and the routing log."""
 
+from datetime import UTC, datetime
+
 import pghistory
 from django.db import models
 from django.db.models import Q
@@ -143,3 +145,8 @@ class RoutingEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.path} {self.outcome}"
+
+    @property
+    def time(self) -> datetime:
+        """When it was, in UTC: the first 48 bits of a UUIDv7 are milliseconds since 1970 (RFC 9562, 5.7)."""
+        return datetime.fromtimestamp((self.id.int >> 80) / 1000, UTC)

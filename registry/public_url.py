@@ -23,12 +23,8 @@ class Sender(NamedTuple):
     address: str
     scheme: str  # "https://"
     host: str  # host, port and path prefix, such as voice.example.com/base
+    base: str  # the public URL: both of them, no slash at the end
     refused_host: str = ""  # what it claimed instead, if that is not in ALLOWED_HOSTS
-
-    @property
-    def base(self) -> str:
-        """The public URL without a slash at its end."""
-        return f"{self.scheme}{self.host}"
 
 
 class PublicUrl:
@@ -41,7 +37,7 @@ class PublicUrl:
 
     def __init__(self, public_url: str, allowed_hosts: Sequence[str], trusted_proxies: Sequence[Network]):
         scheme, _, host = public_url.partition("://")
-        self.fixed = (f"{scheme}://", host) if public_url else None
+        self.fixed = (f"{scheme}://", host, public_url) if public_url else None
         self.allowed_hosts = allowed_hosts
         self.trusted_proxies = trusted_proxies
         self.warnings_left = MAX_WARNINGS
@@ -62,9 +58,9 @@ class PublicUrl:
         host = self.known_hosts.get(claimed)
         if host is None:
             host = self.check_host(claimed)
-        if host:
-            return Sender(address, f"{scheme}://", host)
-        return Sender(address, f"{scheme}://", own_address(scope), claimed.decode("latin-1")[:100])
+        refused = "" if host else claimed.decode("latin-1")[:100]
+        host = host or own_address(scope)
+        return Sender(address, "https://" if scheme == "https" else "http://", host, f"{scheme}://{host}", refused)
 
     def check_host(self, claimed: bytes) -> str:
         """The host as text, or "" if it is not allowed; remembered, and said once."""
@@ -77,7 +73,9 @@ class PublicUrl:
         self.known_hosts[claimed] = host if allowed else ""
         if not allowed and self.warnings_left:
             self.warnings_left -= 1
-            logger.warning("Host %r is not in ALLOWED_HOSTS: set PUBLIC_URL or ALLOWED_HOSTS if it is yours", host[:100])
+            logger.warning(
+                "Host %r is not in ALLOWED_HOSTS: set PUBLIC_URL or ALLOWED_HOSTS if it is yours", host[:100]
+            )
         return self.known_hosts[claimed]
 
     def is_proxy(self, address: str) -> bool:

@@ -21,6 +21,13 @@ class Step:
     rule: str  # route, sip, default, fallback, state, version, credentials, signature, host
     detail: str
     ok: bool = True
+    # Serialised here, once: the steps of most requests are those of their route and version.
+    json: orjson.Fragment = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        detail = self.detail.encode(errors="replace").decode()  # callers can send half surrogates
+        text = orjson.dumps({"rule": self.rule, "detail": detail, "ok": self.ok})
+        object.__setattr__(self, "json", orjson.Fragment(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +37,13 @@ class Credentials:
     user: str
     password: str
     header: bytes = b""  # the usual form of the Authorization header
-    userinfo: str = ""  # the form in URLs, escaped (RFC 3986, 3.2.1)
+    userinfo: str = ""  # the form in URLs, escaped (RFC 3986, 3.2.1), with its @
 
     @classmethod
     def of(cls, user: str, password: str) -> "Credentials":
         """Work out the two forms."""
         header = b"Basic " + base64.b64encode(f"{user}:{password}".encode())
-        return cls(user, password, header, f"{quote(user, safe='')}:{quote(password, safe='')}")
+        return cls(user, password, header, f"{quote(user, safe='')}:{quote(password, safe='')}@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +70,7 @@ class RouteEntry:
     path: str
     agent: AgentEntry
     step: Step
-
-    @property
-    def prefix(self) -> str:
-        """What stands before a sub-path: the route, nothing for the root."""
-        return "" if self.path == "/" else self.path
+    prefix: str  # what stands before a sub-path: the path, nothing for the root
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,9 @@ class RoutingTable:
         paths = [entry.path for entry in sorted(self.routes.values(), key=lambda entry: entry.id)]
         return orjson.dumps({"status": "ok", "agents": len(self.agents), "routes": paths})
 
-    def with_changes(self, revision: int, changed: set[int], entries: list[tuple[RouteEntry, list[str], bool]]) -> "RoutingTable":
+    def with_changes(
+        self, revision: int, changed: set[int], entries: list[tuple[RouteEntry, list[str], bool]]
+    ) -> "RoutingTable":
         """The next table: the agents with these ids as `entries` says, all others as they are.
 
         An entry is a route, the SIP names bound to it, and whether it is the default; the first entry of an agent is

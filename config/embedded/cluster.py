@@ -178,6 +178,12 @@ def open_cluster(data_dir: Path, options: str = "") -> Cluster:
         return cluster
 
 
+def close_all(wait: float = 0) -> None:
+    """Let go of every server that this process uses; see `Cluster.close`."""
+    for cluster in list(_opened.values()):
+        cluster.close(wait)
+
+
 # --- locks -----------------------------------------------------------------------------------------------------------
 
 
@@ -367,7 +373,11 @@ def start(files: Files, note_fd: int, lock_fd: int, options: str, new_keeper: bo
     write_note(note_fd, "starting")
     command: list[str | Path] = [programs / "pg_ctl", "start", "--wait", "--timeout", str(START_SECONDS)]
     command += ["--pgdata", files.pgdata, "--log", files.log, "--options", shlex.join(arguments)]
-    run(command, account, START_SECONDS + 10, "starting the embedded PostgreSQL", files)
+    try:
+        run(command, account, START_SECONDS + 10, "starting the embedded PostgreSQL", files)
+    except OSError:
+        write_note(note_fd, "")  # it ended by itself: there is nothing to wait for
+        raise
     write_note(note_fd, str(keeper.running_pid(files.pgdata) or ""))
     return host
 

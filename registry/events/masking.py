@@ -26,21 +26,22 @@ class Masker:
         if value.__class__ is dict:
             if not self.harmless.issuperset(value) and not self.learn(value):
                 return True
-            if self.is_secret(value.get("name")):  # type: ignore[union-attr]
-                return True
-            items = value.values()  # type: ignore[union-attr]
+            items = value.values()
         for item in items:
             kind = item.__class__
             if (kind is dict or kind is list) and item and self.suspects(item):
                 return True
         return False
 
-    def learn(self, keys: Iterable[str]) -> bool:
-        """Look at keys and remember the harmless ones; False if one of them is not."""
-        if any(self.is_secret(key) for key in keys):
+    def learn(self, value: Any) -> bool:
+        """Look at an object's keys and remember the harmless ones; False if one of them is not.
+
+        `name` is never remembered, because its value counts too: SIP headers come as {"name": …, "value": …}.
+        """
+        if any(self.is_secret(key) for key in value) or self.is_secret(value.get("name")):
             return False
         if len(self.harmless) < MAX_HARMLESS:
-            self.harmless.update(keys)
+            self.harmless.update(key for key in value if key != "name")
         return True
 
     def is_secret(self, key: Any) -> bool:
@@ -48,7 +49,7 @@ class Masker:
         return key.__class__ is str and key.lower() in self.keys
 
     def value(self, value: Any) -> Any:
-        """A JSON value with what stands under those keys masked. SIP headers come as {"name": …, "value": …} too."""
+        """A JSON value with what stands under those keys masked."""
         if isinstance(value, dict):
             hidden = self.is_secret(value.get("name"))
             return {
@@ -66,9 +67,10 @@ class Masker:
 
 def mask_line(line: bytes) -> bytes:
     """A finished line with credentials and tokens masked wherever they stand in it."""
-    if b"://" in line and b"@" in line:
+    # The single characters are looked for first: that takes a fraction of the time.
+    if b"@" in line and b"://" in line:
         line = USERINFO.sub(b"://" + MASK.encode() + b"@", line)
-    if b"oken=" in line:
+    if b"=" in line and b"oken=" in line:
         line = TOKEN.sub(rb"\1" + MASK.encode(), line)
     if b"asic " in line or b"earer " in line:
         line = SCHEME_SECRET.sub(rb"\1 " + MASK.encode(), line)

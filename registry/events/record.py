@@ -9,7 +9,6 @@ import orjson
 from agents.wire import MALFORMED
 from registry.events.masking import Masker, mask_line
 from registry.events.spool import Spool
-from registry.table import Step
 
 MAX_FIELD = 256  # characters of a field that callers choose
 
@@ -44,14 +43,16 @@ class Recorder:
             line = orjson.dumps(event)
         except orjson.JSONEncodeError:
             line = orjson.dumps(printable(event), default=str)
-        self.spool.append(one_line(mask_line(line)))
+        self.spool.append(without_nul(mask_line(line)))
 
     def request(self, body: bytes, parsed: Any) -> Any:
         """The body as JSON where it is, else as text; masked, and cut where it is long."""
         if parsed is MALFORMED:
             return self.text(body)
         shown = self.shown(body, parsed)
-        if shown.__class__ is orjson.Fragment and (b"\n" in body or b"\\u" in body or b"\r" in body):
+        if shown.__class__ is orjson.Fragment and (
+            b"\n" in body or b"\r" in body or (b"\\" in body and b"\\u" in body)
+        ):
             return parsed  # re-encoded: one line, and no half surrogates
         return shown
 
@@ -71,11 +72,11 @@ class Recorder:
         return self.masker.text(body[: self.excerpt_bytes]).decode(errors="replace")
 
 
-def one_line(line: bytes) -> bytes:
-    """The line with its end. NUL is the one character of JSON that Postgres cannot hold: it is replaced."""
-    if b"\\u0000" in line:
+def without_nul(line: bytes) -> bytes:
+    """The line. NUL is the one character of JSON that Postgres cannot hold: it is replaced."""
+    if b"\\" in line and b"\\u0000" in line:
         line = line.replace(b"\\u0000", b"\\ufffd")
-    return line + b"\n"
+    return line
 
 
 def printable(value: Any) -> Any:
@@ -86,10 +87,6 @@ def printable(value: Any) -> Any:
         return {printable(key): printable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [printable(item) for item in value]
-    if isinstance(value, Step):
-        return {"rule": value.rule, "detail": printable(value.detail), "ok": value.ok}
-    if isinstance(value, orjson.Fragment):
-        return None
     return value
 
 

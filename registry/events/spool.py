@@ -1,10 +1,13 @@
 """The spool: events on disk that are not in the database yet. It survives the death of any process.
 
-A segment is a file of lines. The process that writes it holds a lock on it, so anybody can tell what a dead one left.
+A segment is a file of lines, mapped into memory: appending is a copy, without a system call, and yet the kernel keeps
+what a killed process has written. The line's end is written last, so a line without one was never finished. The
+process that writes a segment holds a lock on it: anybody can tell what a dead one left.
 """
 
 import fcntl
 import logging
+import mmap
 import os
 import time
 from collections.abc import Iterator
@@ -12,26 +15,39 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 SUFFIX = ".jsonl"
-COMPLAIN_SECONDS = 10  # between two messages about the same trouble
+DRAFT = ".new"  # of a segment that does not have its name yet
+RETRY_SECONDS = 1.0  # between attempts to write again, when the disk is full say
+NEWLINE = 10
 
 
 class Segment:
     """A file of lines, written by its owner and read by a writer, in the same process or after its death."""
 
-    def __init__(self, path: Path, descriptor: int):
+    def __init__(self, path: Path, descriptor: int, *, new: bool):
         self.path = path
         self.descriptor = descriptor
-        self.written = os.fstat(descriptor).st_size
+        self.size = os.fstat(descriptor).st_size
+        self.memory = mmap.mmap(descriptor, self.size)
+        self.written = 0 if new else self.memory.rfind(b"\n") + 1  # what follows is unused, or half a line
         self.drained = 0  # bytes that are in the database
 
     @classmethod
-    def create(cls, path: Path) -> "Segment":
-        """A new file, for its owner only. Locked before it has its name, so that nobody takes it for a dead one's."""
-        draft = path.with_suffix(".new")
-        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        draft.rename(path)
-        return cls(path, descriptor)
+    def create(cls, path: Path, size: int) -> "Segment":
+        """A new file, for its owner only, whose room on the disk is taken at once: a mapping must not run out of it.
+
+        Locked before it has its name, so that nobody takes it for a dead process's. `OSError` if there is no room.
+        """
+        draft = path.with_suffix(DRAFT)
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            os.posix_fallocate(descriptor, 0, size)
+            draft.rename(path)
+            return cls(path, descriptor, new=True)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            os.close(descriptor)
+            raise
 
     @classmethod
     def take_over(cls, path: Path) -> "Segment | None":
@@ -42,13 +58,23 @@ class Segment:
             return None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Not there any more: it was drained and removed between opening and locking.
+            if path.exists() and os.fstat(descriptor).st_size:
+                return cls(path, descriptor, new=False)
         except BlockingIOError:
-            os.close(descriptor)
-            return None
-        if not path.exists():  # drained and removed between opening and locking
-            os.close(descriptor)
-            return None
-        return cls(path, descriptor)
+            pass
+        os.close(descriptor)
+        return None
+
+    def append(self, line: bytes) -> bool:
+        """Add a line, which must not have its end yet; False if there is no room for it."""
+        end = self.written + len(line)
+        if end >= self.size:
+            return False
+        self.memory[self.written : end] = line
+        self.memory[end] = NEWLINE
+        self.written = end + 1
+        return True
 
     @property
     def pending(self) -> int:
@@ -56,21 +82,19 @@ class Segment:
         return self.written - self.drained
 
     def read(self, limit: int) -> bytes:
-        """Whole lines after what has been drained, `limit` bytes at most unless one line is longer.
-
-        The rest of a line that its process did not live to finish is skipped: its caller got no answer.
-        """
-        chunk = os.pread(self.descriptor, limit, self.drained)
-        end = chunk.rfind(b"\n") + 1
-        if end:
-            return chunk[:end]
-        if len(chunk) < limit:
-            return b""
-        return self.read(limit * 2)
+        """Whole lines after what has been drained, `limit` bytes at most unless one line is longer."""
+        stop = min(self.drained + limit, self.written)
+        end = self.memory.rfind(b"\n", self.drained, stop) + 1 or self.memory.find(b"\n", stop, self.written) + 1
+        return self.memory[self.drained : end]
 
     def remove(self) -> None:
         """Everything is in the database: the file can go."""
         self.path.unlink(missing_ok=True)
+        self.close()
+
+    def close(self) -> None:
+        """Unmap the file and give up its lock."""
+        self.memory.close()
         os.close(self.descriptor)
 
 
@@ -84,33 +108,37 @@ class Spool:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.count = 0
         self.lost = 0  # events that could not be written
-        self.complained = 0.0
-        self.current = self.next_segment()
+        self.retry_at = 0.0
         self.full: list[Segment] = []
+        self.current = self.next_segment(0)
 
-    def next_segment(self) -> Segment:
-        """A new segment of a name of its own."""
+    def next_segment(self, needed: int) -> Segment:
+        """A new segment of a name of its own, with room for a line of so many bytes."""
         self.count += 1
-        return Segment.create(self.folder / f"{self.name}-{time.time_ns()}-{self.count}{SUFFIX}")
+        path = self.folder / f"{self.name}-{time.time_ns()}-{self.count}{SUFFIX}"
+        return Segment.create(path, max(self.segment_bytes, needed + 1))
 
     def append(self, line: bytes) -> None:
-        """Write one line with one system call: what is in the kernel's hands survives this process."""
-        segment = self.current
+        """Add one line, without its end. Never raises: what cannot be written is counted and said."""
+        if not self.current.append(line):
+            self.append_to_next(line)
+
+    def append_to_next(self, line: bytes) -> None:
+        """The same when the current segment is full."""
+        now = time.monotonic()
+        if now < self.retry_at:
+            self.lost += 1
+            return
         try:
-            written = os.write(segment.descriptor, line)
-            if written != len(line):
-                # The disk is full. Without this the next line would be glued to the half one.
-                os.ftruncate(segment.descriptor, segment.written)
-                raise OSError(f"only {written} of {len(line)} bytes could be written")
-            segment.written += written
-            if segment.written >= self.segment_bytes:
-                self.current = self.next_segment()
-                self.full.append(segment)
+            segment = self.next_segment(len(line))
         except OSError as error:
             self.lost += 1
-            if time.monotonic() - self.complained > COMPLAIN_SECONDS:
-                self.complained = time.monotonic()
-                logger.error("Routing events cannot be written to %s (%d lost so far): %s", self.folder, self.lost, error)  # noqa: TRY400
+            self.retry_at = now + RETRY_SECONDS
+            logger.error("Routing events cannot be written to %s, %d lost so far: %s", self.folder, self.lost, error)
+            return
+        self.full.append(self.current)
+        self.current = segment
+        segment.append(line)
 
     @property
     def pending(self) -> int:
@@ -119,14 +147,14 @@ class Spool:
 
     def segments(self) -> Iterator[Segment]:
         """This process's segments, oldest first."""
-        yield from list(self.full)
-        yield self.current
+        current = self.current
+        yield from [segment for segment in self.full if segment is not current]
+        yield current
 
     def abandoned(self) -> Iterator[Segment]:
-        """Segments that dead processes left, now ours."""
-        own = {segment.path for segment in self.segments()}
-        for path in sorted(self.folder.glob(f"*{SUFFIX}")):
-            if path not in own and (segment := Segment.take_over(path)):
+        """Segments that dead processes left, now ours. Those of living ones, this one too, are locked."""
+        for path in sorted([*self.folder.glob(f"*{SUFFIX}"), *self.folder.glob(f"*{DRAFT}")]):
+            if segment := Segment.take_over(path):
                 yield segment
 
     def drop(self, segment: Segment) -> None:
@@ -138,6 +166,6 @@ class Spool:
         """Remove what is drained; leave the rest, unlocked, to whoever comes next."""
         for segment in self.segments():
             if segment.pending:
-                os.close(segment.descriptor)
+                segment.close()
             else:
                 segment.remove()

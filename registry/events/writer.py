@@ -70,7 +70,7 @@ class Writer:
                 self.drain()
                 failures, self.last_error = 0, ""
             except (Error, psycopg.Error, OSError) as error:
-                self.last_error = f"events wait for the database: {str(error).splitlines()[0] if str(error) else error!r}"
+                self.last_error = f"events wait for the database: {(str(error) or repr(error)).splitlines()[0]}"
                 if failures == 0:
                     logger.warning("%s", self.last_error)
                 connections.close_all()
@@ -80,7 +80,8 @@ class Writer:
                 failures += 1
             if ending:
                 break
-            self.stopping.wait(RETRY_SECONDS[min(failures, len(RETRY_SECONDS)) - 1] if failures else settings.WRITER_SECONDS)
+            pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS)) - 1] if failures else settings.WRITER_SECONDS
+            self.stopping.wait(pause)
         connections.close_all()
 
     def drain(self) -> None:
@@ -117,8 +118,9 @@ class Writer:
                 self.store(b"".join(lines[middle:]), segment)
                 return
             self.quarantined += 1
-            logger.error("The database refused an event, which is kept in %s: %s", segment.path.name + QUARANTINE, error)  # noqa: TRY400
-            with segment.path.with_name(segment.path.name + QUARANTINE).open("ab") as file:
+            aside = segment.path.with_name(segment.path.name + QUARANTINE)
+            logger.error("The database refused an event, which is kept in %s: %s", aside, error)
+            with aside.open("ab") as file:
                 file.write(batch)
 
 
@@ -138,6 +140,4 @@ def copy_batch(batch: bytes) -> None:
 def is_refusal(error: Exception) -> bool:
     """Whether the database looked at the data and refused it, rather than being away or busy."""
     cause = error if isinstance(error, psycopg.Error) else error.__cause__
-    return isinstance(cause, (psycopg.DataError, psycopg.IntegrityError)) or (
-        isinstance(cause, psycopg.errors.ProgramLimitExceeded)
-    )
+    return isinstance(cause, (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded))

@@ -92,10 +92,10 @@ class RegistryCommand(BaseCommand):
             "sip": change.sip,
             "sip_skipped": change.skipped,
             "warnings": change.warnings,
-            "credentials": dict(zip(("user", "password"), change.credentials, strict=True)) if change.credentials else None,
+            "credentials": dict(zip(("user", "password"), change.credentials, strict=True))
+            if change.credentials
+            else None,
             "revision": change.revision,
             "workers": everywhere.live if everywhere else None,
             "everywhere": everywhere.done if everywhere else None,
         }
-
-

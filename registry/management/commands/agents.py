@@ -29,7 +29,8 @@ class Command(RegistryCommand):
             self.say("No agent is registered: python3 manage.py register NAME --route /path --file agent.yaml")
         table = [["NAME", "STATE", "VERSION", "ROUTES", "SIP NAMES"]]
         table += [
-            [row["name"], row["state"], str(row["version"]), " ".join(row["routes"]), " ".join(row["sip"])] for row in rows
+            [row["name"], row["state"], str(row["version"]), " ".join(row["routes"]), " ".join(row["sip"])]
+            for row in rows
         ]
         if rows:
             self.table(table)

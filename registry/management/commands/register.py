@@ -11,7 +11,10 @@ from registry.errors import Malformed
 from registry.files import read_yaml
 from registry.management.command import RegistryCommand
 
-LATER = {"python": "Python agents come with step 6 of Switchboard", "remote": "remote agents come with step 6 of Switchboard"}
+LATER = {
+    "python": "Python agents come with step 6 of Switchboard",
+    "remote": "remote agents come with step 6 of Switchboard",
+}
 
 
 class Command(RegistryCommand):
@@ -31,9 +34,13 @@ class Command(RegistryCommand):
         parser.add_argument("--password", help="of the remote server")
         parser.add_argument("--sip", nargs="+", default=[], metavar="NAME", help="SIP names that lead here")
         parser.add_argument("--no-auto-sip", action="store_true", help="no SIP names from the agent's name and route")
-        parser.add_argument("--basic-auth", metavar="USER:PASSWORD", help="the agent's own credentials; env:NAME reads them")
+        parser.add_argument(
+            "--basic-auth", metavar="USER:PASSWORD", help="the agent's own credentials; env:NAME reads them"
+        )
         parser.add_argument("--signing-key", metavar="env:NAME", help="the platform's signing key; env:NAME reads it")
-        parser.add_argument("--update", action="store_true", help="it is registered there: publish this as its new version")
+        parser.add_argument(
+            "--update", action="store_true", help="it is registered there: publish this as its new version"
+        )
         parser.add_argument("--note", default="", help="why; kept with the version")
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:

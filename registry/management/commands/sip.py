@@ -51,7 +51,11 @@ class Command(RegistryCommand):
         """Choose the default route."""
         route = None if options["route"] == "none" else options["route"]
         change = actions.set_default_route(route, by=self.actor, wait=True)
-        sentence = f"SIP names that nobody has lead to {change.route} ({change.agent})." if route else "There is no default route."
+        sentence = (
+            f"SIP names that nobody has lead to {change.route} ({change.agent})."
+            if route
+            else "There is no default route."
+        )
         return self.report(change, sentence)
 
     def run_list(self, options: dict[str, Any]) -> list[dict[str, Any]]:
@@ -61,7 +65,12 @@ class Command(RegistryCommand):
              "agent": mapping.route.agent.name, "source": mapping.source}
             for mapping in SipMapping.objects.select_related("route__agent")
         ]  # fmt: skip
-        self.table([["USERNAME", "ROUTE", "AGENT", "SOURCE"], *([r["username"], r["route"], r["agent"], r["source"]] for r in rows)])
+        self.table(
+            [
+                ["USERNAME", "ROUTE", "AGENT", "SOURCE"],
+                *([r["username"], r["route"], r["agent"], r["source"]] for r in rows),
+            ]
+        )
         return rows
 
     def run_test(self, options: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,109 @@
+"""One worker process of `serve`: uvicorn on the supervisor's socket, for as long as the supervisor lives."""
+
+import argparse
+import importlib.util
+import logging
+import os
+import socket
+import sys
+import threading
+from pathlib import Path
+
+if __name__ == "__main__":  # run by its path with -P, so that the folder we are started in has no say in imports
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import django
+import uvicorn
+from django.conf import settings
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+logger = logging.getLogger(__name__)
+
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, with a limit on what a request's head may hold in memory: it has none."""
+
+    head_bytes = -1  # received of a head that is not whole; -1 = none is being read
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self.head_bytes = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Its head is whole."""
+        self.head_bytes = -1
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Count only while a head comes in pieces: nearly all come in one."""
+        super().data_received(data)
+        if self.head_bytes >= 0:
+            self.head_bytes += len(data)
+            if self.head_bytes > settings.MAX_HEAD_BYTES and not self.transport.is_closing():
+                self.transport.write(TOO_LARGE)
+                self.transport.close()
+
+
+class Life:
+    """The read end of the supervisor's pipe: at its end the supervisor is gone, however it went."""
+
+    def __init__(self, fd: int):
+        self.fd = fd
+        self.server: uvicorn.Server | None = None
+        threading.Thread(target=self.watch, name="life", daemon=True).start()
+
+    def watch(self) -> None:
+        """Wait for the end; then stop the server as SIGTERM would, or at last the process."""
+        os.read(self.fd, 1)  # nobody ever writes
+        if self.server is None:
+            os._exit(1)
+        self.server.should_exit = True
+        last_resort = threading.Event()
+        last_resort.wait(settings.DRAIN_SECONDS + settings.LAST_RESORT_SECONDS)
+        os._exit(1)
+
+
+def serve(application: str, listener: socket.socket, life: Life) -> None:
+    """Serve until told to stop."""
+    django.setup()
+    sockets = any(importlib.util.find_spec(name) for name in ("websockets", "wsproto"))
+    config = uvicorn.Config(
+        application,
+        loop="uvloop",
+        http=Protocol,
+        ws="auto" if sockets else "none",
+        ws_max_size=settings.MAX_SOCKET_MESSAGE_BYTES,
+        lifespan="on",
+        log_config=None,
+        log_level=logging.WARNING,  # "started", "stopped": the supervisor says that
+        access_log=False,  # the routing log is better
+        proxy_headers=False,  # registry/public_url.py knows whom to trust
+        server_header=False,
+        backlog=settings.BACKLOG,
+        timeout_keep_alive=settings.KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.DRAIN_SECONDS,
+    )
+    life.server = uvicorn.Server(config)
+    life.server.run(sockets=[listener])
+
+
+def main() -> None:
+    """Take what the supervisor left open: the listening socket, the life pipe, the embedded server's lock."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--application", required=True)
+    parser.add_argument("--socket-fd", type=int, required=True)
+    parser.add_argument("--life-fd", type=int, required=True)
+    parser.add_argument("--lock-fd", type=int)
+    options = parser.parse_args()
+    for fd in (options.socket_fd, options.life_fd, options.lock_fd):
+        if fd is not None:
+            os.set_inheritable(fd, False)  # our own children get nothing of it
+    life = Life(options.life_fd)
+    serve(options.application, socket.socket(fileno=options.socket_fd), life)
+
+
+if __name__ == "__main__":
+    main()

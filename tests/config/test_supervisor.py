@@ -1,0 +1,266 @@
+"""`serve`: what it starts, what it says, and that nothing is left of it."""
+
+import base64
+import contextlib
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from config.supervisor import ServeError, Slot, base_url, describe, listen
+
+from .processes import ROOT, that_know, wait_for, wait_until_gone
+
+STUB = ["--application", "tests.config.application:application"]
+Serve = Callable[..., "Served"]
+
+
+class Served:
+    """A running `serve`, and all that it has printed."""
+
+    def __init__(self, data_dir: Path, arguments: list[str], environment: dict[str, str]):
+        self.process = subprocess.Popen(
+            [sys.executable, str(ROOT / "manage.py"), "serve", "--port", "0", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            cwd="/",  # it must not matter
+            process_group=0,
+            env={**environment, "DATA_DIR": str(data_dir), "EMBEDDED_POSTGRES_OPTIONS": "-c fsync=off"},
+        )
+        self.lines: list[str] = []
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+
+    def read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as stream:
+            for line in stream:
+                self.lines.append(line.rstrip())
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def until(self, pattern: str) -> str:
+        """Wait for a line, and return what the pattern's group matched."""
+        wait_for(lambda: re.search(pattern, self.text) or self.process.poll() is not None)
+        found = re.search(pattern, self.text)
+        assert found, self.text
+        return found[found.re.groups]
+
+    @property
+    def url(self) -> str:
+        return self.until(r"ready at (\S+)")
+
+    def get(self, path: str = "/") -> list[str]:
+        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            return str(answer.read().decode()).splitlines()
+
+    def end(self) -> int:
+        """Wait for its end."""
+        code = self.process.wait(15)
+        self.reader.join(15)
+        return code
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all: migrating takes a second."""
+    return tmp_path_factory.mktemp("served") / "data"
+
+
+@pytest.fixture
+def serve(data_dir: Path) -> Iterator[Serve]:
+    served: list[Served] = []
+
+    def start(*arguments: str, **environment: str) -> Served:
+        outside = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "DATABASE_POOL")}
+        served.append(Served(data_dir, list(arguments), {**outside, **environment}))
+        return served[-1]
+
+    yield start
+    for one in served:
+        if one.process.poll() is None:
+            one.process.kill()
+        one.end()
+    wait_until_gone(data_dir)
+
+
+def test_the_first_start_registers_the_fleet_and_prints_a_line_that_works(data_dir: Path, serve: Serve) -> None:
+    served = serve("--workers", "2")
+    curl = served.until(r"\n +(curl .*)")
+    words = shlex.split(curl)
+    assert words[:2] == ["curl", "-u"]
+    request = urllib.request.Request(words[3])
+    request.add_header("Authorization", "Basic " + base64.b64encode(words[2].encode()).decode())
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert b'"version"' in answer.read()
+    assert "registered the example fleet" in served.text
+    started = time.monotonic()
+    served.process.terminate()
+    assert served.end() == 0
+    assert served.lines[-1] == "Switchboard: stopped"
+    assert that_know(data_dir) == []
+    assert time.monotonic() - started < 10
+
+    # A later start registers nothing; with another secret key it is refused.
+    again = serve(SECRET_KEY="another")
+    assert again.end() == 1
+    assert "SECRET_KEY_FALLBACKS" in again.text
+    assert that_know(data_dir) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_after_a_signal_nothing_is_left_running(data_dir: Path, serve: Serve, number: signal.Signals) -> None:
+    served = serve("--workers", "2", *STUB)
+    pid, url, pool, replica = served.get()
+    assert int(pid) != served.process.pid
+    assert url.startswith("postgresql://postgres@/switchboard?host=")
+    assert pool == "8"
+    assert re.fullmatch(r".+-[0-9a-f]{6}", replica)
+    assert "registered" not in served.text
+    served.process.send_signal(number)
+    if number == signal.SIGKILL:
+        assert served.end() == -number
+        wait_until_gone(data_dir, seconds=10)
+    else:
+        assert served.end() == 0
+        assert that_know(data_dir) == []
+
+
+def test_a_running_request_is_finished_unless_asked_twice(data_dir: Path, serve: Serve) -> None:
+    served = serve(*STUB)
+    url = served.url
+    got: list[object] = []
+
+    def ask(path: str) -> None:
+        try:
+            with urllib.request.urlopen(url + path, timeout=20) as answer:
+                got.append(answer.status)
+        except OSError as error:
+            got.append(error)
+
+    asking = threading.Thread(target=ask, args=["/slow/1"])
+    asking.start()
+    time.sleep(0.3)
+    served.process.send_signal(signal.SIGINT)
+    asking.join()
+    assert got == [200]
+    assert served.end() == 0
+
+    served = serve(*STUB)
+    url = served.url
+    asking = threading.Thread(target=ask, args=["/slow/15"])
+    asking.start()
+    time.sleep(0.3)
+    served.process.send_signal(signal.SIGINT)
+    served.until("stopping")
+    served.process.send_signal(signal.SIGINT)
+    assert served.end() == 0
+    asking.join()
+    assert isinstance(got[1], OSError)
+    wait_until_gone(data_dir)
+
+
+def test_a_worker_that_dies_is_replaced(serve: Serve) -> None:
+    served = serve(*STUB)
+    first = served.get()
+    with contextlib.suppress(OSError):
+        served.get("/die")
+    served.until(r"worker 1 ended with exit code 7; another one starts in 1 s")
+    second = served.get()  # the socket has stayed open: a caller only waits
+    assert second[0] != first[0]
+    assert second[1:] == first[1:]
+
+
+def test_a_worker_that_cannot_start_ends_it_with_the_reason(data_dir: Path, serve: Serve) -> None:
+    served = serve("--application", "tests.config.application:broken")
+    assert served.end() == 1
+    assert "the moon is in the wrong phase" in served.text
+    assert "its error is above" in served.text
+    assert that_know(data_dir) == []
+
+
+def test_stopping_while_it_starts_leaves_nothing(data_dir: Path, serve: Serve) -> None:
+    for number in (signal.SIGINT, signal.SIGKILL):
+        for wait in (0.0, 0.15):
+            served = serve(*STUB)
+            served.until("starting PostgreSQL()")
+            time.sleep(wait)
+            served.process.send_signal(number)
+            assert served.end() in (0, -number)
+            wait_until_gone(data_dir)
+
+
+def test_a_taken_port_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        served = Served(tmp_path / "data", ["--port", str(port)], dict(os.environ))
+        assert served.end() == 1
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in served.text
+    assert not (tmp_path / "data").exists()
+
+
+def test_with_a_database_url_no_server_is_started(tmp_path: Path, serve: Serve) -> None:
+    owner = serve(*STUB)
+    address = owner.get()[1]
+    other = Served(tmp_path / "data", STUB, {**os.environ, "DATABASE_URL": address, "DATABASE_POOL": "3"})
+    try:
+        assert other.get()[1:3] == [address, "3"]
+        assert not (tmp_path / "data/postgres").exists()
+    finally:
+        other.process.terminate()
+        assert other.end() == (1 if "another SECRET_KEY" in other.text else 0)
+
+
+def test_a_database_that_is_away_does_not_keep_it_from_serving(tmp_path: Path) -> None:
+    environment = {**os.environ, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}
+    served = Served(tmp_path / "data", STUB, environment)
+    try:
+        assert served.get()
+        assert "the server of DATABASE_URL cannot be used" in served.text
+    finally:
+        served.process.terminate()
+        assert served.end() == 0
+
+
+def test_pauses_grow_while_a_worker_keeps_dying() -> None:
+    slot = Slot(1)
+    pauses = []
+    for now in range(7):
+        slot.started = now
+        slot.died(now)
+        pauses.append(slot.pause)
+        assert slot.restart_at == now + slot.pause
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]
+    slot.started = 0
+    slot.died(100)
+    assert slot.restart_at == 100
+
+
+def test_addresses_that_cannot_be_listened_on_are_explained() -> None:
+    for host, port in (("no.such.host.invalid", 0), ("127.0.0.1", 70000)):
+        with pytest.raises(ServeError, match=rf"cannot listen on {host}:{port}"):
+            listen(host, port)
+    with listen("0.0.0.0", 0) as anywhere:
+        assert base_url(anywhere) == f"http://127.0.0.1:{anywhere.getsockname()[1]}"
+
+
+def test_a_process_s_end_is_described() -> None:
+    assert describe(3) == "ended with exit code 3"
+    assert describe(-9) == "was killed by SIGKILL"
+    assert describe(-64) == "was killed by SIGRTMAX"
+    assert describe(-250) == "was killed by signal 250"

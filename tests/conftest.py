@@ -1,0 +1,59 @@
+"""What tests of several packages share: an actor, the fleet of fleet.yaml, and a client for the dispatcher."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from registry import actions
+from registry.actions import Actor, Change
+from registry.files import FleetEntry, read_fleet
+from tests.client import Client, load_table
+
+FLEET_FILE = Path(__file__).with_name("fleet.yaml")
+
+
+@pytest.fixture(autouse=True)
+def _no_credentials_from_outside(settings):
+    """The developer's own environment must not decide how a test ends."""
+    settings.SWML_BASIC_AUTH_USER = "signalwire"
+    settings.SWML_BASIC_AUTH_PASSWORD = ""
+    settings.SIGNALWIRE_SIGNING_KEY = ""
+    settings.PUBLIC_URL = ""
+
+
+@pytest.fixture
+def actor() -> Actor:
+    return Actor("alice", "command")
+
+
+@pytest.fixture(scope="session")
+def fleet_entries() -> dict[str, FleetEntry]:
+    """booking-desk, pharmacy and info-line, by name."""
+    return {entry.name: entry for entry in read_fleet(FLEET_FILE)}
+
+
+@pytest.fixture
+def fleet(db, actor, fleet_entries) -> dict[str, Change]:
+    """Three registered agents, by name; u and p are the credentials of each."""
+    return {
+        entry.name: actions.register(
+            entry.name, entry.route, entry.definition, sip=entry.sip, by=actor, credentials=("u", "p")
+        )
+        for entry in fleet_entries.values()
+    }
+
+
+@pytest.fixture
+def make_client(fleet) -> Callable[..., Client]:
+    """Makes clients that serve what the database has at that moment; arguments as `Client`'s."""
+
+    def make(**options) -> Client:
+        return Client(load_table(), **options)
+
+    return make
+
+
+@pytest.fixture
+def client(make_client) -> Client:
+    return make_client()
