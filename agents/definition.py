@@ -76,9 +76,9 @@ class Section(Part):
     title: Text | None = Field(None, description="Heading of the section")
     body: Text | None = Field(None, description="What the section says")
     bullets: list[Text] = Field(default=[], description="Points below the body")
+    subsections: list["Section"] = Field(default=[], description="Sections below this one")
     numbered: bool = Field(False, description="Number this section")
     numbered_bullets: bool = Field(False, alias="numberedBullets", description="Number the points")
-    subsections: list["Section"] = Field(default=[], description="Sections below this one")
 
     @model_validator(mode="after")
     def says_something(self) -> "Section":

@@ -34,7 +34,7 @@ WORKER = Path(__file__).with_name("worker.py")
 WORKER_POOL = 8  # database connections of a worker, unless DATABASE_POOL says otherwise
 TICK_SECONDS = 0.5  # of the main loop; a signal or a dead worker wakes it at once
 STARTING_TICK_SECONDS = 0.05  # of the main loop until a worker is ready
-PROBE_SECONDS = 2
+PROBE_SECONDS = 1  # /ready asks nobody; a worker that died with the question would leave us waiting
 
 
 class ServeError(Exception):
@@ -200,7 +200,8 @@ class Supervisor:
             if not self.prepared and self.is_due("prepare", settings.PREPARE_SECONDS):
                 with contextlib.suppress(OperationalError, InterfaceError):
                     self.prepare()
-                    say("the database is back, and ready")
+                    say("the database is back")
+                    print(self.banner(), flush=True)
             self.sleep(TICK_SECONDS if self.ready else STARTING_TICK_SECONDS)
 
     def tend(self, slot: Slot) -> None:
@@ -250,7 +251,7 @@ class Supervisor:
             with self.slow():
                 return banner(url, first=self.first)
         except (OperationalError, InterfaceError):
-            return f"Switchboard is ready at {url}; its database is away"
+            return f"Switchboard is ready at {url} (its database is away)"
         finally:
             close_connections()
 
@@ -301,11 +302,13 @@ def say(text: str) -> None:
 def listen(host: str, port: int) -> socket.socket:
     """The listening socket; raises ServeError with what to do."""
     try:
+        if not 0 <= port <= 65535:
+            raise OSError("a port is a number up to 65535")
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
         return socket.create_server((str(address[0]), port), family=family, backlog=settings.BACKLOG)
-    except (OSError, OverflowError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    except OSError as error:
+        why = error.strerror or str(error)
         raise ServeError(f"cannot listen on {host}:{port}: {why}. Choose another with --host and --port.") from error
 
 

@@ -25,6 +25,7 @@ from registry.http import (
     Receive,
     Scope,
     Send,
+    discard,
     parse_json,
     parse_query,
     read_body,
@@ -175,7 +176,9 @@ class Exchange:
         if self.method == "POST":
             try:
                 self.body = await read_body(receive, self.headers.get(b"content-length"))
-            except BodyTooLarge:
+            except BodyTooLarge as error:
+                if error.unread:
+                    await discard(receive)
                 return Answer(413, TOO_LARGE, "invalid", "the body is too large")
             except BodyTooSlow:
                 return Answer(408, TOO_SLOW, "invalid", "the body did not come in time")

@@ -17,6 +17,8 @@ Receive = Callable[[], Coroutine[Any, Any, Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 MAX_BODY_BYTES: int = settings.MAX_BODY_BYTES  # read once: looking a setting up costs half a microsecond
+DISCARD_BYTES = 16 * MAX_BODY_BYTES  # of a body that is too large
+DISCARD_SECONDS = 2
 MAX_PARAMETERS = 100  # in a query; ours has two
 NO_QUERY: Mapping[str, str] = {}
 
@@ -34,7 +36,11 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class BodyTooLarge(Exception):  # noqa: N818 - an answer, not a fault of ours
-    """More than MAX_BODY_BYTES."""
+    """More than MAX_BODY_BYTES; `unread`: some of it is still coming."""
+
+    def __init__(self, *, unread: bool):
+        self.unread = unread
+        super().__init__()
 
 
 class BodyTooSlow(Exception):  # noqa: N818
@@ -48,7 +54,7 @@ class ClientGone(Exception):  # noqa: N818
 async def read_body(receive: Receive, declared: bytes | None) -> bytes:
     """The body, at most `settings.MAX_BODY_BYTES`, within `settings.BODY_SECONDS`. `declared`: Content-Length."""
     if declared is not None and declared.isdigit() and (len(declared) > 18 or int(declared) > MAX_BODY_BYTES):
-        raise BodyTooLarge
+        raise BodyTooLarge(unread=True)
     reading = receive()
     try:
         waiting = reading.send(None)
@@ -77,12 +83,25 @@ async def read_rest(receive: Receive, message: Message | None, started: Awaitabl
     return whole(b"".join(parts), message)
 
 
+async def discard(receive: Receive) -> None:
+    """Take what is still coming of a refused body, within limits: a client that is cut off never reads the answer."""
+    try:
+        async with asyncio.timeout(DISCARD_SECONDS):
+            size = 0
+            message: Message = {"more_body": True}
+            while message.get("more_body", False) and size < DISCARD_BYTES:
+                message = await receive()
+                size += len(message.get("body", b""))
+    except TimeoutError:
+        pass
+
+
 def whole(body: bytes, message: Message) -> bytes:
     """The body if it is complete and not too large; `message` is the last one that came."""
     if message["type"] == "http.disconnect":
         raise ClientGone
     if len(body) > MAX_BODY_BYTES:
-        raise BodyTooLarge
+        raise BodyTooLarge(unread=bool(message.get("more_body", False)))
     return body
 
 

@@ -65,7 +65,7 @@ class PublicUrl:
     def check_host(self, claimed: bytes) -> str:
         """The host as text, or "" if it is not allowed; remembered, and said once."""
         host = claimed.decode("latin-1")
-        domain = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        domain = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
         allowed = bool(domain) and validate_host(domain.lower(), self.allowed_hosts) and host.isprintable()
         allowed = allowed and not set(host) & set(' /\\?#@"<>')
         if len(self.known_hosts) >= MAX_REMEMBERED:

@@ -1,4 +1,4 @@
-"""A stand-in for config.asgi in the supervisor's tests: answers with its process id, dies or takes its time when asked."""
+"""A stand-in for config.asgi in the supervisor's tests: answers with its number, dies or takes its time when asked."""
 
 import asyncio
 import os

@@ -49,7 +49,8 @@ def build_agent(
 
 
 def build_route(path: str, agent: AgentEntry, number: int | None = None) -> RouteEntry:
-    return RouteEntry(number or agent.id, path, agent, Step("route", f"{path} belongs to {agent.name}"))
+    step = Step("route", f"{path} belongs to {agent.name}")
+    return RouteEntry(number or agent.id, path, agent, step, prefix="" if path == "/" else path)
 
 
 def build_table(

@@ -1,0 +1,88 @@
+"""What the engine's tests are made of: definitions, functions and requests in one line each."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+
+from agents.definition import AgentDefinition
+from agents.errors import InvalidDefinition
+from agents.functions import PreparedFunction, Result
+from agents.stored import StoredVersion
+from agents.tokens import TokenKey
+from agents.wire import AgentRequest, Answer
+
+FLEET = Path(__file__).parent.parent / "fleet.yaml"
+URL = "https://u:p@voice.example.com/clinic/booking"
+NOW = 1_800_000_000.25
+KEY = TokenKey("master", "booking-desk")
+PROMPT = {"text": "You answer the telephone."}
+
+
+def twin(name: str) -> dict[str, Any]:
+    """The definition of one of the three agents in fleet.yaml, as it was read."""
+    found: dict[str, Any] = yaml.safe_load(FLEET.read_text())[name]["definition"]
+    return found
+
+
+def with_function(**words: Any) -> dict[str, Any]:
+    """A definition with the function `act`, of which these words are different."""
+    return {"prompt": PROMPT, "functions": {"act": {"description": "Act", "handler": {"reply": "Done."}, **words}}}
+
+
+def problems(value: Any) -> dict[str, str]:
+    """What is wrong with a definition."""
+    with pytest.raises(InvalidDefinition) as refused:
+        AgentDefinition.read(value)
+    return refused.value.problems
+
+
+def function(**words: Any) -> PreparedFunction:
+    """The function `act`, ready to be called."""
+    return PreparedFunction("act", AgentDefinition.read(with_function(**words)).functions["act"])
+
+
+def url_of(name: str) -> str | None:
+    """The world of the tests has one more agent, `billing`."""
+    return "https://u:p@voice.example.com/billing" if name == "billing" else None
+
+
+def call(prepared: PreparedFunction, arguments: dict[str, Any], **values: Any) -> Result:
+    """Call a function with arguments and what else templates can name."""
+    return prepared.call({"args": arguments, **values}, url_of)
+
+
+def version(definition: dict[str, Any], number: int = 7) -> StoredVersion:
+    """A version that is ready to answer."""
+    return StoredVersion(number, AgentDefinition.read(definition), KEY)
+
+
+def request(sub_path: str = "", method: str = "GET", body: Any = None, **others: Any) -> AgentRequest:
+    """A request as the dispatcher hands it to an agent."""
+    plain: dict[str, Any] = {"query": {}, "call_id": "C7", "claim": None, "url": URL.encode(), "url_of": url_of}
+    return AgentRequest(sub_path=sub_path, method=method, body=body, now=NOW, **{**plain, **others})
+
+
+def answer(agent: StoredVersion, asked: AgentRequest) -> Answer:
+    """What an agent answers."""
+    return asyncio.run(agent.answer(asked))
+
+
+def said(agent: StoredVersion, asked: AgentRequest) -> tuple[int, Any]:
+    """Status and JSON of what an agent answers."""
+    answered = answer(agent, asked)
+    return answered.status, orjson.loads(answered.body)
+
+
+def ai_of(document: dict[str, Any]) -> dict[str, Any]:
+    """The ai verb of a document."""
+    found: dict[str, Any] = document["sections"]["main"][1]["ai"]
+    return found
+
+
+def token_in(url: str) -> str:
+    """The token at the end of a URL of a document."""
+    return url.partition("?__token=")[2]

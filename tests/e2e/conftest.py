@@ -1,0 +1,41 @@
+"""Real servers for the tests of this folder."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from registry.files import read_fleet
+from tests.conftest import FLEET_FILE
+from tests.e2e.server import Server, database_url
+
+
+@pytest.fixture(scope="session")
+def fleet_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Two workers that serve the fleet of tests/fleet.yaml; only for tests that leave it as it is."""
+    folder = tmp_path_factory.mktemp("fleet-server")
+    server = Server(database_url("e2e_fleet"), folder / "data")
+    for entry in read_fleet(FLEET_FILE):
+        file = folder / f"{entry.name}.yaml"
+        file.write_text(json.dumps(entry.definition))
+        names = ["--sip", *entry.sip] if entry.sip else []
+        server.command("register", entry.name, "--route", entry.route, "--file", str(file), *names)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Makes servers for tests that change, stop or kill them; each on an empty database of its own."""
+    servers: list[Server] = []
+
+    def make(**options) -> Server:
+        number = len(servers)
+        servers.append(Server(database_url(f"e2e_{number}"), tmp_path / f"data-{number}", **options))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        if server.process.poll() is None:
+            server.stop()

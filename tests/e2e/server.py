@@ -1,0 +1,184 @@
+"""A real `serve` in a subprocess, on a database of its own, and a client that speaks HTTP to it."""
+
+import base64
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from django.conf import settings
+from psycopg import sql
+
+from config.embedded.cluster import open_cluster
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+READY_SECONDS = 60
+
+
+def database_url(name: str) -> str:
+    """The URL of an empty database on the tests' server; one that is left from before is dropped."""
+    if settings.DATABASES["default"]["ENGINE"] == "config.embedded":
+        cluster = open_cluster(settings.DATA_DIR)
+        admin, url = cluster.url("postgres"), cluster.url(name)
+    else:
+        admin = os.environ["DATABASE_URL"]
+        url = urlunsplit(urlsplit(admin)._replace(path=f"/{name}"))
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return url
+
+
+class Response(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def ai(self) -> Any:
+        """The document's `ai` verb."""
+        return next(verb["ai"] for verb in self.json["sections"]["main"] if "ai" in verb)
+
+
+class Server:
+    """`manage.py serve`, stopped with `stop()` or killed with `kill()`."""
+
+    def __init__(self, url: str, data_dir: Path, *, workers: int = 2, example: bool = False, **environment: str):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.url = url
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("SWML_", "SIGNALWIRE_"))},
+            "DATABASE_URL": url,
+            "DATA_DIR": str(data_dir),
+            "SECRET_KEY": "the replicas' common key",
+            "SWML_BASIC_AUTH_USER": "u",
+            "SWML_BASIC_AUTH_PASSWORD": "p",
+            **environment,
+        }
+        arguments = ["serve", "--port", str(self.port), "--workers", str(workers)]
+        self.log = data_dir / "serve.log"
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", *arguments, *([] if example else ["--no-example"])],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.wait_until_ready(workers)
+
+    def wait_until_ready(self, workers: int) -> None:
+        """Wait for the banner and for every worker's heartbeat."""
+        end = time.monotonic() + READY_SECONDS
+        while "is ready at" not in self.printed or self.query("SELECT count(*) FROM registry_worker")[0][0] < workers:
+            assert self.process.poll() is None, self.printed
+            assert time.monotonic() < end, self.printed
+            time.sleep(0.05)
+
+    @property
+    def printed(self) -> str:
+        """What it has printed so far."""
+        return self.log.read_text()
+
+    def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Ask its database."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def events(self, count: int, where: str = "true", *parameters: Any) -> list[dict[str, Any]]:
+        """Routing events, oldest first, once at least `count` of them have reached the database."""
+        end = time.monotonic() + 10
+        while True:
+            rows = self.query(f"SELECT to_jsonb(e) FROM registry_routingevent e WHERE {where} ORDER BY id", *parameters)
+            if len(rows) >= count:
+                return [row[0] for row in rows]
+            assert time.monotonic() < end, f"{len(rows)} of {count} events have come"
+            time.sleep(0.05)
+
+    def command(self, *arguments: str, code: int = 0) -> str:
+        """Run a command of manage.py on the same database; what it prints."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout if code == 0 else done.stdout + done.stderr
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        auth: str | None = "u:p",
+        headers: Mapping[str, str] | None = None,
+        raw: bytes | None = None,
+    ) -> Response:
+        """One request on a connection of its own, so that every worker gets some. `body` is sent as JSON."""
+        sent = dict(headers or {})
+        if auth is not None:
+            sent["Authorization"] = "Basic " + base64.b64encode(auth.encode()).decode()
+        if body is not None:
+            raw = json.dumps(body).encode()
+            sent.setdefault("Content-Type", "application/json")
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request(method, path, body=raw, headers=sent)
+            response = connection.getresponse()
+            text = response.read().decode()
+            return Response(response.status, {k.lower(): v for k, v in response.getheaders()}, text)
+        finally:
+            connection.close()
+
+    def get(self, path: str, **options: Any) -> Response:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, body: Any = None, **options: Any) -> Response:
+        return self.request("POST", path, body, **options)
+
+    def path_of(self, url: str) -> str:
+        """The path and query of a URL in a document, which must lead here."""
+        parts = urlsplit(url)
+        assert (parts.hostname, parts.port) == ("127.0.0.1", self.port), url
+        return urlunsplit(("", "", parts.path, parts.query, ""))
+
+    def function_path(self, route: str, function: str, call: str) -> str:
+        """Where a function of an agent is called in a call."""
+        functions = self.get(f"{route}?call_id={call}").ai["SWAIG"]["functions"]
+        return self.path_of(next(entry["web_hook_url"] for entry in functions if entry["function"] == function))
+
+    def stop(self) -> int:
+        """SIGTERM, and wait."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+    def kill(self) -> None:
+        """SIGKILL of the supervisor alone."""
+        self.process.kill()
+        self.process.wait()
