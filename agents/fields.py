@@ -36,6 +36,9 @@ class PlainInMigrations(TextField):
 class OrderedJSONField(PlainInMigrations):
     """A JSON value kept as text, because jsonb forgets the order of keys: functions and parameters keep theirs."""
 
+    _pyi_private_set_type: Any  # for the type checker: not only texts
+    _pyi_private_get_type: Any
+
     def from_db_value(self, value: str | None, _expression: Any, _connection: Any) -> Any:
         """Parse."""
         return None if value is None else orjson.loads(value)

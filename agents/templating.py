@@ -42,7 +42,7 @@ class Template:
         """The text for these values: one mapping for each namespace."""
         if len(self.pieces) == 1:
             return self.text
-        return "".join([piece if piece.__class__ is str else spoken(look_up(values, piece)) for piece in self.pieces])
+        return "".join([spoken(look_up(values, piece)) if isinstance(piece, tuple) else piece for piece in self.pieces])
 
 
 class TemplateTree:

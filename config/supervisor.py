@@ -24,7 +24,8 @@ from types import FrameType
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from config.embedded.cluster import STOP_SECONDS, Cluster, open_cluster
+from config.embedded.cluster import Cluster, open_cluster
+from config.embedded.locks import STOP_SECONDS
 from config.preparing import PrepareError, close_connections, prepare
 
 logger = logging.getLogger(__name__)

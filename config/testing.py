@@ -9,7 +9,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from config.embedded.cluster import STOP_SECONDS, close_all
+from config.embedded.cluster import close_all
+from config.embedded.locks import STOP_SECONDS
 
 # A power cut costs a test nothing.
 UNSAFE_BUT_FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"

@@ -29,7 +29,7 @@ def change_feed(table: str) -> list[pgtrigger.Trigger]:
             level=pgtrigger.Statement,
             when=pgtrigger.After,
             operation=operation,
-            referencing=pgtrigger.Referencing(
+            referencing=pgtrigger.Referencing(  # type: ignore[no-untyped-call]
                 old="old_rows" if "old_rows" in ROWS[name] else None,
                 new="new_rows" if "new_rows" in ROWS[name] else None,
             ),

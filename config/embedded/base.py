@@ -6,7 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.db.backends.postgresql import base, client
 
-from config.embedded.cluster import PORT, find_programs, open_cluster
+from config.embedded.cluster import open_cluster
+from config.embedded.server import PORT, find_programs
 
 
 class DatabaseClient(client.DatabaseClient):

@@ -111,7 +111,7 @@ class Writer:
         except (Error, psycopg.Error) as error:
             if not is_refusal(error):
                 raise
-            lines = batch.splitlines(keepends=True)
+            lines = [line + b"\n" for line in batch.split(b"\n")[:-1]]
             if len(lines) > 1:
                 middle = len(lines) // 2
                 self.store(b"".join(lines[:middle]), segment)
@@ -140,4 +140,12 @@ def copy_batch(batch: bytes) -> None:
 def is_refusal(error: Exception) -> bool:
     """Whether the database looked at the data and refused it, rather than being away or busy."""
     cause = error if isinstance(error, psycopg.Error) else error.__cause__
-    return isinstance(cause, (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded))
+    return isinstance(
+        cause,
+        (
+            psycopg.DataError,
+            psycopg.IntegrityError,
+            psycopg.errors.ProgramLimitExceeded,
+            psycopg.errors.StatementTooComplex,  # JSON that is nested too deeply for Postgres
+        ),
+    )

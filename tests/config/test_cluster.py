@@ -16,8 +16,10 @@ import pytest
 from django.db.utils import OperationalError
 
 from config.embedded import cluster as module
-from config.embedded import keeper
-from config.embedded.cluster import Cluster, Files, open_cluster
+from config.embedded import keeper, locks
+from config.embedded import server as programs
+from config.embedded.cluster import Cluster, open_cluster
+from config.embedded.locks import Files
 
 from .processes import ROOT, python, that_know, wait_for, wait_until_gone
 
@@ -126,7 +128,7 @@ def test_a_killed_keeper_and_a_killed_server_are_replaced(data_dir: Path, caplog
     ours.keep()
     assert keeper_pid(data_dir) == first
     os.kill(first, signal.SIGKILL)
-    wait_for(lambda: not module.keeper_lives(Files(data_dir)))  # the kernel lets go of its lock a moment later
+    wait_for(lambda: not locks.keeper_lives(Files(data_dir)))  # the kernel lets go of its lock a moment later
     ours.keep()
     assert keeper_pid(data_dir) != first
     assert not caplog.messages
@@ -163,7 +165,7 @@ def test_a_starter_that_was_killed_leaves_no_server(data_dir: Path) -> None:
     ours = opened(data_dir)
     pid, lines = server(data_dir), (data_dir / "postgres/postmaster.pid").read_text()
     note = os.open(Files(data_dir).keeper, os.O_RDWR)
-    module.write_note(note, "starting")
+    locks.write_note(note, "starting")
     os.close(note)
     (data_dir / "postgres/postmaster.pid").unlink()
     ours.close()
@@ -192,7 +194,7 @@ def test_a_data_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_is_never_let_go_is_named(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(locks, "STOP_SECONDS", 0.1)
     with Files(data_dir).lock.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(OperationalError, match="is being stopped"):
@@ -211,7 +213,7 @@ def test_a_long_path_gets_its_socket_elsewhere(made: Path, tmp_path: Path) -> No
 
 
 def test_an_old_log_is_kept_once(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOG_BYTES", 10)
+    monkeypatch.setattr(programs, "LOG_BYTES", 10)
     opened(data_dir)
     assert (data_dir / "postgres/log.1").exists()
     assert "database system is ready" in (data_dir / "postgres/log").read_text()

@@ -14,7 +14,7 @@ class Command(RegistryCommand):
     def run(self, options: dict[str, Any]) -> list[dict[str, Any]]:
         """List."""
         agents = Agent.objects.select_related("live").prefetch_related("routes__sip_mappings")
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "name": agent.name,
                 "state": agent.state,

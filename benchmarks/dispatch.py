@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+"""What the dispatcher itself costs: CPU per request in this process, without a server and without a database.
+
+    .venv/bin/python benchmarks/dispatch.py [--profile] [--agents 3] [--requests 20000] [--rounds 5]
+
+Prints microseconds for SWML and SWAIG, with and without recording, beside a bare ASGI application that parses the same
+body and returns as many bytes. The machine's speed drifts: the rows take turns, and only their ratios are worth
+quoting. `--profile` shows where the time of a recorded SWAIG request goes.
+"""
+
+import argparse
+import asyncio
+import base64
+import cProfile
+import json
+import os
+import pstats
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+import django
+
+django.setup()
+
+from agents.definition import AgentDefinition  # noqa: E402 - after django.setup()
+from agents.stored import StoredVersion  # noqa: E402
+from agents.tokens import TokenKey  # noqa: E402
+from registry.dispatcher import Dispatcher, Tables  # noqa: E402
+from registry.events.masking import Masker  # noqa: E402
+from registry.events.record import Recorder  # noqa: E402
+from registry.events.spool import Spool  # noqa: E402
+from registry.http import Message, Scope  # noqa: E402
+from registry.public_url import PublicUrl  # noqa: E402
+from registry.table import AgentEntry, Credentials, RouteEntry, RoutingTable, Step  # noqa: E402
+
+CALL_ID = "2f1c7b64-6d0e-4b58-9a4e-0c2f3a9d7e11"
+CALL = {
+    "call": {
+        "call_id": CALL_ID,
+        "direction": "inbound",
+        "type": "phone",
+        "from": "+15551230000",
+        "to": "+15559870000",
+        "state": "created",
+        "headers": [],
+        "project_id": "11111111-2222-3333-4444-555555555555",
+    },
+    "vars": {"userVariables": {"tier": "standard"}},
+    "params": {},
+}
+FUNCTION = {
+    "function": "get_pricing",
+    "argument": {"parsed": [{"product": "Widget"}], "raw": '{"product": "Widget"}', "substituted": ""},
+    "call_id": CALL_ID,
+    "ai_session_id": "9c8b7a65",
+    "caller_id_num": "+15551230000",
+    "content_type": "text/swaig",
+    "version": "2.0",
+    "global_data": {},
+    "meta_data": {},
+    "project_id": "11111111-2222-3333-4444-555555555555",
+}
+DEFINITION = {
+    "prompt": {"sections": [{"title": "Role", "body": "You are a sales representative for Acme Corp."}]},
+    "languages": [{"name": "English", "code": "en-US", "voice": "rime.spore"}],
+    "functions": {
+        "get_pricing": {
+            "description": "Get product pricing",
+            "parameters": {
+                "type": "object",
+                "properties": {"product": {"type": "string", "description": "Product name"}},
+                "required": ["product"],
+            },
+            "handler": {"reply": "The price for ${args.product} is $99.99"},
+        }
+    },
+}
+AUTHORIZATION = b"Basic " + base64.b64encode(b"u:p")
+App = Callable[[Scope, Any, Any], Awaitable[None]]
+
+
+class NoSpool:
+    """Where events go when they are not recorded."""
+
+    def append(self, line: bytes) -> None:
+        """Forget it."""
+
+
+def table_of(count: int) -> RoutingTable:
+    """A table with /sales and other agents like it."""
+    entries = []
+    for number in range(count):
+        name, path = ("sales-agent", "/sales") if number == 0 else (f"agent-{number}", f"/agent{number}")
+        key = TokenKey("secret", name)
+        live = StoredVersion(1, AgentDefinition.read(DEFINITION), key)
+        step = Step("version", "version 1 is live")
+        agent = AgentEntry(number, name, Credentials.of("u", "p"), "", key, live, {1: live}, None, "", step)
+        entries.append(
+            (RouteEntry(number, path, agent, Step("route", f"{path} belongs to {name}"), path), [name], False)
+        )
+    return RoutingTable().with_changes(1, set(), entries)
+
+
+def dispatcher(table: RoutingTable, spool: Any) -> Dispatcher:
+    """A dispatcher that serves this table."""
+    tables = Tables()
+    tables.current = table
+    recorder = Recorder(spool, "bench-1", Masker(["password", "token", "authorization"]), 4096)
+    return Dispatcher(tables, recorder, PublicUrl("", ["127.0.0.1"], []), fleet=None, fleet_key="")
+
+
+async def bare(_scope: Scope, receive: Any, send: Any) -> None:
+    """The speed limit: read, parse, answer with fixed bytes."""
+    message = await receive()
+    json.loads(message["body"])
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"700")]})
+    await send({"type": "http.response.body", "body": b"x" * 700})
+
+
+async def run(app: App, path: str, query: bytes, body: bytes, requests: int) -> tuple[float, bytes]:
+    """Microseconds of CPU per request, and the last answer."""
+    answers: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        answers.append(message)
+
+    headers = [
+        (b"host", b"127.0.0.1:8000"),
+        (b"content-type", b"application/json"),
+        (b"authorization", AUTHORIZATION),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": query,
+             "scheme": "http", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8000), "headers": headers}  # fmt: skip
+    began = time.process_time()
+    for _ in range(requests):
+        answers.clear()
+        await app(scope, receive, send)
+    return (time.process_time() - began) / requests * 1e6, answers[-1]["body"]
+
+
+async def measure(options: argparse.Namespace, folder: Path) -> None:
+    """Let all take turns and print the medians."""
+    table = table_of(options.agents)
+    spool = Spool(folder, "bench", 8 * 1024 * 1024)
+    recorded, unrecorded = dispatcher(table, spool), dispatcher(table, NoSpool())
+    call, function = json.dumps(CALL).encode(), json.dumps(FUNCTION).encode()
+    document = json.loads((await run(recorded, "/sales", b"", call, 1))[1])
+    url = document["sections"]["main"][1]["ai"]["SWAIG"]["functions"][0]["web_hook_url"]
+    query = url.partition("?")[2].encode()
+    assert b"$99.99" in (await run(recorded, "/sales/swaig/", query, function, 1))[1]
+    works = {
+        "bare ASGI": (bare, "/sales", b"", call),
+        "SWML": (unrecorded, "/sales", b"", call),
+        "SWML, recorded": (recorded, "/sales", b"", call),
+        "SWAIG": (unrecorded, "/sales/swaig/", query, function),
+        "SWAIG, recorded": (recorded, "/sales/swaig/", query, function),
+    }
+    results: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(options.rounds):
+        for name, work in works.items():
+            results[name].append((await run(*work, options.requests))[0])
+        for segment in spool.full:
+            segment.remove()
+        spool.full.clear()
+    base = statistics.median(results["bare ASGI"])
+    print(f"{'':16} {'µs':>7} {'ratio':>7}   (medians of {options.rounds}; {options.agents} agents)")
+    for name, times in results.items():
+        print(f"{name:16} {statistics.median(times):7.1f} {statistics.median(times) / base:7.1f}")
+    if options.profile:
+        profile = cProfile.Profile()
+        profile.enable()
+        await run(*works["SWAIG, recorded"], options.requests)
+        profile.disable()
+        pstats.Stats(profile).sort_stats("tottime").print_stats(30)
+
+
+def main() -> None:
+    """Read the options and measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--agents", type=int, default=3)
+    parser.add_argument("--requests", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--profile", action="store_true")
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(measure(parser.parse_args(), Path(folder)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,449 @@
+import threading
+
+import pytest
+from django.db import connection, connections
+
+from agents.models import Agent, AgentVersion
+from registry import actions
+from registry.actions import Actor
+from registry.errors import Busy, Conflict, Malformed, NotFound
+from registry.models import RegistryChange, Route, SipMapping
+from registry.triggers import ADVISORY_LOCK
+
+DEFINITION = {"prompt": {"text": "I sell."}}
+OTHER = {"prompt": {"text": "I sell more."}}
+
+
+@pytest.fixture
+def register(db, actor):
+    def register(name="sales", route="/sales", definition=DEFINITION, **options):
+        return actions.register(name, route, definition, by=actor, **options)
+
+    return register
+
+
+def everything():
+    """All that an action can write, for comparing before and after."""
+    return (
+        list(Agent.objects.order_by("id").values()),
+        list(AgentVersion.objects.order_by("id").values()),
+        list(Route.objects.order_by("id").values()),
+        list(SipMapping.objects.order_by("id").values()),
+    )
+
+
+@pytest.fixture
+def unchanged(db):
+    """Whatever is refused in this test must have changed nothing. Call it before the refusal."""
+    before = []
+    yield lambda: before.append((everything(), RegistryChange.newest()))
+    assert before
+    assert (everything(), RegistryChange.newest()) == before[0]
+
+
+# --- register --------------------------------------------------------------------------------------------------------
+
+
+def test_registering_makes_a_version_a_route_and_sip_names(register):
+    change = register("sales-agent", "teams/Sales/", sip=["Sip:Tele-Sales@h"])
+    assert (change.agent, change.route, change.version) == ("sales-agent", "/teams/Sales", 1)
+    assert change.sip == ["tele-sales", "sales-agent", "salesagent", "sales"]
+    assert change.revision == RegistryChange.newest() > 0
+    agent = Agent.objects.get()
+    assert (agent.state, agent.live.number, agent.live.definition) == ("serving", 1, DEFINITION)
+    assert agent.live.author == "alice"
+    sources = dict(SipMapping.objects.values_list("username", "source"))
+    assert sources == {"tele-sales": "manual", "sales-agent": "auto", "salesagent": "auto", "sales": "auto"}
+
+
+def test_without_any_credentials_some_are_made_up_and_told_once(register, actor):
+    change = register()
+    user, password = change.credentials
+    assert (user, len(password) >= 32) == ("signalwire", True)
+    assert actions.reveal_credentials("sales", by=actor) == (user, password)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT credentials FROM agents_agent")
+        assert password not in cursor.fetchone()[0], "encrypted at rest"
+
+
+def test_an_agent_may_have_its_own_credentials_or_the_fleets(register, actor, settings):
+    assert register(credentials=("ü", "p:q")).credentials is None
+    assert actions.reveal_credentials("sales", by=actor) == ("ü", "p:q")
+    settings.SWML_BASIC_AUTH_PASSWORD = "fleet-password"
+    assert register("billing", "/billing").credentials is None
+    assert actions.reveal_credentials("billing", by=actor) == ("signalwire", "fleet-password")
+    assert Agent.objects.get(name="billing").credentials == ""
+
+
+def test_a_route_that_is_taken_is_a_conflict_that_names_the_owner(register, unchanged):
+    register()
+    unchanged()
+    for route in ("/sales", "sales/"):
+        with pytest.raises(Conflict, match="/sales is taken by agent sales"):
+            register("billing", route)
+
+
+def test_a_name_that_is_registered_is_a_conflict_that_names_its_route(register, unchanged):
+    register()
+    unchanged()
+    with pytest.raises(Conflict, match="registered already, at /sales"):
+        register(route="/elsewhere")
+
+
+def test_an_explicit_sip_name_that_is_taken_is_a_conflict_and_nothing_is_half_written(register, unchanged):
+    register(sip=["tele-sales"])
+    unchanged()
+    with pytest.raises(Conflict, match="SIP name tele-sales belongs to agent sales at /sales"):
+        register("billing", "/billing", sip=["sip:TELE-SALES@h"])
+
+
+def test_an_automatic_sip_name_that_is_taken_is_skipped_and_reported(register):
+    register(sip=["billing"])
+    change = register("billing", "/accounts")
+    assert (change.sip, change.skipped) == (["accounts"], {"billing": "sales"})
+
+
+def test_an_explicit_name_that_would_be_automatic_too_is_the_chosen_one(register):
+    assert register(sip=["Sales"]).sip == ["sales"]
+    assert SipMapping.objects.get().source == "manual"
+
+
+def test_automatic_names_can_be_refused(register):
+    assert register(auto_sip=False).sip == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"name": "Sales Agent"}, "how about 'sales-agent'"),
+        ({"name": "a\0"}, "name"),
+        ({"route": "//sales"}, "not a route"),
+        ({"route": "/a b"}, "not a route"),
+        ({"definition": {}}, "prompt: is missing"),
+        ({"definition": None}, "definition"),
+        ({"definition": [1]}, "definition"),
+        ({"definition": {"prompt": {"text": "a\0b"}}}, "NUL"),
+        ({"definition": {"prompt": {"text": "a"}, "global_data": {"a": "\ud800"}}}, "surrogate"),
+        ({"sip": ["good", "a b"]}, "not a SIP name"),
+        ({"sip": ["sip:name@ho\0st"]}, ""),
+        ({"sip": ["sip:name@ho\ud800st"]}, ""),
+        ({"credentials": ("a:b", "p")}, "':'"),
+        ({"credentials": ("u", "")}, "password"),
+        ({"credentials": ("u", "p\n")}, "control"),
+        ({"credentials": ("u", "\ud800")}, "cannot be stored"),
+        ({"signing_key": "a\0"}, "cannot be stored"),
+        ({"note": "\ud800"}, "cannot be stored"),
+    ],
+)
+def test_what_is_malformed_is_refused_in_words_and_changes_nothing(register, unchanged, options, words):
+    unchanged()
+    with pytest.raises(Malformed, match=words):
+        register(**options)
+
+
+def test_a_definition_that_is_nested_too_deeply_is_malformed(register, unchanged):
+    deep: dict = {}
+    for _ in range(400):
+        deep = {"a": deep}
+    unchanged()
+    with pytest.raises(Malformed):
+        register(definition={**DEFINITION, "params": deep})
+
+
+def test_every_problem_of_a_definition_is_named_by_its_field(register):
+    with pytest.raises(Malformed) as refusal:
+        register(definition={"prompt": {}, "hints": 5, "nonsense": 1})
+    assert set(refusal.value.problems) == {"prompt", "hints", "nonsense"}
+    assert refusal.value.status == 422
+
+
+def test_reserved_routes_are_a_conflict(register, unchanged):
+    unchanged()
+    for route in ("/dashboard", "/API/x", "/sip", "/sales/swaig"):
+        with pytest.raises(Conflict):
+            register(route=route)
+
+
+def test_transfers_to_agents_that_are_not_there_are_a_warning(register):
+    definition = {
+        **DEFINITION,
+        "functions": {
+            "go": {"description": "Go", "handler": {"transfer": "billing"}},
+            "back": {"description": "Back", "handler": {"transfer": "sales"}},
+        },
+    }
+    assert register(definition=definition).warnings == ["function go transfers to billing, which is not registered"]
+    register("billing", "/billing")
+    assert register("other", "/other", definition=definition).warnings == []
+
+
+# --- publish ---------------------------------------------------------------------------------------------------------
+
+
+def test_publishing_makes_the_next_version_live_and_retires_the_one_before(register, actor):
+    register()
+    change = actions.publish("sales", OTHER, by=actor, note="cheaper")
+    assert change.version == 2
+    first, second = AgentVersion.objects.order_by("number")
+    assert (first.retired is None, second.retired, second.note) == (False, None, "cheaper")
+    assert Agent.objects.get().live == second
+
+
+def test_publishing_the_same_again_makes_no_version(register, actor):
+    register()
+    assert actions.publish("sales", dict(DEFINITION), by=actor).version == 1
+    assert AgentVersion.objects.count() == 1
+
+
+def test_publishing_the_same_in_another_order_is_another_version(register, actor):
+    register(definition={**DEFINITION, "params": {"a": 1, "b": 2}})
+    assert actions.publish("sales", {**DEFINITION, "params": {"b": 2, "a": 1}}, by=actor).version == 2
+
+
+def test_publishing_at_another_agents_route_is_a_conflict(register, actor, unchanged):
+    register()
+    register("billing", "/billing")
+    unchanged()
+    with pytest.raises(Conflict, match="taken by agent billing"):
+        actions.publish("sales", OTHER, route="/billing", by=actor)
+    with pytest.raises(NotFound, match="/nowhere"):
+        actions.publish("sales", OTHER, route="/nowhere", by=actor)
+    with pytest.raises(NotFound, match="'nobody'"):
+        actions.publish("nobody", OTHER, by=actor)
+
+
+# --- unregister ------------------------------------------------------------------------------------------------------
+
+
+def test_unregistering_takes_route_and_names_away_and_trashes_the_agent(register, actor):
+    register(sip=["tele-sales"])
+    change = actions.unregister("sales/", by=actor)
+    assert (change.agent, change.route, sorted(change.sip)) == ("sales", "/sales", ["sales", "tele-sales"])
+    assert not Route.objects.exists()
+    assert not SipMapping.objects.exists()
+    agent = Agent.objects.get()
+    assert (agent.state, agent.trashed is None) == ("trashed", False)
+    with pytest.raises(NotFound, match="nothing is registered at /sales"):
+        actions.unregister("/sales", by=actor)
+    with pytest.raises(NotFound, match="in the trash"):
+        actions.pause("sales", by=actor)
+
+
+def test_an_agent_with_another_route_goes_on_serving(register, actor):
+    register()
+    Route.objects.create(path="/more", agent=Agent.objects.get())
+    actions.unregister("/sales", by=actor)
+    assert Agent.objects.get().state == "serving"
+
+
+def test_registering_again_brings_an_agent_back_with_its_versions_and_credentials(register, actor):
+    password = register().credentials
+    route = Route.objects.get().pk
+    actions.pause("sales", by=actor)
+    actions.unregister("/sales", by=actor)
+    change = register(route="/elsewhere", definition=OTHER)
+    assert (change.version, change.credentials) == (2, None)
+    assert actions.reveal_credentials("sales", by=actor) == password
+    agent = Agent.objects.get()
+    assert (agent.state, agent.trashed, agent.pause_message) == ("serving", None, "")
+    assert Route.objects.get().pk != route
+
+
+# --- pause, resume ---------------------------------------------------------------------------------------------------
+
+
+def test_pausing_and_resuming(register, actor):
+    register()
+    actions.pause("sales", "  Back at noon. ", by=actor)
+    agent = Agent.objects.get()
+    assert (agent.state, agent.pause_message) == ("paused", "Back at noon.")
+    actions.pause("sales", by=actor)
+    assert Agent.objects.get().pause_message == actions.PAUSE_MESSAGE
+    actions.resume("sales", by=actor)
+    agent = Agent.objects.get()
+    assert (agent.state, agent.pause_message) == ("serving", "")
+
+
+@pytest.mark.parametrize("message", ["a\0b", "\ud800", "x" * (actions.MAX_PAUSE_MESSAGE + 1)])
+def test_a_pause_message_that_cannot_be_said_is_malformed(register, actor, unchanged, message):
+    register()
+    unchanged()
+    with pytest.raises(Malformed, match="message"):
+        actions.pause("sales", message, by=actor)
+
+
+# --- SIP names and the default route ---------------------------------------------------------------------------------
+
+
+def test_a_sip_name_is_bound_taken_away_and_free_again(register, actor):
+    register()
+    register("billing", "/billing")
+    assert actions.register_sip_username("Help-Desk", "/sales", by=actor).sip == ["help-desk"]
+    with pytest.raises(Conflict, match="agent sales at /sales"):
+        actions.register_sip_username("help-desk", "/billing", by=actor)
+    with pytest.raises(Conflict):
+        actions.register_sip_username("help-desk", "/sales", by=actor)
+    change = actions.unregister_sip_username("sip:HELP-DESK@h", by=actor)
+    assert (change.agent, change.route, change.sip) == ("sales", "/sales", ["help-desk"])
+    with pytest.raises(NotFound, match="nobody has the SIP name help-desk"):
+        actions.unregister_sip_username("help-desk", by=actor)
+    actions.register_sip_username("help-desk", "/billing", by=actor)
+
+
+def test_an_automatic_name_becomes_a_chosen_one(register, actor):
+    register()
+    actions.register_sip_username("SALES", "/sales", by=actor)
+    mapping = SipMapping.objects.get()
+    assert (mapping.source, mapping.typed) == ("manual", "SALES")
+
+
+@pytest.mark.parametrize("typed", ["sip:name@ho\0st", "sip:name@ho\ud800st", "a b", "", None, 5])
+def test_a_name_that_cannot_be_stored_is_malformed(register, actor, unchanged, typed):
+    register()
+    unchanged()
+    with pytest.raises(Malformed):
+        actions.register_sip_username(typed, "/sales", by=actor)
+
+
+def test_a_name_for_a_route_that_is_not_there_is_not_found(register, actor, unchanged):
+    unchanged()
+    with pytest.raises(NotFound, match="/nowhere"):
+        actions.register_sip_username("name", "/nowhere", by=actor)
+
+
+def test_there_is_one_default_route_or_none(register, actor):
+    register()
+    register("billing", "/billing")
+    assert actions.set_default_route("/sales", by=actor).agent == "sales"
+    assert actions.set_default_route("/billing", by=actor).agent == "billing"
+    assert Route.objects.get(default=True).path == "/billing"
+    with pytest.raises(NotFound):
+        actions.set_default_route("/nowhere", by=actor)
+    assert Route.objects.get(default=True).path == "/billing"
+    actions.set_default_route(None, by=actor)
+    assert not Route.objects.filter(default=True).exists()
+
+
+def test_credentials_that_nobody_has_are_not_found(register, actor):
+    register()
+    Agent.objects.update(credentials="")
+    with pytest.raises(NotFound, match="SWML_BASIC_AUTH_PASSWORD"):
+        actions.reveal_credentials("sales", by=actor)
+    with pytest.raises(NotFound):
+        actions.reveal_credentials("nobody", by=actor)
+
+
+# --- several at once -------------------------------------------------------------------------------------------------
+
+
+def at_once(*works):
+    """Each in a thread of its own, started at the same instant; results or exceptions, in their order."""
+    outcomes = [None] * len(works)
+    together = threading.Barrier(len(works))
+
+    def run(index, work):
+        try:
+            connection.ensure_connection()
+            together.wait(10)
+            outcomes[index] = work()
+        except Exception as error:  # noqa: BLE001 - is looked at by the test
+            outcomes[index] = error
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=item) for item in enumerate(works)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return outcomes
+
+
+def test_of_two_registrations_of_one_route_at_the_same_instant_one_wins(transactional_db, actor):
+    for attempt in range(5):
+        route = f"/wanted-{attempt}"
+        names = [f"first-{attempt}", f"second-{attempt}"]
+        outcomes = at_once(*[lambda name=name: actions.register(name, route, DEFINITION, by=actor) for name in names])
+        (loser,) = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Exception)]
+        winner = names[1 - loser]
+        assert isinstance(outcomes[loser], Conflict), outcomes
+        assert f"{route} is taken by agent {winner}" in str(outcomes[loser])
+        assert not Agent.objects.filter(name=names[loser]).exists(), "nothing is half-written"
+        assert not SipMapping.objects.filter(username=names[loser]).exists()
+        assert Route.objects.get(path=route).agent.name == winner
+
+
+def test_of_two_registrations_of_one_sip_name_at_the_same_instant_one_wins(transactional_db, actor):
+    names = ["first", "second", "third"]
+    outcomes = at_once(
+        *[lambda name=name: actions.register(name, f"/{name}", DEFINITION, sip=["desk"], by=actor) for name in names]
+    )
+    losers = [outcome for outcome in outcomes if isinstance(outcome, Conflict)]
+    assert len(losers) == 2, outcomes
+    owner = SipMapping.objects.get(username="desk").route.agent.name
+    assert all(f"belongs to agent {owner}" in str(loser) for loser in losers)
+    assert [agent.name for agent in Agent.objects.all()] == [owner]
+    assert AgentVersion.objects.count() == 1
+
+
+def test_many_changes_at_once_each_have_a_revision_of_their_own(transactional_db, actor):
+    works = [lambda n=n: actions.register(f"agent-{n}", f"/agent-{n}", DEFINITION, by=actor) for n in range(6)]
+    revisions = [change.revision for change in at_once(*works)]
+    assert len(set(revisions)) == 6
+    feed = list(RegistryChange.objects.values_list("revision", flat=True))
+    assert feed == list(range(feed[0], feed[0] + len(feed))), "no gap"
+    assert max(revisions) == feed[-1]
+
+
+def test_publish_and_unregister_at_once_end_in_one_of_the_two_orders(transactional_db, actor):
+    actions.register("sales", "/sales", DEFINITION, by=actor)
+    published, gone = at_once(
+        lambda: actions.publish("sales", OTHER, by=actor), lambda: actions.unregister("/sales", by=actor)
+    )
+    assert not isinstance(gone, Exception)
+    assert isinstance(published, NotFound) or published.version == 2
+    assert Agent.objects.get().state == "trashed"
+
+
+def test_a_change_that_waits_too_long_for_another_is_busy(transactional_db, actor, monkeypatch):
+    monkeypatch.setattr(actions, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(actions, "LOCK_SECONDS", "0.05")
+    locked, done = threading.Event(), threading.Event()
+
+    def hold():
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
+                locked.set()
+                done.wait(10)
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        assert locked.wait(10)
+        with pytest.raises(Busy, match="try again"):
+            actions.register("sales", "/sales", DEFINITION, by=actor)
+    finally:
+        done.set()
+        thread.join()
+    assert not Agent.objects.exists()
+    actions.register("sales", "/sales", DEFINITION, by=actor)
+
+
+def test_somebody_who_writes_beside_the_actions_is_a_conflict_too(register, actor, monkeypatch):
+    register()
+    monkeypatch.setattr(actions, "refuse_taken_route", lambda path: None)
+    with pytest.raises(Conflict, match="the database refused"):
+        register("billing", "/sales")
+    assert not Agent.objects.filter(name="billing").exists()
+
+
+def test_whoever_waits_is_told_how_far_it_has_come(register, settings):
+    settings.EVERYWHERE_SECONDS = 0
+    assert register().everywhere is None
+    change = register("billing", "/billing", wait=True)
+    assert (change.everywhere.live, change.everywhere.done) == (0, True)
+    assert Actor("a", "b").request_id == ""
