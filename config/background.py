@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable
 
 from django.conf import settings
@@ -68,9 +69,11 @@ class Services:
         self.writer.start()
 
     def stop(self) -> None:
-        """Stop them; the spool is drained first."""
-        self.writer.stop(settings.DRAIN_SECONDS)
-        self.listener.stop(settings.DRAIN_SECONDS)
+        """Stop them, both at once and within STOP_SECONDS; what is still in the spool then waits there."""
+        deadline = time.monotonic() + settings.STOP_SECONDS
+        self.listener.stopping.set()
+        self.writer.stop(deadline - time.monotonic())
+        self.listener.stop(deadline - time.monotonic())
         if not self.writer.thread.is_alive():
             self.spool.close()
 

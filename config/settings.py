@@ -132,7 +132,8 @@ HEARTBEAT_SECONDS = 2
 WORKER_LIVE_SECONDS = 10  # a worker not heard of for so long no longer counts
 EVERYWHERE_SECONDS = 5  # how long `wait=True` waits for every live worker
 TABLE_SECONDS = 15  # how long a starting worker waits for its first routing table before it takes connections
-DRAIN_SECONDS = 5  # how long running requests and the spool may take when a worker stops
+DRAIN_SECONDS = 5  # how long running requests may take when a worker stops
+STOP_SECONDS = 2  # and then the spool; with the database away it stays on disk for the next start
 LAST_RESORT_SECONDS = 3  # a worker that takes so much longer than that to stop is killed
 RESTART_SECONDS = 30  # the longest pause before a worker that keeps dying is started again; the first is one second
 RESTART_LIVED_SECONDS = 10  # a worker that lived so long is replaced at once

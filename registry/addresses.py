@@ -87,7 +87,8 @@ def fold(username: str) -> str:
 def normalise_sip_username(text: str) -> str:
     """A SIP username as it is registered; any form of address is accepted. Raises `Malformed`."""
     username = sip_username(text)
-    if not username or len(username) > MAX_USERNAME or NOT_IN_USERNAME.search(username) or not is_text(username):
+    good = username and len(username) <= MAX_USERNAME and not NOT_IN_USERNAME.search(username)
+    if not good or "\0" in text or not is_text(text):  # what was typed is kept as well
         raise Malformed(f"{str(text)[:MAX_USERNAME]!r} is not a SIP name: use the part before the @, such as help-desk")
     return username
 

@@ -40,7 +40,7 @@ class Listener:
     def stop(self, seconds: float) -> None:
         """End, and take the heartbeat away."""
         self.stopping.set()
-        self.thread.join(seconds)
+        self.thread.join(max(seconds, 0))
 
     def run(self) -> None:
         """Listen until told to stop; after a lost connection try again and load anew."""

@@ -5,9 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import timedelta
 
+import orjson
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from agents.definition import AgentDefinition
@@ -79,8 +81,10 @@ class Loader:
             known[agent_id].append((pk, number))
         missing = [pk for versions in known.values() for pk, _ in versions if pk not in self.prepared]
         keys = {agent.pk: TokenKey(str(settings.SIGNALWIRE_SWAIG_SECRET), agent.name) for agent in by_id.values()}
-        for version in AgentVersion.objects.filter(pk__in=missing).iterator():
-            self.prepared[version.pk] = self.prepare(version, keys[version.agent_id])
+        # As text: one that is not even JSON must not keep the others from being loaded.
+        texts = AgentVersion.objects.filter(pk__in=missing).annotate(text=Cast("definition", TextField()))
+        for pk, agent_id, number, text in texts.values_list("pk", "agent_id", "number", "text").iterator():
+            self.prepared[pk] = self.prepare(pk, number, text, keys[agent_id])
         return {pk: self.entry(agent, keys[pk], known[pk]) for pk, agent in by_id.items()}
 
     def entry(self, agent: Agent, key: TokenKey, known: list[tuple[int, int]]) -> AgentEntry:
@@ -106,10 +110,10 @@ class Loader:
             ),
         )
 
-    def prepare(self, version: AgentVersion, key: TokenKey) -> StoredVersion | str:
+    def prepare(self, pk: int, number: int, text: str, key: TokenKey) -> StoredVersion | str:
         """A version ready to answer. A definition that somebody broke by SQL breaks no other agent."""
         try:
-            return StoredVersion(version.number, AgentDefinition.read(version.definition), key)
-        except (InvalidDefinition, TypeError, ValueError) as error:
-            logger.exception("Version %s cannot be served", version.pk)
+            return StoredVersion(number, AgentDefinition.read(orjson.loads(text)), key)
+        except (InvalidDefinition, RecursionError, TypeError, ValueError) as error:
+            logger.exception("Version %s cannot be served", pk)
             return f"its definition cannot be served: {error}"

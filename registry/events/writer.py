@@ -59,7 +59,7 @@ class Writer:
     def stop(self, seconds: float) -> None:
         """Drain what is there, within that time, and end."""
         self.stopping.set()
-        self.thread.join(seconds)
+        self.thread.join(max(seconds, 0))
 
     def run(self) -> None:
         """Drain until told to stop and the spool is empty; after a failure wait and try again."""

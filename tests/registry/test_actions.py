@@ -407,7 +407,6 @@ def test_publish_and_unregister_at_once_end_in_one_of_the_two_orders(transaction
 
 def test_a_change_that_waits_too_long_for_another_is_busy(transactional_db, actor, monkeypatch):
     monkeypatch.setattr(actions, "LOCK_SECONDS", 0.05)
-    monkeypatch.setattr(actions, "LOCK_SECONDS", "0.05")
     locked, done = threading.Event(), threading.Event()
 
     def hold():

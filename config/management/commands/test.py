@@ -23,5 +23,5 @@ class Command(BaseCommand):
             sys.exit(1)
         os.chdir(settings.BASE_DIR)  # where pyproject.toml is, and what -m puts on the path
         sys.stdout.flush()
-        command = [sys.executable, "-m", "pytest", "-p", "config.testing", *argv[2:]]
+        command = [sys.executable, "-m", "pytest", *argv[2:]]
         os.execv(sys.executable, command)  # noqa: S606 - its exit code and its Ctrl-C are then ours

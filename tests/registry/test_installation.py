@@ -1,0 +1,117 @@
+import pytest
+
+from agents.models import Agent
+from registry import actions
+from registry.errors import WrongSecret
+from registry.installation import EXAMPLE_FLEET, banner, fingerprint, initialise
+from registry.models import Installation, Route
+from tests.registry.test_actions import at_once
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_first_start_registers_the_example_fleet_and_no_later_one_does(actor):
+    first = initialise(example=True, by=actor)
+    assert (first.first, first.registered) == (True, ["front-desk", "sales-agent", "support-agent", "billing-agent"])
+    actions.unregister("/sales", by=actor)
+    second = initialise(example=True, by=actor)
+    assert (second.first, second.registered) == (False, [])
+    assert not Route.objects.filter(path="/sales").exists()
+
+
+def test_the_example_fleet_has_nothing_to_warn_of_once_it_is_there(actor):
+    initialise(example=True, by=actor)
+    for agent in Agent.objects.all():
+        assert actions.publish(agent.name, agent.live.definition, by=actor).warnings == []
+
+
+def test_a_start_without_the_example_never_makes_up_for_it(actor):
+    assert initialise(example=False, by=actor).registered == []
+    assert initialise(example=True, by=actor).registered == []
+    assert not Agent.objects.exists()
+
+
+def test_another_secret_key_is_refused_with_what_to_do(actor, settings):
+    initialise(example=False, by=actor)
+    settings.SECRET_KEY = "another"
+    with pytest.raises(WrongSecret, match="SECRET_KEY_FALLBACKS"):
+        initialise(example=True, by=actor)
+
+
+def test_a_key_that_was_changed_on_purpose_is_taken_over(actor, settings):
+    initialise(example=False, by=actor)
+    settings.SECRET_KEY_FALLBACKS = [str(settings.SECRET_KEY)]
+    settings.SECRET_KEY = "another"
+    initialise(example=False, by=actor)
+    assert Installation.objects.get().secret_fingerprint == fingerprint("another")
+    settings.SECRET_KEY_FALLBACKS = []
+    initialise(example=False, by=actor)
+
+
+def test_a_fingerprint_does_not_give_the_key_away():
+    assert "secret" not in fingerprint("secret")
+    assert fingerprint("secret") != fingerprint("secrets")
+
+
+def test_of_two_first_starts_at_once_one_is_the_first(transactional_db, actor):
+    outcomes = at_once(*[lambda: initialise(example=True, by=actor)] * 3)
+    assert sorted(outcome.first for outcome in outcomes) == [False, False, True]
+    assert Agent.objects.count() == 4
+
+
+def test_a_first_start_that_fails_leaves_nothing_and_can_be_repeated(actor, monkeypatch):
+    register = actions.register
+
+    def fail(name, *arguments, **options):
+        if name == "support-agent":
+            raise RuntimeError("power cut")
+        return register(name, *arguments, **options)
+
+    monkeypatch.setattr(actions, "register", fail)
+    with pytest.raises(RuntimeError):
+        initialise(example=True, by=actor)
+    assert not Agent.objects.exists()
+    monkeypatch.undo()
+    assert len(initialise(example=True, by=actor).registered) == 4
+
+
+def test_the_banner_of_a_first_start_has_a_line_that_works_when_pasted(actor):
+    initialise(example=True, by=actor)
+    text = banner("http://127.0.0.1:8000", first=True)
+    user, password = actions.reveal_credentials("sales-agent", by=actor)
+    assert f"curl -u {user}:{password} http://127.0.0.1:8000/sales" in text
+    for name, path in (("front-desk", "/main"), ("billing-agent", "/billing")):
+        assert name in text
+        assert f"http://127.0.0.1:8000{path}\n" in text
+    assert "createsuperuser" in text
+
+
+def test_the_banner_of_a_later_start_has_no_password(actor, capsys):
+    initialise(example=True, by=actor)
+    passwords = [actions.reveal_credentials(agent.name, by=actor)[1] for agent in Agent.objects.all()]
+    text = banner("http://127.0.0.1:8000", first=False)
+    assert not [password for password in passwords if password in text]
+    assert "credentials sales-agent" in text
+
+
+def test_the_banner_without_agents_says_how_to_register_one(django_user_model, settings):
+    django_user_model.objects.create_user("alice", password="a-long-password")
+    settings.PUBLIC_URL = "https://voice.example.com"
+    text = banner("http://127.0.0.1:8000", first=True)
+    assert "ready at https://voice.example.com" in text
+    assert "manage.py register" in text
+    assert "createsuperuser" not in text
+    assert "curl" not in text
+
+
+def test_the_banner_names_some_of_many_agents(actor):
+    for number in range(22):
+        actions.register(f"agent-{number}", f"/agent-{number}", {"prompt": {"text": "a"}}, by=actor)
+    text = banner("http://h", first=False)
+    assert "/agent-19\n" in text
+    assert "/agent-20\n" not in text
+    assert "manage.py agents" in text
+
+
+def test_the_example_fleet_is_a_file():
+    assert EXAMPLE_FLEET.is_file()

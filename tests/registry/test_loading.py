@@ -1,0 +1,199 @@
+import logging
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from agents.models import Agent, AgentVersion
+from agents.tokens import TOKEN_SECONDS
+from registry import actions, loading
+from registry.loading import Loader
+from registry.models import RegistryChange, Route
+from tests.client import load_table
+
+DEFINITION = {"prompt": {"text": "I sell."}}
+
+
+def text(number):
+    return {"prompt": {"text": f"I am number {number}."}}
+
+
+def summary(table):
+    """What a table says, for comparing two of them."""
+    return {
+        "revision": table.revision,
+        "routes": {
+            path: (entry.id, entry.prefix, entry.agent.name, entry.agent.live and entry.agent.live.number, sorted(entry.agent.versions),
+                   entry.agent.paused, entry.agent.credentials, entry.agent.signing_key)
+            for path, entry in table.routes.items()
+        },
+        "sip": {name: entry.path for name, entry in table.sip.items()},
+        "agents": {name: entry.path for name, entry in table.agents.items()},
+        "default": table.default and table.default.path,
+    }  # fmt: skip
+
+
+def test_the_table_has_what_is_registered(fleet):
+    table = load_table()
+    assert list(table.routes) == ["/clinic/booking", "/pharmacy", "/info"]
+    assert {name: entry.agent.name for name, entry in table.sip.items()} == {
+        "appointments": "booking-desk", "booking-desk": "booking-desk", "bookingdesk": "booking-desk", "booking": "booking-desk",
+        "refills": "pharmacy", "pharmacy": "pharmacy", "info-line": "info-line", "infoline": "info-line", "info": "info-line",
+    }  # fmt: skip
+    agent = table.routes["/pharmacy"].agent
+    assert (agent.name, agent.live.number, agent.paused, agent.problem) == ("pharmacy", 1, None, "")
+    assert (agent.credentials.user, agent.credentials.password) == ("u", "p")
+    assert table.revision == RegistryChange.newest()
+    assert table.default is None
+
+
+def test_after_any_change_the_next_table_is_the_one_that_a_full_load_gives(transactional_db, actor):
+    loader = Loader()
+    table = loader.next(None)
+    assert summary(table)["routes"] == {}
+
+    def register(name, route, **options):
+        return lambda: actions.register(name, route, DEFINITION, by=actor, **options)
+
+    def sql(statement):
+        def run():
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+
+        return run
+
+    for change in [
+        register("a", "/a", credentials=("u", "p")),
+        register("b", "/b", sip=["desk"]),
+        lambda: actions.publish("a", text(2), by=actor),
+        lambda: actions.pause("a", "Later.", by=actor),
+        lambda: actions.set_default_route("/b", by=actor),
+        lambda: actions.set_default_route("/a", by=actor),
+        lambda: actions.register_sip_username("hotline", "/a", by=actor),
+        lambda: actions.unregister_sip_username("desk", by=actor),
+        register("c", "/c"),
+        lambda: actions.resume("a", by=actor),
+        lambda: actions.unregister("/a", by=actor),
+        register("a", "/again"),
+        sql("UPDATE registry_sipmapping SET route_id = (SELECT id FROM registry_route WHERE path = '/c') WHERE username = 'a'"),
+        sql("UPDATE registry_route SET enabled = false WHERE path = '/b'"),
+        sql("UPDATE registry_route SET agent_id = (SELECT id FROM agents_agent WHERE name = 'c') WHERE path = '/again'"),
+        sql("UPDATE registry_route SET enabled = true"),
+        sql("UPDATE agents_agent SET state = 'trashed' WHERE name = 'c'"),
+        sql("UPDATE agents_agent SET state = 'serving', live_id = NULL WHERE name = 'c'"),
+        sql("DELETE FROM registry_sipmapping"),
+        lambda: (actions.unregister("/b", by=actor), register("b", "/b")(), actions.pause("b", by=actor)),
+    ]:
+        change()
+        before, table = table, loader.next(table)
+        assert table is not before
+        assert table.revision == RegistryChange.newest()
+        assert summary(table) == summary(Loader().next(None))
+
+
+def test_without_a_change_it_is_the_same_table(transactional_db, actor):
+    loader = Loader()
+    actions.register("a", "/a", DEFINITION, by=actor)
+    table = loader.next(None)
+    assert loader.next(table) is table
+
+
+def test_an_agent_that_did_not_change_is_not_loaded_again(transactional_db, actor):
+    loader = Loader()
+    actions.register("a", "/a", DEFINITION, by=actor)
+    actions.register("b", "/b", DEFINITION, by=actor)
+    table = loader.next(None)
+    actions.publish("b", text(2), by=actor)
+    following = loader.next(table)
+    assert following.routes["/a"] is table.routes["/a"]
+    assert following.routes["/b"] is not table.routes["/b"]
+    assert following.routes["/b"].agent.versions[1] is table.routes["/b"].agent.live
+
+
+@pytest.mark.parametrize(
+    "what_happens", ["a gap", "the feed is set back", "something that no agent owns", "more changes than are looked at"]
+)
+def test_when_it_is_not_known_what_changed_everything_is_loaded(transactional_db, actor, monkeypatch, what_happens):
+    loader = Loader()
+    actions.register("a", "/a", DEFINITION, by=actor)
+    table = loader.next(None)
+    actions.register("b", "/b", DEFINITION, by=actor)
+    newest = RegistryChange.newest()
+    if what_happens == "a gap":
+        RegistryChange.objects.filter(revision__in=[newest - 1, newest - 2]).delete()
+    elif what_happens == "the feed is set back":
+        RegistryChange.objects.filter(revision__gte=2).delete()
+    elif what_happens == "something that no agent owns":
+        RegistryChange.objects.filter(revision=newest).update(agent_id=None)
+    else:
+        monkeypatch.setattr(loading, "MAX_CHANGED", 0)
+    following = loader.next(table)
+    assert set(following.routes) == {"/a", "/b"}
+    assert following.revision == RegistryChange.newest()
+
+
+def test_versions_that_were_live_within_a_tokens_life_are_there_for_running_calls(fleet, actor):
+    for number in (2, 3, 4):
+        actions.publish("info-line", text(number), by=actor)
+    long_ago = timezone.now() - timedelta(seconds=TOKEN_SECONDS + 60)
+    AgentVersion.objects.filter(agent__name="info-line", number=2).update(retired=long_ago)
+    agent = load_table().routes["/info"].agent
+    assert set(agent.versions) == {1, 3, 4}
+    assert agent.live is agent.versions[4]
+
+
+def test_agents_without_credentials_of_their_own_have_the_fleets_or_nobody_gets_in(fleet, settings):
+    Agent.objects.filter(name="info-line").update(credentials="", signing_key="")
+    Agent.objects.filter(name="pharmacy").update(signing_key="own")
+    assert load_table().routes["/info"].agent.credentials is None
+    settings.SWML_BASIC_AUTH_PASSWORD = "fleet"
+    settings.SIGNALWIRE_SIGNING_KEY = "fleet-key"
+    table = load_table()
+    agent = table.routes["/info"].agent
+    assert (agent.credentials.user, agent.credentials.password, agent.signing_key) == ("signalwire", "fleet", "fleet-key")
+    assert table.routes["/pharmacy"].agent.credentials.user == "u"
+    assert table.routes["/pharmacy"].agent.signing_key == "own"
+
+
+def insert_version(agent: Agent, definition: str) -> None:
+    """A live version as somebody writes it by SQL."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO agents_agentversion (agent_id, number, definition, note, author, created) "
+            "VALUES (%s, 99, %s, '', 'sql', now()) RETURNING id",
+            [agent.pk, definition],
+        )
+        Agent.objects.filter(pk=agent.pk).update(live_id=cursor.fetchone()[0])
+
+
+@pytest.mark.parametrize(
+    "definition",
+    ["{}", "[]", "null", "5", '{"prompt": {"text": 5}}', '{"prompt": {"text": "a"}, "params": ' + '{"a":' * 300 + "1" + "}" * 301,
+     "{not json", "", '{"prompt": {"text": "\\ud800"}}', "[" * 5000],
+)  # fmt: skip
+def test_a_definition_that_somebody_broke_by_sql_breaks_no_other_agent(fleet, caplog, definition):
+    insert_version(Agent.objects.get(name="pharmacy"), definition)
+    with caplog.at_level(logging.CRITICAL, "registry.loading"):
+        table = load_table()
+    broken = table.routes["/pharmacy"].agent
+    assert broken.live is None
+    assert broken.problem
+    assert not broken.live_step.ok
+    assert set(broken.versions) == set()
+    assert table.routes["/info"].agent.live.number == 1
+
+
+def test_an_agent_without_a_live_version_says_so(fleet):
+    Agent.objects.filter(name="pharmacy").update(live=None)
+    agent = load_table().routes["/pharmacy"].agent
+    assert (agent.live, agent.problem) == (None, "it has no live version")
+
+
+def test_routes_that_are_off_and_agents_in_the_trash_are_not_served(fleet):
+    Route.objects.filter(path="/info").update(enabled=False)
+    Agent.objects.filter(name="pharmacy").update(state="trashed")
+    table = load_table()
+    assert set(table.routes) == {"/clinic/booking"}
+    assert set(table.agents) == {"booking-desk"}
+    assert "refills" not in table.sip

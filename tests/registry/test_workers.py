@@ -1,0 +1,90 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from registry import workers
+from registry.models import Worker
+from registry.workers import Everywhere, Heart, everywhere, live_workers, wait_for
+
+pytestmark = pytest.mark.django_db
+
+
+def heart(name="replica-1", pid=7):
+    return Heart(name, timezone.now(), pid)
+
+
+def age(seconds, **which):
+    Worker.objects.filter(**which).update(seen=timezone.now() - timedelta(seconds=seconds))
+
+
+def test_a_heartbeat_says_what_a_worker_serves():
+    one = heart()
+    one.beat(5, 100, "")
+    one.beat(6, 0, "x" * 5000)
+    worker = Worker.objects.get()
+    assert (worker.replica, worker.pid, worker.revision, worker.spool_bytes) == ("replica-1", 7, 6, 0)
+    assert len(worker.last_error) == 2000
+    assert worker.started == one.started
+
+
+def test_a_worker_that_ends_in_good_order_takes_its_row_and_old_ones_away():
+    heart("dead", 1).beat(1, 0, "")
+    heart("silent", 2).beat(1, 0, "")
+    heart("other", 3).beat(1, 0, "")
+    age(2 * 3600, replica="dead")
+    age(60, replica="silent")
+    one = heart()
+    one.beat(1, 0, "")
+    one.stop()
+    assert set(Worker.objects.values_list("replica", flat=True)) == {"silent", "other"}
+
+
+def test_a_worker_without_a_pid_is_this_process():
+    import os
+
+    Heart("r", timezone.now()).beat(1, 0, "")
+    assert Worker.objects.get().pid == os.getpid()
+
+
+def test_only_workers_that_were_heard_of_lately_count(settings):
+    heart(pid=1).beat(5, 0, "")
+    heart(pid=2).beat(4, 0, "")
+    age(settings.WORKER_LIVE_SECONDS + 1, pid=2)
+    assert [worker.pid for worker in live_workers()] == [1]
+    assert everywhere(5) == Everywhere(5, 1, 1)
+
+
+def test_how_far_a_revision_has_come_is_said_with_who_is_behind():
+    for pid, revision in ((1, 5), (2, 4), (3, 6)):
+        heart(pid=pid).beat(revision, 0, "")
+    progress = everywhere(5)
+    assert (progress.reached, progress.live, progress.done) == (2, 3, False)
+    assert str(progress) == "revision 5 on 2/3 workers, not yet on replica-1/2"
+    assert str(everywhere(4)) == "revision 4 on 3/3 workers"
+
+
+def test_without_any_worker_a_revision_is_everywhere_and_that_is_said():
+    assert everywhere(5).done
+    assert str(everywhere(5)) == "revision 5; no worker is running"
+
+
+def test_waiting_ends_when_all_have_it(monkeypatch):
+    heart().beat(4, 0, "")
+    naps = []
+
+    def sleep(seconds):
+        naps.append(seconds)
+        if len(naps) == 3:
+            heart().beat(5, 0, "")
+
+    monkeypatch.setattr(workers.time, "sleep", sleep)
+    assert wait_for(5, 60).done
+    assert len(naps) == 3
+
+
+def test_waiting_ends_when_the_time_is_up(settings):
+    heart().beat(4, 0, "")
+    assert not wait_for(5, 0).done
+    settings.EVERYWHERE_SECONDS = 0.03
+    assert not wait_for(5).done
