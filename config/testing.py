@@ -1,6 +1,6 @@
-"""A pytest plugin (`-p config.testing`): gives the tests a data folder of their own, so that nobody's is touched.
+"""A pytest plugin: gives the tests a data folder of their own, so that nobody's is touched.
 
-It must be named on pytest's command line, as `manage.py test` does: only then it is imported before the settings are.
+It is named with -p in pyproject.toml: only so it is imported before the settings are.
 With DATABASE_URL that server is used, else a PostgreSQL in the new folder; both go when the tests end.
 """
 

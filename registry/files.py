@@ -56,5 +56,8 @@ def read_fleet(path: Path) -> list[FleetEntry]:
     for name, about in fleet.items():
         if not isinstance(about, dict) or not {"route", "definition"} <= set(about) <= {"route", "definition", "sip"}:
             raise Malformed(f"{path}: {name} needs a route and a definition, and may have sip")
-        entries.append(FleetEntry(name, about["route"], about["definition"], tuple(about.get("sip", ()))))
+        names = about.get("sip", [])
+        if not isinstance(names, list):
+            raise Malformed(f"{path}: sip of {name} must be a list, such as [help-desk]")
+        entries.append(FleetEntry(name, about["route"], about["definition"], tuple(names)))
     return entries

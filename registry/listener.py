@@ -71,10 +71,13 @@ class Listener:
 
     def listen(self) -> None:
         """One connection's life."""
-        with connection.cursor() as cursor:
-            cursor.execute(f"LISTEN {CHANNEL}")
-        raw = connection.connection
-        assert raw is not None
+        # Of its own, not one of the pool's: LISTEN stays with a connection.
+        with psycopg.connect(**connection.get_connection_params(), autocommit=True) as listening:
+            listening.execute(f"LISTEN {CHANNEL}")
+            self.follow(listening)
+
+    def follow(self, listening: psycopg.Connection) -> None:
+        """Load, then load again at each notification; poll and send the heartbeat in between."""
         polled = beaten = 0.0
         news = True
         while not self.stopping.is_set():
@@ -85,7 +88,7 @@ class Listener:
             if time.monotonic() - beaten > settings.HEARTBEAT_SECONDS or not beaten:
                 beaten = time.monotonic()
                 self.beat()
-            news = any(True for _ in raw.notifies(timeout=TICK_SECONDS, stop_after=1))
+            news = any(True for _ in listening.notifies(timeout=TICK_SECONDS, stop_after=1))
 
     def load(self) -> bool:
         """Load what changed; True if the table is a new one."""

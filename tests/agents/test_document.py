@@ -150,6 +150,8 @@ def test_a_section_has_the_words_that_are_set_in_the_order_of_the_sdk() -> None:
         ("rime.spore", {"voice": "rime.spore"}),
         ("spore", {"voice": "spore"}),
         ("spore:mist", {"voice": "spore:mist"}),
+        (".spore:mist", {"voice": ".spore:mist"}),
+        ("rime.:mist", {"voice": "rime.:mist"}),
         ("gcloud.es-US-Neural2-A", {"voice": "gcloud.es-US-Neural2-A"}),
     ],
 )

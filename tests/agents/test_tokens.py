@@ -82,6 +82,12 @@ def test_a_token_may_be_for_any_of_the_call_ids_of_a_request() -> None:
     assert KEY.version_of(minted(), FIND_SLOT, (), NOW) is None
 
 
+def test_call_ids_that_are_no_utf_8_are_not_taken_for_each_other() -> None:
+    token = minted(call_id="\ud800")
+    assert KEY.version_of(token, FIND_SLOT, ["\ud800"], NOW) == 7
+    assert KEY.version_of(token, FIND_SLOT, ["\udfff", "?", "\ufffd"], NOW) is None
+
+
 def test_tokens_come_in_the_order_of_their_purposes() -> None:
     wanted = [FOR_POST_PROMPT, for_function("a"), for_function("b"), FOR_DEFAULTS]
     tokens = KEY.mint(7, EXPIRES, wanted, "C7")

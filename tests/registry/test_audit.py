@@ -54,7 +54,7 @@ def test_what_was_unregistered_is_still_in_the_audit(db, actor):
     assert RouteEvent.objects.last().path == "/sales"
 
 
-def test_raw_sql_and_querysets_are_audited_too_without_an_actor(fleet):
+def test_raw_sql_and_querysets_are_audited_too_without_an_actor(transactional_db, fleet):
     before = {model: model.objects.count() for model in (AgentEvent, RouteEvent, SipMappingEvent)}
     run("UPDATE agents_agent SET title = 'by sql'")
     Route.objects.filter(path="/info").update(enabled=False)

@@ -65,7 +65,7 @@ def test_changes_of_querysets_feed_too(fleet, feed):
     SipMapping.objects.bulk_create(
         [SipMapping(username=f"n{n}", typed="n", source="manual", route=Route.objects.get(path="/info")) for n in range(3)]
     )
-    assert feed() == ["info-line"]
+    assert set(feed()) == {"info-line"}
 
 
 def test_a_statement_that_touched_nothing_feeds_nothing(fleet, feed):

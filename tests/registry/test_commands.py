@@ -1,0 +1,281 @@
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import OperationalError
+from django.utils import timezone
+
+from agents.models import Agent, AgentVersion
+from registry import actions
+from registry.models import Route, SipMapping
+from registry.workers import Heart
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _quick(settings):
+    settings.EVERYWHERE_SECONDS = 0
+
+
+@pytest.fixture
+def run():
+    """Run a command; give what it printed."""
+
+    def run(*arguments):
+        out = StringIO()
+        call_command(*[str(argument) for argument in arguments], stdout=out)
+        return out.getvalue()
+
+    return run
+
+
+@pytest.fixture
+def run_json(run):
+    return lambda *arguments: json.loads(run(*arguments, "--json"))
+
+
+@pytest.fixture
+def refused(run):
+    """Run a command that must be refused with exit code 1; give what it says."""
+
+    def refused(*arguments, code=1):
+        with pytest.raises(CommandError) as refusal:
+            run(*arguments)
+        assert refusal.value.returncode == code
+        return str(refusal.value)
+
+    return refused
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    path = tmp_path / "agent.yaml"
+    path.write_text("prompt: {text: I sell.}\n")
+    return path
+
+
+# --- register --------------------------------------------------------------------------------------------------------
+
+
+def test_register_says_where_the_agent_answers_and_its_credentials_once(run, file):
+    text = run("register", "sales-agent", "--route", "/sales", "--file", file, "--sip", "help-desk", "hotline", "--note", "first")
+    assert "Registered sales-agent at /sales, SIP names help-desk, hotline, sales-agent, salesagent, sales." in text
+    agent = Agent.objects.get()
+    user, _, password = agent.credentials.partition(":")
+    assert f"Credentials, shown this once: user {user} password {password}" in text
+    assert "no worker is running" in text
+    assert (agent.live.note, agent.live.author != "") == ("first", True)
+
+
+def test_register_prints_json(run_json, file):
+    printed = run_json("register", "sales", "--route", "/sales", "--file", file, "--no-auto-sip", "--basic-auth", "me:pass:word")
+    assert printed == {
+        "agent": "sales", "route": "/sales", "version": 1, "sip": [], "sip_skipped": {}, "warnings": [], "credentials": None,
+        "revision": printed["revision"], "workers": 0, "everywhere": True,
+    }  # fmt: skip
+    assert Agent.objects.get().credentials == "me:pass:word"
+
+
+def test_register_reads_secrets_from_the_environment(run, file, monkeypatch, refused):
+    monkeypatch.setenv("SALES_AUTH", "me:secret")
+    monkeypatch.setenv("SALES_KEY", "PSK_x")
+    run("register", "sales", "--route", "/sales", "--file", file, "--basic-auth", "env:SALES_AUTH", "--signing-key", "env:SALES_KEY")
+    agent = Agent.objects.get()
+    assert (agent.credentials, agent.signing_key) == ("me:secret", "PSK_x")
+    text = refused("register", "other", "--route", "/other", "--file", file, "--basic-auth", "env:NOBODY_SET_THIS")
+    assert "NOBODY_SET_THIS" in text
+
+
+def test_register_tells_of_skipped_names_and_of_transfers_to_nobody(run, tmp_path, fleet):
+    path = tmp_path / "agent.json"
+    function = {"description": "Go", "handler": {"transfer": "nobody"}}
+    path.write_text(json.dumps({"prompt": {"text": "a"}, "functions": {"go": function}}))
+    text = run("register", "refills", "--route", "/r", "--file", path)
+    assert "SIP name refills was skipped: agent pharmacy has it" in text
+    assert "Warning: function go transfers to nobody, which is not registered" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"name": "Sales Agent"}, "how about 'sales-agent'?"),
+        ({"route": "/a b"}, "not a route"),
+        ({"route": "/dashboard"}, "reserved"),
+        ({"route": "/info"}, "route /info is taken by agent info-line"),
+        ({"name": "info-line"}, "registered already, at /info"),
+        ({"file": "/nowhere.yaml"}, "No such file"),
+        ({"sip": "refills"}, "SIP name refills belongs to agent pharmacy at /pharmacy"),
+        ({"basic_auth": "nonsense"}, "USER:PASSWORD"),
+    ],
+)
+def test_what_register_refuses_is_said_in_one_line_with_exit_code_1(run, fleet, file, change, words):
+    options = {"name": "sales", "route": "/sales", "file": str(file), **change}
+    arguments = [options["name"], "--route", options["route"], "--file", options["file"]]
+    arguments += ["--sip", options["sip"]] if "sip" in options else []
+    arguments += ["--basic-auth", options["basic_auth"]] if "basic_auth" in options else []
+    with pytest.raises(CommandError, match=words.replace("?", r"\?")) as refusal:
+        run("register", *arguments)
+    assert refusal.value.returncode == 1
+    assert "\n" not in str(refusal.value)
+    assert Agent.objects.count() == 3
+
+
+def test_problems_of_a_definition_are_listed_by_field(refused, run, tmp_path, capsys):
+    path = tmp_path / "agent.yaml"
+    path.write_text("prompt: {}\nhints: 5\n")
+    text = refused("register", "sales", "--route", "/sales", "--file", path)
+    assert "prompt: needs either text or sections" in text
+    assert "hints: " in text
+    out = StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("register", "sales", "--route", "/sales", "--file", str(path), "--json", stdout=out)
+    assert ended.value.code == 1
+    assert set(json.loads(out.getvalue())["problems"]) == {"prompt", "hints"}
+
+
+@pytest.mark.parametrize("source", [["--python", "agents:Sales"], ["--remote", "https://example.com"]])
+def test_what_comes_later_is_refused_in_words(refused, source):
+    assert "not there yet" in refused("register", "sales", "--route", "/sales", *source)
+
+
+@pytest.mark.parametrize("arguments", [[], ["sales"], ["sales", "--route", "/sales"], ["sales", "--file", "x", "--nonsense"]])
+def test_wrong_usage_is_refused(run, arguments):
+    with pytest.raises(CommandError):
+        run("register", *arguments)
+
+
+def test_register_with_update_publishes_a_new_version(run, run_json, refused, file):
+    run("register", "sales", "--route", "/sales", "--file", file)
+    file.write_text("prompt: {text: I sell more.}\n")
+    arguments = ["register", "sales", "--route", "/sales", "--file", file, "--update"]
+    assert "Version 2 of sales is live." in run(*arguments)
+    assert run_json(*arguments)["version"] == 2
+    assert AgentVersion.objects.count() == 2
+    assert "nothing is registered at /other" in refused("register", "sales", "--route", "/other", "--file", file, "--update")
+
+
+# --- the others ------------------------------------------------------------------------------------------------------
+
+
+def test_unregister(run, run_json, refused, fleet):
+    text = run("unregister", "/pharmacy")
+    assert "Unregistered pharmacy from /pharmacy; nobody has the SIP names " in text
+    assert "refills" in text
+    assert run_json("unregister", "info")["agent"] == "info-line"
+    assert [route.path for route in Route.objects.all()] == ["/clinic/booking"]
+    assert "nothing is registered at /pharmacy" in refused("unregister", "/pharmacy")
+
+
+def test_agents_are_listed(run, run_json, fleet, actor):
+    actions.pause("pharmacy", by=actor)
+    text = run("agents")
+    assert text.splitlines()[0].split() == ["NAME", "STATE", "VERSION", "ROUTES", "SIP", "NAMES"]
+    assert any(line.split()[:4] == ["pharmacy", "paused", "1", "/pharmacy"] for line in text.splitlines())
+    rows = run_json("agents")
+    assert [row["name"] for row in rows] == ["booking-desk", "info-line", "pharmacy"]
+    assert rows[2] == {
+        "name": "pharmacy", "state": "paused", "kind": "stored", "routes": ["/pharmacy"], "sip": ["pharmacy", "refills"], "version": 1
+    }  # fmt: skip
+
+
+def test_agents_without_any_says_how_to_register_one(run, run_json):
+    assert "manage.py register" in run("agents")
+    assert run_json("agents") == []
+
+
+def test_listing_agents_takes_no_more_queries_the_more_there_are(run, fleet, django_assert_max_num_queries):
+    with django_assert_max_num_queries(4):
+        run("agents")
+
+
+def test_pause_and_resume(run, run_json, refused, fleet):
+    assert "Paused info-line" in run("pause", "info-line", "--message", "Back at noon.")
+    assert Agent.objects.get(name="info-line").pause_message == "Back at noon."
+    assert run_json("resume", "info-line")["agent"] == "info-line"
+    assert Agent.objects.get(name="info-line").state == "serving"
+    assert run_json("pause", "info-line")["everywhere"] is True
+    assert "Resumed info-line" in run("resume", "info-line")
+    for command in ("pause", "resume"):
+        assert "there is no agent 'nobody'" in refused(command, "nobody")
+    assert "500" in refused("pause", "info-line", "--message", "x" * 501)
+
+
+def test_credentials_are_printed_so_that_curl_takes_them(run, run_json, refused, fleet):
+    assert run("credentials", "info-line") == "u:p\n"
+    assert run_json("credentials", "info-line") == {"user": "u", "password": "p"}
+    assert "there is no agent" in refused("credentials", "nobody")
+
+
+def test_sip_names_are_mapped_listed_and_unmapped(run, run_json, refused, fleet):
+    assert "hotline leads to /info (info-line)." in run("sip", "map", "sip:HotLine@example.com", "/info")
+    assert "belongs to agent info-line" in refused("sip", "map", "hotline", "/pharmacy")
+    assert "nothing is registered at /nowhere" in refused("sip", "map", "x", "/nowhere")
+    assert "not a SIP name" in refused("sip", "map", "a b", "/info")
+    text = run("sip", "list")
+    assert any(line.split() == ["hotline", "/info", "info-line", "manual"] for line in text.splitlines())
+    row = next(row for row in run_json("sip", "list") if row["username"] == "hotline")
+    assert row == {"username": "hotline", "typed": "sip:HotLine@example.com", "route": "/info", "agent": "info-line", "source": "manual"}
+    assert "Nobody has the SIP name hotline any more." in run("sip", "unmap", "HOTLINE")
+    assert "nobody has the SIP name hotline" in refused("sip", "unmap", "hotline")
+    assert not SipMapping.objects.filter(username="hotline").exists()
+
+
+def test_the_default_route_is_chosen_and_taken_back(run, run_json, refused, fleet):
+    assert "lead to /info (info-line)" in run("sip", "default", "/info")
+    assert Route.objects.get(default=True).path == "/info"
+    assert "There is no default route." in run("sip", "default", "none")
+    assert not Route.objects.filter(default=True).exists()
+    assert "nothing is registered" in refused("sip", "default", "/nowhere")
+    assert run_json("sip", "default", "/info")["route"] == "/info"
+
+
+def test_a_sip_address_is_tested_with_each_step(transactional_db, fleet, run, run_json):
+    text = run("sip", "test", "<SIPS:Refills@example.com>")
+    assert "ok    sip: refills leads to /pharmacy" in text
+    assert "is answered by pharmacy." in text
+    text = run("sip", "test", "nobody")
+    assert "FAIL  sip: nobody has the SIP name nobody" in text
+    assert "Nobody answers nobody." in text
+    printed = run_json("sip", "test", "refills")
+    assert (printed["agent"], printed["route"], printed["outcome"], printed["fallback"]) == ("pharmacy", "/pharmacy", "agent", False)
+    assert [step["rule"] for step in printed["steps"]] == ["sip", "route", "version"]
+    assert run_json("sip", "test", "nobody")["agent"] is None
+
+
+def test_json_may_stand_before_the_verb_too(fleet):
+    out = StringIO()
+    call_command("sip", "--json", "list", stdout=out)
+    assert len(json.loads(out.getvalue())) == 9
+
+
+def test_a_change_that_is_not_everywhere_yet_has_exit_code_4(run, fleet):
+    Heart("replica-1", timezone.now(), 7).beat(0, 0, "")
+    out = StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("pause", "info-line", "--json", stdout=out)
+    assert ended.value.code == 4
+    assert json.loads(out.getvalue())["everywhere"] is False
+    with pytest.raises(SystemExit) as ended:
+        call_command("resume", "info-line", stdout=out)
+    assert ended.value.code == 4
+    assert "0/1 workers, not yet on replica-1/7" in out.getvalue()
+    assert Agent.objects.get(name="info-line").state == "serving", "done all the same"
+
+
+def test_without_a_database_it_is_said_with_exit_code_3(run, refused, monkeypatch):
+    def away(*_arguments, **_options):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(actions, "pause", away)
+    assert refused("pause", "info-line", code=3) == "the database is away: connection refused"
+
+
+def test_refusals_are_json_too(fleet):
+    out = StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("unregister", "/nowhere", "--json", stdout=out)
+    assert ended.value.code == 1
+    assert "nothing is registered at /nowhere" in json.loads(out.getvalue())["error"]
