@@ -8,7 +8,6 @@ from django.http import HttpRequest
 
 from agents.models import Agent, AgentVersion
 
-
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
 else:

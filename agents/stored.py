@@ -16,7 +16,6 @@ CONVERSATION_ID = re.compile(r"[A-Za-z0-9._-]{1,256}\Z")
 DENIED = orjson.dumps(
     {"response": "I'm sorry, the security token for this function is invalid or expired. I cannot execute this action."}
 )
-NO_CALL: dict[str, Any] = {}
 
 
 class StoredVersion:
@@ -61,15 +60,15 @@ class StoredVersion:
         name = body.get("function") if isinstance(body, dict) else None
         if not name or not isinstance(name, str):
             return fault(400, "Missing function name")
-        if not FUNCTION_NAME.match(name):
-            return fault(400, f"Invalid function name format: '{name[:100]}'")
         function = self.functions.get(name)
         if function is None:
+            if not FUNCTION_NAME.match(name):
+                return fault(400, f"Invalid function name format: '{name[:100]}'")
             detail = f"Function '{name}' not found"
             return Answer(200, orjson.dumps({"response": detail}), "not_found", detail, name)
         if function.secure and request.claim != for_function(name):
             return Answer(200, DENIED, "denied", "no valid token for this function and call", name)
-        result = function.call(values_of(body), request.url_of)
+        result = function.call(CallValues(body), request.url_of)
         return Answer(200, orjson.dumps(result.answer), result.outcome, result.detail, name)
 
     def post_prompt(self, request: AgentRequest) -> Answer:
@@ -110,18 +109,26 @@ def body_fault(body: Any) -> Answer | None:
     return fault(400, "Invalid JSON" if body is MALFORMED else "Body must be a JSON object")
 
 
-def values_of(body: dict[str, Any]) -> dict[str, Any]:
-    """What the templates of replies and actions can name."""
-    call = body.get("call")
-    call = call if isinstance(call, dict) else NO_CALL
-    return {
-        "args": arguments_of(body),
-        "global_data": body.get("global_data"),
-        "meta_data": body.get("meta_data"),
-        "call": {
-            "id": body.get("call_id"),
-            "from": body.get("caller_id_num") or call.get("from"),
-            "name": body.get("caller_id_name"),
-            "to": call.get("to"),
-        },
-    }
+class CallValues(dict[str, Any]):
+    """What the templates of replies and actions can name: the arguments, and what else is asked for when it is."""
+
+    __slots__ = ("body",)
+
+    def __init__(self, body: dict[str, Any]):
+        self.body = body
+        self["args"] = arguments_of(body)
+
+    def __missing__(self, name: str) -> Any:
+        body = self.body
+        value = body.get(name) if name in ("global_data", "meta_data") else None
+        if name == "call":
+            call = body.get("call")
+            call = call if isinstance(call, dict) else {}
+            value = {
+                "id": body.get("call_id"),
+                "from": body.get("caller_id_num") or call.get("from"),
+                "name": body.get("caller_id_name"),
+                "to": call.get("to"),
+            }
+        self[name] = value
+        return value

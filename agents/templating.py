@@ -85,8 +85,11 @@ def fill_tree(tree: Any, values: dict[str, Any]) -> Any:
 
 def look_up(values: dict[str, Any], path: tuple[str, ...]) -> Any:
     """The value at a path, or None."""
-    found: Any = values
-    for name in path:
+    try:
+        found: Any = values[path[0]]
+    except KeyError:
+        return None
+    for name in path[1:]:
         if found.__class__ is not dict:  # JSON's only kind of object; isinstance(…, Mapping) costs 1 µs a step
             return None
         found = found.get(name)

@@ -107,7 +107,10 @@ class Dispatcher:
         except Exception:  # a caller must hear something, whatever we did wrong
             logger.exception("Failed to answer %s %s", scope["method"], scope["path"][:200])
             answer = exchange.apology()
-        exchange.record(answer)
+        try:
+            exchange.record(answer)
+        except Exception:  # nor may the log cost a caller the answer
+            logger.exception("Failed to record %s %s", scope["method"], scope["path"][:200])
         if answer.status != 499:
             headers = JSON_HEADERS if answer.status == 200 else exchange.headers_of(answer)
             await respond(send, answer.status, answer.body, headers, head=exchange.method == "HEAD")
@@ -116,26 +119,16 @@ class Dispatcher:
 class Exchange:
     """One request and what becomes of it."""
 
-    __slots__ = (
-        "body",
-        "call_id",
-        "caller",
-        "decision",
-        "dialled",
-        "dispatcher",
-        "headers",
-        "method",
-        "parsed",
-        "path",
-        "query",
-        "route",
-        "scope",
-        "sender",
-        "started",
-        "steps",
-        "sub_path",
-        "table",
-    )
+    # What most requests leave as it is.
+    body = b""
+    parsed: Any = None
+    call_id = ""
+    caller: Any = None
+    dialled: Any = None
+    route: RouteEntry | None = None
+    sub_path = ""
+    decision: Decision | None = None
+    steps: tuple[Step, ...] = ()  # besides the decision's
 
     def __init__(self, dispatcher: Dispatcher, table: RoutingTable, scope: Scope):
         self.started = time.perf_counter_ns()
@@ -147,15 +140,6 @@ class Exchange:
         self.headers: Headers = dict(scope["headers"])
         self.sender: Sender = dispatcher.public_url.sender(scope, self.headers)
         self.query: Mapping[str, str] = parse_query(scope["query_string"])
-        self.body = b""
-        self.parsed: Any = None
-        self.call_id = ""
-        self.caller: Any = None
-        self.dialled: Any = None
-        self.route: RouteEntry | None = None
-        self.sub_path = ""
-        self.decision: Decision | None = None
-        self.steps: list[Step] = []
 
     # --- the way of a request, step by step --------------------------------------------------------------------------
 
@@ -195,12 +179,12 @@ class Exchange:
         post = self.method == "POST"
         key = self.route.agent.signing_key if self.route else ""
         if post and key and not has_signature(self.headers):
-            self.steps.append(UNSIGNED)
+            self.steps = (UNSIGNED,)
             return Answer(403, FORBIDDEN, "refused")
         given = self.headers.get(b"authorization")
         # Whose credentials POST /sip needs is known only from its body.
         if given is None or (self.route and not authorised(given, self.route.agent.credentials)):
-            self.steps.append(REFUSED)
+            self.steps = (REFUSED,)
             return Answer(401, UNAUTHORIZED, "refused")
         if post and b"application/json" not in self.headers.get(b"content-type", b"application/json").lower():
             return Answer(415, WRONG_TYPE, "invalid", "the content type is not application/json")
@@ -215,11 +199,11 @@ class Exchange:
             given = self.headers.get(b"authorization")
             allowed = authorised(given, self.dispatcher.fleet)
             if not allowed and not (asked and authorised(given, asked.agent.credentials)):
-                self.steps.append(REFUSED)
+                self.steps = (REFUSED,)
                 return Answer(401, UNAUTHORIZED, "refused")
         key = asked.agent.signing_key if asked else self.dispatcher.fleet_key
         if key and not signed(key, self.url(), self.query, self.body, self.headers):
-            self.steps.append(UNSIGNED)
+            self.steps = (UNSIGNED,)
             return Answer(403, FORBIDDEN, "refused")
         return None
 
@@ -330,7 +314,7 @@ class Exchange:
         elif route is not None:
             steps = (route.step,)
         if self.sender.refused_host:
-            self.steps.append(Step("host", f"{self.sender.refused_host} is not in ALLOWED_HOSTS", ok=False))
+            self.steps += (Step("host", f"{self.sender.refused_host} is not in ALLOWED_HOSTS", ok=False),)
         kind = self.kind()
         event = {
             "kind": kind,

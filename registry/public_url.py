@@ -11,7 +11,7 @@ from registry.http import Scope
 
 logger = logging.getLogger(__name__)
 MAX_WARNINGS = 20  # a scanner must not fill the server's log
-MAX_REMEMBERED = 256  # hosts and proxies; a fleet has a handful, a scanner any number
+MAX_REMEMBERED = 256  # hosts, proxies and senders; a fleet has a handful, a scanner any number
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Headers = Mapping[bytes, bytes]
@@ -42,6 +42,7 @@ class PublicUrl:
         self.trusted_proxies = trusted_proxies
         self.warnings_left = MAX_WARNINGS
         self.known_hosts: dict[bytes, str] = {}
+        self.known_senders: dict[tuple[str, bytes, str], Sender] = {}
         self.known_proxies: dict[str, bool] = {}
 
     def sender(self, scope: Scope, headers: Headers) -> Sender:
@@ -55,12 +56,21 @@ class PublicUrl:
             claimed = last(headers.get(b"x-forwarded-host", b"")).encode() or claimed
         if self.fixed is not None:
             return Sender(address, *self.fixed)
+        known = self.known_senders.get((address, claimed, scheme))
+        if known is not None:
+            return known
         host = self.known_hosts.get(claimed)
         if host is None:
             host = self.check_host(claimed)
-        refused = "" if host else claimed.decode("latin-1")[:100]
-        host = host or own_address(scope)
-        return Sender(address, "https://" if scheme == "https" else "http://", host, f"{scheme}://{host}", refused)
+        if not host:
+            own = own_address(scope)
+            return Sender(address, f"{scheme}://", own, f"{scheme}://{own}", claimed.decode("latin-1")[:100])
+        if len(self.known_senders) >= MAX_REMEMBERED:
+            self.known_senders = {}
+        sender = self.known_senders[address, claimed, scheme] = Sender(
+            address, f"{scheme}://", host, f"{scheme}://{host}"
+        )
+        return sender
 
     def check_host(self, claimed: bytes) -> str:
         """The host as text, or "" if it is not allowed; remembered, and said once."""

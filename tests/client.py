@@ -139,7 +139,7 @@ class Client:
         sent: list[Any] = []
 
         async def receive() -> dict[str, Any]:
-            while parts and isinstance(parts[0], float):
+            if parts and isinstance(parts[0], float):
                 await asyncio.sleep(parts.pop(0))
             if not parts:
                 return {"type": "http.disconnect"}

@@ -6,9 +6,12 @@ from typing import Any
 
 MASK = "***"
 MAX_HARMLESS = 10_000  # keys; callers can make up any number
-USERINFO = re.compile(rb"://[^/@\s\"\\]+@")
+USERINFO = re.compile(rb"(:(?:\\?/){2})[^/@\s\"\\]+@")  # also with JSON's escaped slashes
 TOKEN = re.compile(rb"(token=)[^&\"\\\s]+", re.IGNORECASE)
 SCHEME_SECRET = re.compile(rb"\b(Basic|Bearer) [A-Za-z0-9+/=._~-]{6,}", re.IGNORECASE)
+UNFINISHED_USERINFO = re.compile(rb"(:(?:\\?/){2})[^/@\s\"\\]+\Z")
+ESCAPED_LETTER = re.compile(rb"\\u00([46][1-9a-fA-F]|[57][0-9aA])")
+STRING = rb"\"(?:[^\"\\]|\\.)*\"?"
 
 
 class Masker:
@@ -16,9 +19,18 @@ class Masker:
 
     def __init__(self, keys: Iterable[str]):
         self.keys = frozenset(key.lower() for key in keys)
-        names = b"|".join(re.escape(key.encode()) for key in sorted(self.keys)) or b"(?!)"
+        names = rb"\"(?:" + b"|".join(re.escape(key.encode()) for key in sorted(self.keys)) + rb")\""
         self.harmless: set[str] = set()  # keys that were looked at: the platform uses the same ones again and again
-        self.member = re.compile(rb"(\"(?:" + names + rb")\"\s*:\s*)(\"(?:[^\"\\]|\\.)*\"?|[^\s,}\]]+)", re.IGNORECASE)
+        # In text that is no JSON: "key": value; {"name": "key", "value": …} either way round; and "key": {…, of which
+        # nothing says where it ends, so all that follows is masked.
+        flags = re.IGNORECASE | re.DOTALL
+        self.member = re.compile(rb"(" + names + rb"\s*:\s*)(?:[\[{].*|" + STRING + rb"|[^\s,}\]]+)", flags)
+        self.named = re.compile(
+            rb"(\"name\"\s*:\s*" + names + rb"\s*,\s*\"value\"\s*:\s*)(?:[\[{].*|" + STRING + rb")", flags
+        )
+        self.value_of_named = re.compile(
+            rb"(\"value\"\s*:\s*)" + STRING + rb"(\s*,\s*\"name\"\s*:\s*" + names + rb")", flags
+        )
 
     def suspects(self, value: dict[str, Any] | list[Any]) -> bool:
         """Whether a JSON value has something to mask. `RecursionError` if it is nested some hundred levels deep."""
@@ -62,14 +74,19 @@ class Masker:
 
     def text(self, text: bytes) -> bytes:
         """The same for text that is no JSON, or is cut off."""
-        return self.member.sub(rb'\1"' + MASK.encode() + b'"', text)
+        if b"\\u00" in text:
+            text = ESCAPED_LETTER.sub(lambda found: bytes.fromhex(found[1].decode()), text)
+        mask = b'"' + MASK.encode() + b'"'
+        text = self.value_of_named.sub(rb"\1" + mask + rb"\2", text)
+        text = self.member.sub(rb"\1" + mask, self.named.sub(rb"\1" + mask, text))
+        return UNFINISHED_USERINFO.sub(rb"\1" + MASK.encode(), mask_line(text))
 
 
 def mask_line(line: bytes) -> bytes:
     """A finished line with credentials and tokens masked wherever they stand in it."""
     # The single characters are looked for first: that takes a fraction of the time.
-    if b"@" in line and b"://" in line:
-        line = USERINFO.sub(b"://" + MASK.encode() + b"@", line)
+    if b"@" in line:
+        line = USERINFO.sub(rb"\1" + MASK.encode() + b"@", line)
     if b"=" in line and b"oken=" in line:
         line = TOKEN.sub(rb"\1" + MASK.encode(), line)
     if b"asic " in line or b"earer " in line:

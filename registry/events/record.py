@@ -10,6 +10,9 @@ from agents.wire import MALFORMED
 from registry.events.masking import Masker, mask_line
 from registry.events.spool import Spool
 
+CONTAINERS = (dict, list)
+STRUCTURED_BYTES = 64 * 1024  # of a body that is looked at key by key, which takes up to a millisecond then
+MARGIN_BYTES = 1024  # that are looked at behind the cut
 MAX_FIELD = 256  # characters of a field that callers choose
 
 
@@ -49,27 +52,30 @@ class Recorder:
         """The body as JSON where it is, else as text; masked, and cut where it is long."""
         if parsed is MALFORMED:
             return self.text(body)
-        shown = self.shown(body, parsed)
-        if shown.__class__ is orjson.Fragment and (
-            b"\n" in body or b"\r" in body or (b"\\" in body and b"\\u" in body)
-        ):
-            return parsed  # re-encoded: one line, and no half surrogates
-        return shown
+        if b"\n" in body or b"\r" in body or (b"\\" in body and b"\\u" in body):
+            try:
+                body = orjson.dumps(parsed)  # one line, and no half surrogates
+            except orjson.JSONEncodeError:  # nested some hundred levels deep
+                return self.text(body)
+        return self.shown(body, parsed)
 
     def shown(self, body: bytes, parsed: Any) -> Any:
-        """A JSON text as it is, if it is short and has no secret in it."""
-        try:
-            if len(body) > self.excerpt_bytes:
-                return self.text(body)
-            if isinstance(parsed, (dict, list)) and self.masker.suspects(parsed):
-                return self.masker.value(parsed)
-        except RecursionError:
+        """A JSON text as it is, if it is short and has no secret in it; else without it, or its beginning."""
+        if len(body) > STRUCTURED_BYTES:
             return self.text(body)
+        try:
+            if parsed.__class__ in CONTAINERS and self.masker.suspects(parsed):
+                body = orjson.dumps(self.masker.value(parsed))
+        except (RecursionError, orjson.JSONEncodeError):
+            return self.text(body)
+        if len(body) > self.excerpt_bytes:
+            return mask_line(body)[: self.excerpt_bytes].decode(errors="replace")
         return orjson.Fragment(body)
 
     def text(self, body: bytes) -> str:
-        """The beginning of a text, masked."""
-        return self.masker.text(body[: self.excerpt_bytes]).decode(errors="replace")
+        """The beginning of a text, masked before it is cut."""
+        masked = self.masker.text(body[: self.excerpt_bytes + MARGIN_BYTES])
+        return masked[: self.excerpt_bytes].decode(errors="replace")
 
 
 def without_nul(line: bytes) -> bytes:
@@ -93,7 +99,8 @@ def printable(value: Any) -> Any:
 def uuid7() -> str:
     """A UUIDv7 (RFC 9562, 5.7, with sub-millisecond time in rand_a as 6.2 allows), as 32 hexadecimal digits."""
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
-    return f"{milliseconds:012x}7{(rest << 12) // 1_000_000:03x}{0b10 << 62 | random.getrandbits(62):016x}"
+    head = milliseconds << 80 | 0x7 << 76 | (rest << 12) // 1_000_000 << 64
+    return (head | 0b10 << 62 | random.getrandbits(62)).to_bytes(16).hex()
 
 
 def short(value: Any) -> str:

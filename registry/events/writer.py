@@ -5,6 +5,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+import orjson
 import psycopg
 from django.conf import settings
 from django.db import Error, connection, connections
@@ -117,6 +118,9 @@ class Writer:
                 self.store(b"".join(lines[:middle]), segment)
                 self.store(b"".join(lines[middle:]), segment)
                 return
+            if (mended := mend(batch)) != batch:
+                self.store(mended, segment)
+                return
             self.quarantined += 1
             aside = segment.path.with_name(segment.path.name + QUARANTINE)
             logger.error("The database refused an event, which is kept in %s: %s", aside, error)
@@ -135,6 +139,14 @@ def copy_batch(batch: bytes) -> None:
         with cursor.copy(COPY) as copy:
             copy.write(batch)
         cursor.execute(move_statement())
+
+
+def mend(line: bytes) -> bytes:
+    """The line with its JSON written anew: numbers that only JSON can hold, such as 1e-99999, become the nearest."""
+    try:
+        return orjson.dumps(orjson.loads(line)) + b"\n"
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return line
 
 
 def is_refusal(error: Exception) -> bool:

@@ -70,7 +70,7 @@ def some(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrateg
     return st.fixed_dictionaries(required, optional=optional)
 
 
-sections = st.deferred(
+sections: st.SearchStrategy[dict[str, Any]] = st.deferred(
     lambda: some(
         {"body": texts},
         {"title": texts, "bullets": st.lists(texts, min_size=1, max_size=2), "numbered": st.just(True)}

@@ -80,12 +80,12 @@ def test_transfer_targets_are_listed_by_function() -> None:
 def test_a_definition_cannot_be_changed_once_it_is_read() -> None:
     definition = AgentDefinition.read(twin("info-line"))
     with pytest.raises(ValueError, match="frozen"):
-        definition.hints = ["Elm Street"]
+        definition.hints = ["Elm Street"]  # type: ignore[misc]
 
 
 # --- what is refused, and where the problem is said to be -------------------------------------------------------------
 
-REFUSED = [
+REFUSED: list[tuple[Any, str, str]] = [
     (None, "definition", "must be an object"),
     ([], "definition", "must be an object"),
     ({}, "prompt", "is missing"),

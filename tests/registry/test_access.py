@@ -20,17 +20,35 @@ def sign(url=URL, body=BODY, digest="sha256", key=KEY):
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC"])
-@pytest.mark.parametrize(("user", "password"), [("u", "p"), ("ü", "pässwörd"), ("u", "a:b:c"), ("u", "p@ss/w:rd#1 日本")])
+@pytest.mark.parametrize(
+    ("user", "password"), [("u", "p"), ("ü", "pässwörd"), ("u", "a:b:c"), ("u", "p@ss/w:rd#1 日本")]
+)
 def test_the_right_credentials_get_in_in_any_case_of_the_scheme(scheme, user, password):
     assert authorised(basic(user, password, scheme=scheme).encode(), Credentials.of(user, password))
 
 
 @pytest.mark.parametrize(
     "header",
-    [None, b"", b"Basic", b"Basic ", b"Basic !!!", b"Basic dTp", b"Bearer dTpw", b"dTpw", b"BasicdTpw",
-     b"Basic \xff\xfe", basic("u", "P").encode(), basic("U", "p").encode(), basic("u", "p ").encode(),
-     basic("u", "").encode(), basic("", "p").encode(), basic("up", "").encode(), b"Basic " + base64.b64encode(b"up")],
-)  # fmt: skip
+    [
+        None,
+        b"",
+        b"Basic",
+        b"Basic ",
+        b"Basic !!!",
+        b"Basic dTp",
+        b"Bearer dTpw",
+        b"dTpw",
+        b"BasicdTpw",
+        b"Basic \xff\xfe",
+        basic("u", "P").encode(),
+        basic("U", "p").encode(),
+        basic("u", "p ").encode(),
+        basic("u", "").encode(),
+        basic("", "p").encode(),
+        basic("up", "").encode(),
+        b"Basic " + base64.b64encode(b"up"),
+    ],
+)
 def test_everything_else_stays_outside(header):
     assert not authorised(header, Credentials.of("u", "p"))
 
@@ -51,7 +69,10 @@ def test_any_header_is_judged(header):
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.text(st.characters(exclude_characters=":", exclude_categories=["Cs"]), min_size=1), st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+@given(
+    st.text(st.characters(exclude_characters=":", exclude_categories=["Cs"]), min_size=1),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+)
 def test_any_user_and_password_get_in_with_their_own_header_only(user, password):
     credentials = Credentials.of(user, password)
     assert authorised(basic(user, password).encode(), credentials)
@@ -62,7 +83,11 @@ def test_any_user_and_password_get_in_with_their_own_header_only(user, password)
 
 @pytest.mark.parametrize(
     ("name", "digest"),
-    [(b"x-signalwire-sha256-signature", "sha256"), (b"x-signalwire-signature", "sha1"), (b"x-twilio-signature", "sha1")],
+    [
+        (b"x-signalwire-sha256-signature", "sha256"),
+        (b"x-signalwire-signature", "sha1"),
+        (b"x-twilio-signature", "sha1"),
+    ],
 )
 def test_a_signature_covers_url_and_body(name, digest):
     def judge(value, url=URL, body=BODY, key=KEY):

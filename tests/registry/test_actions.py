@@ -363,7 +363,9 @@ def test_of_two_registrations_of_one_route_at_the_same_instant_one_wins(transact
     for attempt in range(5):
         route = f"/wanted-{attempt}"
         names = [f"first-{attempt}", f"second-{attempt}"]
-        outcomes = at_once(*[lambda name=name: actions.register(name, route, DEFINITION, by=actor) for name in names])
+        outcomes = at_once(
+            *[lambda name=name, route=route: actions.register(name, route, DEFINITION, by=actor) for name in names]
+        )
         (loser,) = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Exception)]
         winner = names[1 - loser]
         assert isinstance(outcomes[loser], Conflict), outcomes

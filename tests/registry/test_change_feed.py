@@ -42,15 +42,24 @@ def test_each_statement_of_raw_sql_feeds_the_agents_that_it_touched(fleet, feed)
         "SELECT 'new', 'new', 'manual', now(), id FROM registry_route WHERE path = '/info'"
     )
     assert feed() == ["info-line"]
-    run("INSERT INTO registry_route (path, enabled, \"default\", created, agent_id) SELECT '/n', true, false, now(), id FROM agents_agent WHERE name = 'pharmacy'")  # noqa: E501
+    run(
+        'INSERT INTO registry_route (path, enabled, "default", created, agent_id) '
+        "SELECT '/n', true, false, now(), id FROM agents_agent WHERE name = 'pharmacy'"
+    )
     assert feed() == ["pharmacy"]
 
 
 def test_a_row_that_moves_feeds_both_its_owners(fleet, feed):
     feed()
-    run("UPDATE registry_sipmapping SET route_id = (SELECT id FROM registry_route WHERE path = '/info') WHERE username = 'refills'")
+    run(
+        "UPDATE registry_sipmapping SET route_id = (SELECT id FROM registry_route WHERE path = '/info') "
+        "WHERE username = 'refills'"
+    )
     assert sorted(feed()) == ["info-line", "pharmacy"]
-    run("UPDATE registry_route SET agent_id = (SELECT id FROM agents_agent WHERE name = 'booking-desk') WHERE path = '/pharmacy'")
+    run(
+        "UPDATE registry_route SET agent_id = (SELECT id FROM agents_agent WHERE name = 'booking-desk') "
+        "WHERE path = '/pharmacy'"
+    )
     assert sorted(feed()) == ["booking-desk", "pharmacy"]
 
 
@@ -63,7 +72,10 @@ def test_changes_of_querysets_feed_too(fleet, feed):
     SipMapping.objects.filter(username="info").delete()
     assert feed() == ["info-line"]
     SipMapping.objects.bulk_create(
-        [SipMapping(username=f"n{n}", typed="n", source="manual", route=Route.objects.get(path="/info")) for n in range(3)]
+        [
+            SipMapping(username=f"n{n}", typed="n", source="manual", route=Route.objects.get(path="/info"))
+            for n in range(3)
+        ]
     )
     assert set(feed()) == {"info-line"}
 
@@ -79,9 +91,9 @@ def test_a_statement_that_touched_nothing_feeds_nothing(fleet, feed):
 def test_revisions_have_no_gaps_not_even_after_a_rollback(fleet, feed, actor):
     feed()
     before = RegistryChange.newest()
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         Agent.objects.update(title="x")
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
     assert RegistryChange.newest() == before
     Agent.objects.update(title="x")
     assert RegistryChange.newest() == before + 3
@@ -107,8 +119,8 @@ def test_every_change_notifies_the_listeners_when_it_is_committed(listening, act
     assert listening() == [CHANNEL]
     run("UPDATE registry_sipmapping SET typed = 'x'")
     assert listening() == [CHANNEL]
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         Agent.objects.update(title="y")
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
     run("UPDATE agents_agent SET title = 'z' WHERE name = 'nobody'")
     assert listening() == []

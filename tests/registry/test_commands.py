@@ -61,7 +61,19 @@ def file(tmp_path) -> Path:
 
 
 def test_register_says_where_the_agent_answers_and_its_credentials_once(run, file):
-    text = run("register", "sales-agent", "--route", "/sales", "--file", file, "--sip", "help-desk", "hotline", "--note", "first")
+    text = run(
+        "register",
+        "sales-agent",
+        "--route",
+        "/sales",
+        "--file",
+        file,
+        "--sip",
+        "help-desk",
+        "hotline",
+        "--note",
+        "first",
+    )
     assert "Registered sales-agent at /sales, SIP names help-desk, hotline, sales-agent, salesagent, sales." in text
     agent = Agent.objects.get()
     user, _, password = agent.credentials.partition(":")
@@ -71,18 +83,39 @@ def test_register_says_where_the_agent_answers_and_its_credentials_once(run, fil
 
 
 def test_register_prints_json(run_json, file):
-    printed = run_json("register", "sales", "--route", "/sales", "--file", file, "--no-auto-sip", "--basic-auth", "me:pass:word")
+    printed = run_json(
+        "register", "sales", "--route", "/sales", "--file", file, "--no-auto-sip", "--basic-auth", "me:pass:word"
+    )
     assert printed == {
-        "agent": "sales", "route": "/sales", "version": 1, "sip": [], "sip_skipped": {}, "warnings": [], "credentials": None,
-        "revision": printed["revision"], "workers": 0, "everywhere": True,
-    }  # fmt: skip
+        "agent": "sales",
+        "route": "/sales",
+        "version": 1,
+        "sip": [],
+        "sip_skipped": {},
+        "warnings": [],
+        "credentials": None,
+        "revision": printed["revision"],
+        "workers": 0,
+        "everywhere": True,
+    }
     assert Agent.objects.get().credentials == "me:pass:word"
 
 
 def test_register_reads_secrets_from_the_environment(run, file, monkeypatch, refused):
     monkeypatch.setenv("SALES_AUTH", "me:secret")
     monkeypatch.setenv("SALES_KEY", "PSK_x")
-    run("register", "sales", "--route", "/sales", "--file", file, "--basic-auth", "env:SALES_AUTH", "--signing-key", "env:SALES_KEY")
+    run(
+        "register",
+        "sales",
+        "--route",
+        "/sales",
+        "--file",
+        file,
+        "--basic-auth",
+        "env:SALES_AUTH",
+        "--signing-key",
+        "env:SALES_KEY",
+    )
     agent = Agent.objects.get()
     assert (agent.credentials, agent.signing_key) == ("me:secret", "PSK_x")
     text = refused("register", "other", "--route", "/other", "--file", file, "--basic-auth", "env:NOBODY_SET_THIS")
@@ -141,7 +174,9 @@ def test_what_comes_later_is_refused_in_words(refused, source):
     assert "not there yet" in refused("register", "sales", "--route", "/sales", *source)
 
 
-@pytest.mark.parametrize("arguments", [[], ["sales"], ["sales", "--route", "/sales"], ["sales", "--file", "x", "--nonsense"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["sales"], ["sales", "--route", "/sales"], ["sales", "--file", "x", "--nonsense"]]
+)
 def test_wrong_usage_is_refused(run, arguments):
     with pytest.raises(CommandError):
         run("register", *arguments)
@@ -154,7 +189,9 @@ def test_register_with_update_publishes_a_new_version(run, run_json, refused, fi
     assert "Version 2 of sales is live." in run(*arguments)
     assert run_json(*arguments)["version"] == 2
     assert AgentVersion.objects.count() == 2
-    assert "nothing is registered at /other" in refused("register", "sales", "--route", "/other", "--file", file, "--update")
+    assert "nothing is registered at /other" in refused(
+        "register", "sales", "--route", "/other", "--file", file, "--update"
+    )
 
 
 # --- the others ------------------------------------------------------------------------------------------------------
@@ -177,8 +214,13 @@ def test_agents_are_listed(run, run_json, fleet, actor):
     rows = run_json("agents")
     assert [row["name"] for row in rows] == ["booking-desk", "info-line", "pharmacy"]
     assert rows[2] == {
-        "name": "pharmacy", "state": "paused", "kind": "stored", "routes": ["/pharmacy"], "sip": ["pharmacy", "refills"], "version": 1
-    }  # fmt: skip
+        "name": "pharmacy",
+        "state": "paused",
+        "kind": "stored",
+        "routes": ["/pharmacy"],
+        "sip": ["pharmacy", "refills"],
+        "version": 1,
+    }
 
 
 def test_agents_without_any_says_how_to_register_one(run, run_json):
@@ -217,7 +259,13 @@ def test_sip_names_are_mapped_listed_and_unmapped(run, run_json, refused, fleet)
     text = run("sip", "list")
     assert any(line.split() == ["hotline", "/info", "info-line", "manual"] for line in text.splitlines())
     row = next(row for row in run_json("sip", "list") if row["username"] == "hotline")
-    assert row == {"username": "hotline", "typed": "sip:HotLine@example.com", "route": "/info", "agent": "info-line", "source": "manual"}
+    assert row == {
+        "username": "hotline",
+        "typed": "sip:HotLine@example.com",
+        "route": "/info",
+        "agent": "info-line",
+        "source": "manual",
+    }
     assert "Nobody has the SIP name hotline any more." in run("sip", "unmap", "HOTLINE")
     assert "nobody has the SIP name hotline" in refused("sip", "unmap", "hotline")
     assert not SipMapping.objects.filter(username="hotline").exists()
@@ -240,7 +288,12 @@ def test_a_sip_address_is_tested_with_each_step(transactional_db, fleet, run, ru
     assert "FAIL  sip: nobody has the SIP name nobody" in text
     assert "Nobody answers nobody." in text
     printed = run_json("sip", "test", "refills")
-    assert (printed["agent"], printed["route"], printed["outcome"], printed["fallback"]) == ("pharmacy", "/pharmacy", "agent", False)
+    assert (printed["agent"], printed["route"], printed["outcome"], printed["fallback"]) == (
+        "pharmacy",
+        "/pharmacy",
+        "agent",
+        False,
+    )
     assert [step["rule"] for step in printed["steps"]] == ["sip", "route", "version"]
     assert run_json("sip", "test", "nobody")["agent"] is None
 
@@ -270,7 +323,7 @@ def test_without_a_database_it_is_said_with_exit_code_3(run, refused, monkeypatc
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(actions, "pause", away)
-    assert refused("pause", "info-line", code=3) == "the database is away: connection refused"
+    assert "connection refused" in refused("pause", "info-line", code=3)
 
 
 def test_refusals_are_json_too(fleet):

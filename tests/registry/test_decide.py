@@ -155,7 +155,12 @@ def test_a_token_for_something_else_proves_nothing():
 
 SURROGATES = st.text(st.characters(exclude_categories=()), max_size=12)
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | SURROGATES | st.sampled_from(["go", "sip:refills@h", "find_slot"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | SURROGATES
+    | st.sampled_from(["go", "sip:refills@h", "find_slot"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SURROGATES, inner, max_size=3),
     max_leaves=4,
 )
@@ -164,10 +169,16 @@ PATHS = st.one_of(
     st.builds(
         "{}{}".format,
         st.sampled_from(["/sip", "/info", "/pharmacy", "/clinic/booking", "/broken", "/paused", "/", "/nobody"]),
-        st.sampled_from(["", "/", "/sip", "/swaig", "/swaig/", "//swaig", "/post_prompt", "/debug", "/mcp", "/debug_events"]),
+        st.sampled_from(
+            ["", "/", "/sip", "/swaig", "/swaig/", "//swaig", "/post_prompt", "/debug", "/mcp", "/debug_events"]
+        ),
     ),
 )
-TOKENS = SURROGATES | st.binary(min_size=24, max_size=24).map(bytes.hex) | st.text("0123456789abcdef ", min_size=48, max_size=48)
+TOKENS = (
+    SURROGATES
+    | st.binary(min_size=24, max_size=24).map(bytes.hex)
+    | st.text("0123456789abcdef ", min_size=48, max_size=48)
+)
 EVERYTHING = build_table(
     {
         "/info": build_agent("info-line", number=1),

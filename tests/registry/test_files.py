@@ -68,9 +68,20 @@ def test_a_fleet_is_read_in_its_order(file):
 
 @pytest.mark.parametrize(
     "content",
-    ["[]", "5", "", "a: 5", "a: {}", "a: {route: /a}", "a: {route: /a, definition: {}, nonsense: 1}", "a: null",
-     "a: {route: /a, definition: {}, sip: 5}", "a: {route: /a, definition: {}, sip: null}", "a: {route: /a, definition: {}, sip: help-desk}"],
-)  # fmt: skip
+    [
+        "[]",
+        "5",
+        "",
+        "a: 5",
+        "a: {}",
+        "a: {route: /a}",
+        "a: {route: /a, definition: {}, nonsense: 1}",
+        "a: null",
+        "a: {route: /a, definition: {}, sip: 5}",
+        "a: {route: /a, definition: {}, sip: null}",
+        "a: {route: /a, definition: {}, sip: help-desk}",
+    ],
+)
 def test_a_fleet_of_another_form_is_malformed(file, content):
     with pytest.raises(Malformed):
         read_fleet(file(content))

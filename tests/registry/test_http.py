@@ -1,4 +1,5 @@
 import asyncio
+import json
 import math
 
 import orjson
@@ -28,7 +29,7 @@ def read(*messages, declared=None):
     taken = []
 
     async def receive():
-        while isinstance(waiting[0], float):
+        if isinstance(waiting[0], float):
             await asyncio.sleep(waiting.pop(0))
         taken.append(waiting.pop(0))
         return taken[-1]
@@ -134,10 +135,30 @@ def test_json_is_read_and_half_surrogates_are_replaced(body, value):
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"NaN", b"[Infinity]", b"-Infinity", b'{"a": NaN}', b"\xff", b'"\xed\xa0\x80"', b"\xef\xbb\xbf{}", "{}".encode("utf-16"),
-     "{}".encode("utf-32"), b"[" * 100_000, b'{"a":' * 100_000, b"[" * 100_000 + b"]" * 100_000, b"{} {}", b"'a'", b'"\n"', b"1" * 5000,
-     b"1e400", b"\0", b"{,}", b'"\\x"'],
-)  # fmt: skip
+    [
+        b"{",
+        b"NaN",
+        b"[Infinity]",
+        b"-Infinity",
+        b'{"a": NaN}',
+        b"\xff",
+        b'"\xed\xa0\x80"',
+        b"\xef\xbb\xbf{}",
+        "{}".encode("utf-16"),
+        "{}".encode("utf-32"),
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"[" * 100_000 + b"]" * 100_000,
+        b"{} {}",
+        b"'a'",
+        b'"\n"',
+        b"1" * 5000,
+        b"1e400",
+        b"\0",
+        b"{,}",
+        b'"\\x"',
+    ],
+)
 def test_what_is_not_json_is_malformed(body):
     assert parse_json(body) is MALFORMED
 
@@ -157,13 +178,23 @@ def test_any_bytes_are_read_and_the_value_can_be_serialised(body):
 
 @pytest.mark.parametrize("depth", [255, 300, 900, 1024, 2000])
 def test_nesting_of_any_depth_is_read_and_the_value_can_be_serialised(depth):
-    for body in (b"[" * depth + b"]" * depth, b'{"a":' * depth + b"1" + b"}" * depth, b'["\\ud800",' * depth + b"1" + b"]" * depth):
+    for body in (
+        b"[" * depth + b"]" * depth,
+        b'{"a":' * depth + b"1" + b"}" * depth,
+        b'["\\ud800",' * depth + b"1" + b"]" * depth,
+    ):
         serialisable(parse_json(body))
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters(exclude_categories=())),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(exclude_categories=())), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=())),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(exclude_categories=())), inner, max_size=4)
+    ),
     max_leaves=10,
 )
 
@@ -171,8 +202,6 @@ JSON = st.recursive(
 @quick
 @given(JSON, st.sampled_from(["utf-8", "utf-16", "utf-8-sig", "latin-1"]))
 def test_any_json_of_any_sender_is_read_or_malformed(value, encoding):
-    import json
-
     text = json.dumps(value)
     parsed = parse_json(text.encode(encoding))
     serialisable(parsed)

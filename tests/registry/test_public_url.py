@@ -10,7 +10,9 @@ from registry.public_url import MAX_REMEMBERED, MAX_WARNINGS, PublicUrl
 PROXIES = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")]
 
 
-def ask(public_url, host=b"voice.example.com", *, client="192.0.2.7", scheme="http", server=("10.0.0.1", 8000), **headers):
+def ask(
+    public_url, host=b"voice.example.com", *, client="192.0.2.7", scheme="http", server=("10.0.0.1", 8000), **headers
+):
     scope = {"client": (client, 1) if client else None, "scheme": scheme, "server": server}
     named = {name.replace("_", "-").encode(): value for name, value in headers.items()}
     return public_url.sender(scope, {b"host": host, **named} if host is not None else named)
@@ -29,17 +31,43 @@ def test_an_allowed_host_is_the_public_url(host):
 
 @pytest.mark.parametrize(
     "host",
-    [b"evil.example.org", b"voice.example.com.evil.org", b"voice.example.com@evil.org", b"u:p@voice.example.com", b"", b" ",
-     b"voice.example.com/x", b"voice.example.com:80:80", b"voice.example.com:", b"voice.example.com:x", b"voice.example.com:\xb2",
-     b"voice.example.com\xa0", b"\xff\xfe", b"voice.example.com?", b"voice.example.com#", b"voice.example.com\\", b":80"],
-)  # fmt: skip
+    [
+        b"evil.example.org",
+        b"voice.example.com.evil.org",
+        b"voice.example.com@evil.org",
+        b"u:p@voice.example.com",
+        b"",
+        b" ",
+        b"voice.example.com/x",
+        b"voice.example.com:80:80",
+        b"voice.example.com:",
+        b"voice.example.com:x",
+        b"voice.example.com:\xb2",
+        b"voice.example.com\xa0",
+        b"\xff\xfe",
+        b"voice.example.com?",
+        b"voice.example.com#",
+        b"voice.example.com\\",
+        b":80",
+    ],
+)
 def test_any_other_host_gives_the_address_that_the_request_came_in_at(host):
     sender = ask(make(), host)
     assert sender.base == "http://10.0.0.1:8000"
     assert sender.refused_host == host.decode("latin-1")
 
 
-@pytest.mark.parametrize("host", [b'a".example.com', b"a b.example.com", b"a<.example.com", b"a\n.example.com", b"a/.example.com", b"x@a.example.com"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        b'a".example.com',
+        b"a b.example.com",
+        b"a<.example.com",
+        b"a\n.example.com",
+        b"a/.example.com",
+        b"x@a.example.com",
+    ],
+)
 def test_a_wildcard_allows_no_characters_that_are_none_of_a_host(host):
     for hosts in ([".example.com"], ["*"]):
         assert ask(make(hosts=hosts), host).refused_host == host.decode("latin-1")
@@ -55,7 +83,11 @@ def test_a_server_without_a_port_and_one_on_ipv6_have_an_address_too():
 
 def test_public_url_is_all_that_counts_if_it_is_set():
     sender = ask(make("https://public.example.com/base"), b"evil.org", x_forwarded_host=b"evil.org")
-    assert (sender.base, sender.scheme, sender.host) == ("https://public.example.com/base", "https://", "public.example.com/base")
+    assert (sender.base, sender.scheme, sender.host) == (
+        "https://public.example.com/base",
+        "https://",
+        "public.example.com/base",
+    )
     assert sender.refused_host == ""
 
 
@@ -86,7 +118,9 @@ def test_a_trusted_proxy_says_host_scheme_and_sender():
 
 def test_what_a_trusted_proxy_says_must_be_allowed_too():
     public_url = make(proxies=PROXIES)
-    sender = ask(public_url, b"voice.example.com", client="10.1.2.3", x_forwarded_host=b"evil.org", x_forwarded_proto=b"ftp")
+    sender = ask(
+        public_url, b"voice.example.com", client="10.1.2.3", x_forwarded_host=b"evil.org", x_forwarded_proto=b"ftp"
+    )
     assert (sender.base, sender.refused_host) == ("http://10.0.0.1:8000", "evil.org")
     assert ask(public_url, client="fd00::1", x_forwarded_for=b" , ,").address == "fd00::1"
 
@@ -102,7 +136,12 @@ def test_what_is_remembered_and_what_is_said_is_bounded(caplog):
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.binary(max_size=40), st.binary(max_size=40), st.binary(max_size=40), st.sampled_from(["10.0.0.1", "192.0.2.1", "", "unix:"]))
+@given(
+    st.binary(max_size=40),
+    st.binary(max_size=40),
+    st.binary(max_size=40),
+    st.sampled_from(["10.0.0.1", "192.0.2.1", "", "unix:"]),
+)
 def test_no_sender_can_choose_a_base_that_is_not_ours(host, forwarded_host, forwarded_for, client):
     public_url = make(proxies=PROXIES)
     public_url.warnings_left = 0

@@ -59,26 +59,36 @@ def test_a_body_that_is_no_json_is_kept_as_text():
 
 @pytest.mark.parametrize(
     "body",
-    [b'{\n"a":\r\n1}', b'{"a": "\\u0000"}', b'{"a": "\\ud800"}', b'{"a": "\\\\u0000"}', b'{"\\u0000": 1}', b"5", b'"x"', b"null",
-     b"[]", b"123456789012345678901234567890"],
-)  # fmt: skip
+    [
+        b'{\n"a":\r\n1}',
+        b'{"a": "\\u0000"}',
+        b'{"a": "\\ud800"}',
+        b'{"a": "\\\\u0000"}',
+        b'{"\\u0000": 1}',
+        b"5",
+        b'"x"',
+        b"null",
+        b"[]",
+        b"123456789012345678901234567890",
+    ],
+)
 def test_any_body_is_one_line(body):
     record(body)
 
 
-@pytest.mark.parametrize("depth", [200, 254, 255, 400, 1000])
+@pytest.mark.parametrize("depth", [200, 255, 400, 1000])
 @pytest.mark.parametrize("space", [b"", b"\n"])
-@pytest.mark.parametrize("key", [b"a", b"password"])
-def test_recording_never_raises_however_deep_a_body_is_nested(depth, space, key):
+def test_recording_never_raises_however_deep_a_body_is_nested(depth, space):
     spool = MemorySpool()
     recorder = Recorder(spool, "r", Masker(["password"]), 100_000)
     for body in (
         space + b"[" * depth + b"]" * depth,
-        space + b'{"%s":' % key * depth + b"1" + b"}" * depth,
+        space + b'{"a":' * depth + b"1" + b"}" * depth,
+        space + b'{"password":' * depth + b"1" + b"}" * depth,
         space + b"[" * depth + b'{"password":"x"}' + b"]" * depth,
     ):
         recorder.record({"kind": "swml"}, Excerpts(body, parse_json(body)))
-    assert len(spool.lines) == 3
+    assert len(spool.lines) == 4
     for line in spool.lines:
         orjson.loads(line)
 

@@ -47,9 +47,25 @@ def test_a_path_belongs_to_its_route_however_many_are_registered_above_it(path, 
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "", "//mod", "//mod/swaig", "/Mod", "/mod/other", "/mod/swaig/x", "/modx", "/mod/swaig/swaig", "/mod//sub", "/x", "mod",
-     "/a/b/c", "/mod/SWAIG", "/mod/ ", "/mod/sub2"],
-)  # fmt: skip
+    [
+        "/",
+        "",
+        "//mod",
+        "//mod/swaig",
+        "/Mod",
+        "/mod/other",
+        "/mod/swaig/x",
+        "/modx",
+        "/mod/swaig/swaig",
+        "/mod//sub",
+        "/x",
+        "mod",
+        "/a/b/c",
+        "/mod/SWAIG",
+        "/mod/ ",
+        "/mod/sub2",
+    ],
+)
 def test_a_path_that_is_not_exactly_a_route_is_nobodys(path):
     assert TABLE.find(path) is None
 

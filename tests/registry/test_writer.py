@@ -1,3 +1,4 @@
+import json
 import threading
 import uuid
 
@@ -17,14 +18,28 @@ from registry.http import parse_json
 from registry.models import RoutingEvent
 
 EVENT = {
-    "kind": "swml", "method": "POST", "path": "/sales", "source": "192.0.2.7", "route": "/sales", "agent": "sales", "version": 3,
-    "call_id": "C1", "sip_user": "", "from": "", "to": "", "function": "", "status": 200, "outcome": "ok", "detail": "", "steps": [],
+    "kind": "swml",
+    "method": "POST",
+    "path": "/sales",
+    "source": "192.0.2.7",
+    "route": "/sales",
+    "agent": "sales",
+    "version": 3,
+    "call_id": "C1",
+    "sip_user": "",
+    "from": "",
+    "to": "",
+    "function": "",
+    "status": 200,
+    "outcome": "ok",
+    "detail": "",
+    "steps": [],
     "microseconds": 50,
-}  # fmt: skip
+}
 
 
 def apart(work):
-    """Do it in a thread with a connection of its own, as the writer is; give what it returns or raise what it raised."""
+    """Do it in a thread with a connection of its own, as the writer has; give or raise what it gave or raised."""
     outcome = {}
 
     def run():
@@ -79,7 +94,13 @@ def test_spooled_events_become_rows_as_they_are(log, spool):
     spool.append(line(version=None))
     writer = drain(spool)
     first, second = log()
-    assert (first.path, first.caller, first.dialled, first.version, first.steps) == ("/sales", "+1555", "sip:a@b", 3, steps)
+    assert (first.path, first.caller, first.dialled, first.version, first.steps) == (
+        "/sales",
+        "+1555",
+        "sip:a@b",
+        3,
+        steps,
+    )
     assert (first.request, first.response, second.version) == ({"a": [1]}, "x", None)
     assert (spool.pending, writer.quarantined) == (0, 0)
 
@@ -189,16 +210,31 @@ JSON = st.recursive(
     max_leaves=6,
 )
 BODIES = st.one_of(
-    JSON.map(lambda value: __import__("json").dumps(value).encode()),
-    JSON.map(lambda value: __import__("json").dumps(value, ensure_ascii=False, indent=1).encode(errors="replace")),
+    JSON.map(lambda value: json.dumps(value).encode()),
+    JSON.map(lambda value: json.dumps(value, ensure_ascii=False, indent=1).encode(errors="replace")),
     st.binary(max_size=40),
     st.just(b""),
 )
-FIELDS = ["method", "path", "source", "route", "agent", "call_id", "sip_user", "from", "to", "function", "outcome", "detail"]
+FIELDS = [
+    "method",
+    "path",
+    "source",
+    "route",
+    "agent",
+    "call_id",
+    "sip_user",
+    "from",
+    "to",
+    "function",
+    "outcome",
+    "detail",
+]
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.dictionaries(st.sampled_from(FIELDS), NASTY, max_size=12), BODIES), min_size=1, max_size=5))
+@given(
+    st.lists(st.tuples(st.dictionaries(st.sampled_from(FIELDS), NASTY, max_size=12), BODIES), min_size=1, max_size=5)
+)
 def test_every_recorded_event_is_exactly_one_row(log, tmp_path_factory, events):
     spool = Spool(tmp_path_factory.mktemp("spool"), "test", 1024 * 1024)
     marks = [f"mark {uuid.uuid4()}" for _ in events]
@@ -207,16 +243,27 @@ def test_every_recorded_event_is_exactly_one_row(log, tmp_path_factory, events):
         recorder.record({**EVENT, **fields, "kind": mark}, Excerpts(body, parse_json(body), b'{"a":1}'))
     writer = drain(spool)
     spool.close()
-    kinds = apart(lambda: list(RoutingEvent.objects.filter(kind__in=marks).order_by("id").values_list("kind", flat=True)))
+    kinds = apart(
+        lambda: list(RoutingEvent.objects.filter(kind__in=marks).order_by("id").values_list("kind", flat=True))
+    )
     assert sorted(kinds) == sorted(marks)
     assert writer.quarantined == 0
 
 
 @pytest.mark.parametrize(
     "body",
-    [b"[1e-20000]", b"[1e-999999999]", b"[1e308]", b"[-0.0]", b'{"a":' * 900 + b"1" + b"}" * 900, b"[" * 1000 + b"]" * 1000,
-     b"9" * 300, b'{"a":1,"a":2}', b"[" * 2000],
-)  # fmt: skip
+    [
+        b"[1e-20000]",
+        b"[1e-999999999]",
+        b"[1e308]",
+        b"[-0.0]",
+        b'{"a":' * 900 + b"1" + b"}" * 900,
+        b"[" * 1000 + b"]" * 1000,
+        b"9" * 300,
+        b'{"a":1,"a":2}',
+        b"[" * 2000,
+    ],
+)
 def test_an_unusual_body_is_exactly_one_row(log, spool, body):
     recorder = Recorder(spool, "r", Masker(django_settings.MASKED_KEYS), 10_000)
     recorder.record(dict(EVENT), Excerpts(body, parse_json(body)))

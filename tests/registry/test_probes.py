@@ -1,0 +1,60 @@
+import asyncio
+import json
+
+import pytest
+
+from registry.dispatcher import Tables
+from registry.probes import Probes
+from tests.registry.building import fleet_table
+
+
+@pytest.fixture
+def probes():
+    tables = Tables()
+    tables.current = fleet_table()
+    return Probes(tables, lambda: {"database": "ok"})
+
+
+def ask(probes, path, method="GET"):
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(probes({"type": "http", "method": method, "path": path}, None, send))
+    return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
+
+
+def test_health_says_that_the_process_lives_whatever_is_loaded(probes):
+    status, headers, body = ask(probes, "/health")
+    assert (status, headers[b"content-type"]) == (200, b"application/json")
+    assert json.loads(body) == {"status": "ok", "agents": 3, "routes": ["/clinic/booking", "/pharmacy", "/info"]}
+    probes.tables.current = None
+    assert json.loads(ask(probes, "/health")[2]) == {"status": "ok", "agents": 0, "routes": []}
+
+
+def test_ready_is_503_until_the_table_is_loaded_and_while_draining(probes):
+    status, _, body = ask(probes, "/ready")
+    expected = {"status": "ready", "agents": 3, "checks": {"table": "revision 1", "database": "ok"}}
+    assert (status, json.loads(body)) == (200, expected)
+    probes.draining = True
+    status, _, body = ask(probes, "/ready")
+    assert (status, json.loads(body)["status"]) == (503, "draining")
+    probes.draining, probes.tables.current = False, None
+    status, _, body = ask(probes, "/ready")
+    assert (status, json.loads(body)["status"], json.loads(body)["checks"]["table"]) == (503, "starting", "not loaded")
+
+
+def test_a_database_that_is_away_is_said_and_is_no_reason(probes):
+    probes.checks = lambda: {"database": "away"}
+    status, _, body = ask(probes, "/ready")
+    assert (status, json.loads(body)["checks"]["database"]) == (200, "away")
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready"])
+def test_probes_are_for_get_and_head(probes, path):
+    asked, head = ask(probes, path), ask(probes, path, "HEAD")
+    assert (head[0], head[1], head[2]) == (asked[0], asked[1], b"")
+    for method in ("POST", "PUT", "DELETE"):
+        status, headers, _ = ask(probes, path, method)
+        assert (status, headers[b"allow"]) == (405, b"GET, HEAD")
