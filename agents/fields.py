@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db import models
+
+UNREADABLE = "\0"  # stands for a secret that cannot be decrypted; no secret has this character
 
 
 def cipher() -> MultiFernet:
@@ -52,15 +53,13 @@ class EncryptedTextField(PlainInMigrations):
     """Text that the database, its backups and its audit rows only hold encrypted. An empty text stays empty."""
 
     def from_db_value(self, value: str | None, _expression: Any, _connection: Any) -> str | None:
-        """Decrypt; a value that another secret key wrote is a fault of the installation, said as such."""
+        """Decrypt; what another secret key wrote is UNREADABLE, for one such row must not hide the others."""
         if not value:
             return value
         try:
             return cipher().decrypt(value.encode()).decode()
         except InvalidToken:
-            raise ImproperlyConfigured(
-                "stored credentials were encrypted with another SECRET_KEY: put the old one into SECRET_KEY_FALLBACKS"
-            ) from None
+            return UNREADABLE
 
     def get_prep_value(self, value: Any) -> Any:
         """Encrypt."""

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from agents.definition import AgentDefinition
 from agents.errors import InvalidDefinition
+from agents.fields import UNREADABLE
 from agents.models import Agent, AgentVersion
 from registry.addresses import automatic_usernames, check_agent_name, normalise_route, normalise_sip_username
 from registry.errors import Busy, Conflict, Malformed, NotFound
@@ -116,8 +117,8 @@ def register(
             )
         agent = agent or Agent(name=name)
         agent.state, agent.trashed, agent.pause_message = Agent.State.SERVING, None, ""
-        agent.credentials = own_credentials or agent.credentials
-        agent.signing_key = signing_key or agent.signing_key
+        agent.credentials = own_credentials or readable(agent.credentials)
+        agent.signing_key = signing_key or readable(agent.signing_key)
         change = Change(agent=name, route=path, warnings=transfer_warnings(checked, name))
         if not agent.credentials and not settings.SWML_BASIC_AUTH_PASSWORD:
             change.credentials = (settings.SWML_BASIC_AUTH_USER, secrets.token_urlsafe(24))
@@ -233,6 +234,10 @@ def reveal_credentials(name: str, *, by: Actor) -> tuple[str, str]:
         agent = get_agent(name)
         pghistory.create_event(agent, label="credentials_revealed")
         user, _, password = agent.credentials.partition(":")
+    if agent.credentials == UNREADABLE:
+        raise NotFound(
+            f"the credentials of agent {name} were encrypted with another SECRET_KEY: put it into SECRET_KEY_FALLBACKS"
+        )
     if agent.credentials:
         return user, password
     if not settings.SWML_BASIC_AUTH_PASSWORD:
@@ -342,6 +347,11 @@ def check_credentials(credentials: tuple[str, str]) -> str:
         raise Malformed("credentials need a user without ':' and a password, both without control characters")
     check_storable("credentials", text)
     return text
+
+
+def readable(secret: str) -> str:
+    """A stored secret, nothing for one that cannot be decrypted any more."""
+    return "" if secret == UNREADABLE else secret
 
 
 def check_storable(what: str, text: str) -> None:

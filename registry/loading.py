@@ -15,6 +15,7 @@ from django.utils import timezone
 from agents.definition import AgentDefinition
 from agents.document import pause_document
 from agents.errors import InvalidDefinition
+from agents.fields import UNREADABLE
 from agents.models import Agent, AgentVersion
 from agents.stored import StoredVersion
 from agents.tokens import TOKEN_SECONDS, TokenKey
@@ -60,7 +61,7 @@ class Loader:
         for username, route_id in SipMapping.objects.filter(route__in=routes).values_list("username", "route_id"):
             names[route_id].append(username)
         rows = list(routes.select_related("agent").order_by("id"))
-        agents = self.agents({route.agent_id: route.agent for route in rows}.values())
+        agents = self.agents({route.agent_id: route.agent for route in rows}.values(), everything=changed is None)
         entries = []
         for route in rows:
             agent = agents[route.agent_id]
@@ -69,8 +70,11 @@ class Loader:
             entries.append((entry, names[route.pk], route.default))
         return table.with_changes(revision, changed or set(), entries)
 
-    def agents(self, agents: Iterable[Agent]) -> dict[int, AgentEntry]:
-        """Entries by the agent's id, with every version that a running call may be on."""
+    def agents(self, agents: Iterable[Agent], *, everything: bool) -> dict[int, AgentEntry]:
+        """Entries by the agent's id, with every version that a running call may be on.
+
+        `everything`: these are all agents, so versions that none of them needs can be forgotten.
+        """
         by_id = {agent.pk: agent for agent in agents}
         since = timezone.now() - timedelta(seconds=TOKEN_SECONDS)
         wanted = AgentVersion.objects.filter(agent_id__in=by_id).filter(
@@ -85,6 +89,9 @@ class Loader:
         texts = AgentVersion.objects.filter(pk__in=missing).annotate(text=Cast("definition", TextField()))
         for pk, agent_id, number, text in texts.values_list("pk", "agent_id", "number", "text").iterator():
             self.prepared[pk] = self.prepare(pk, number, text, keys[agent_id])
+        if everything:
+            needed = {pk for versions in known.values() for pk, _ in versions}
+            self.prepared = {pk: version for pk, version in self.prepared.items() if pk in needed}
         return {pk: self.entry(agent, keys[pk], known[pk]) for pk, agent in by_id.items()}
 
     def entry(self, agent: Agent, key: TokenKey, known: list[tuple[int, int]]) -> AgentEntry:
@@ -95,6 +102,9 @@ class Loader:
         user, _, password = agent.credentials.partition(":")
         if not agent.credentials:
             user, password = settings.SWML_BASIC_AUTH_USER, settings.SWML_BASIC_AUTH_PASSWORD
+        if UNREADABLE in (agent.credentials, agent.signing_key):
+            logger.error("The secrets of agent %s are of another SECRET_KEY: nobody can ask it", agent.name)
+            password = ""
         return AgentEntry(
             id=agent.pk,
             name=agent.name,

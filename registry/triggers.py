@@ -11,11 +11,13 @@ CHANNEL = "registry_changed"
 # Any number will do that nobody else uses in this database: "swbd" in ASCII.
 ADVISORY_LOCK = 0x73776264
 
+KEEP_CHANGES = 10_000  # revisions; a listener that has missed more sees a gap and loads everything
+
 # The agents that the rows of a transition table belong to; {rows} is that table.
 AGENTS_OF = {
-    "agent": "SELECT id AS agent_id FROM {rows}",
-    "route": "SELECT agent_id FROM {rows}",
-    "sip": "SELECT route.agent_id FROM {rows} LEFT JOIN registry_route route ON route.id = {rows}.route_id",
+    "agent": "SELECT DISTINCT id AS agent_id FROM {rows}",
+    "route": "SELECT DISTINCT agent_id FROM {rows}",
+    "sip": "SELECT DISTINCT route.agent_id FROM {rows} LEFT JOIN registry_route route ON route.id = {rows}.route_id",
 }
 ROWS = {"insert": ("new_rows",), "update": ("old_rows", "new_rows"), "delete": ("old_rows",)}
 OPERATIONS = {"insert": pgtrigger.Insert, "update": pgtrigger.Update, "delete": pgtrigger.Delete}
@@ -48,6 +50,8 @@ def feed(agents: str) -> str:
                 SELECT latest.revision + row_number() OVER (), touched.agent_id, now()
                 FROM ({agents}) touched,
                     (SELECT coalesce(max(revision), 0) AS revision FROM registry_registrychange) latest;
+            DELETE FROM registry_registrychange
+                WHERE revision <= (SELECT max(revision) FROM registry_registrychange) - {KEEP_CHANGES};
             PERFORM pg_notify('{CHANNEL}', '');
         END IF;
         RETURN NULL;

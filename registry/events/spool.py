@@ -56,6 +56,9 @@ class Segment:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            logger.error("Events in %s cannot be read: %s", path, error)
+            return None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Not there any more: it was drained and removed between opening and locking.
@@ -105,22 +108,24 @@ class Spool:
         self.folder = folder
         self.name = name
         self.segment_bytes = segment_bytes
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.count = 0
         self.lost = 0  # events that could not be written
         self.retry_at = 0.0
         self.full: list[Segment] = []
-        self.current = self.next_segment(0)
+        self.current: Segment | None = (
+            None  # made for the first event: a full disk must not keep a worker from starting
+        )
 
     def next_segment(self, needed: int) -> Segment:
         """A new segment of a name of its own, with room for a line of so many bytes."""
         self.count += 1
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.folder / f"{self.name}-{time.time_ns()}-{self.count}{SUFFIX}"
         return Segment.create(path, max(self.segment_bytes, needed + 1))
 
     def append(self, line: bytes) -> None:
         """Add one line, without its end. Never raises: what cannot be written is counted and said."""
-        if not self.current.append(line):
+        if self.current is None or not self.current.append(line):
             self.append_to_next(line)
 
     def append_to_next(self, line: bytes) -> None:
@@ -136,20 +141,22 @@ class Spool:
             self.retry_at = now + RETRY_SECONDS
             logger.error("Routing events cannot be written to %s, %d lost so far: %s", self.folder, self.lost, error)
             return
-        self.full.append(self.current)
+        if self.current is not None:
+            self.full.append(self.current)
         self.current = segment
         segment.append(line)
 
     @property
     def pending(self) -> int:
         """Bytes that are not in the database yet."""
-        return self.current.pending + sum(segment.pending for segment in self.full)
+        return sum(segment.pending for segment in self.segments())
 
     def segments(self) -> Iterator[Segment]:
         """This process's segments, oldest first."""
         current = self.current
         yield from [segment for segment in self.full if segment is not current]
-        yield current
+        if current is not None:
+            yield current
 
     def abandoned(self) -> Iterator[Segment]:
         """Segments that dead processes left, now ours. Those of living ones, this one too, are locked."""

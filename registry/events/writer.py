@@ -106,26 +106,35 @@ class Writer:
             segment.drained += len(batch)
 
     def store(self, batch: bytes, segment: Segment) -> None:
-        """Store a batch; one that the database refuses is halved until the bad line is alone, and put aside."""
+        """Store a batch; one that the database refuses is halved until the bad line is alone."""
+        refusal = self.try_to_store(batch)
+        if refusal is None:
+            return
+        lines = [line + b"\n" for line in batch.split(b"\n")[:-1]]
+        if len(lines) > 1:
+            middle = len(lines) // 2
+            self.store(b"".join(lines[:middle]), segment)
+            self.store(b"".join(lines[middle:]), segment)
+        elif (mended := mend(batch)) == batch or self.try_to_store(mended):
+            self.put_aside(batch, segment, refusal)
+
+    def try_to_store(self, batch: bytes) -> Exception | None:
+        """Store a batch; the error if the database refuses it. Any other error is raised."""
         try:
             copy_batch(batch)
         except (Error, psycopg.Error) as error:
             if not is_refusal(error):
                 raise
-            lines = [line + b"\n" for line in batch.split(b"\n")[:-1]]
-            if len(lines) > 1:
-                middle = len(lines) // 2
-                self.store(b"".join(lines[:middle]), segment)
-                self.store(b"".join(lines[middle:]), segment)
-                return
-            if (mended := mend(batch)) != batch:
-                self.store(mended, segment)
-                return
-            self.quarantined += 1
-            aside = segment.path.with_name(segment.path.name + QUARANTINE)
-            logger.error("The database refused an event, which is kept in %s: %s", aside, error)
-            with aside.open("ab") as file:
-                file.write(batch)
+            return error
+        return None
+
+    def put_aside(self, line: bytes, segment: Segment, refusal: Exception) -> None:
+        """Keep a line that the database does not take where people find it."""
+        self.quarantined += 1
+        aside = segment.path.with_name(segment.path.name + QUARANTINE)
+        logger.error("The database refused an event, which is kept in %s: %s", aside, refusal)
+        with aside.open("ab") as file:
+            file.write(line)
 
 
 def copy_batch(batch: bytes) -> None:

@@ -4,11 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given
 from pytest_django import Settings
 
-from agents.fields import EncryptedTextField, OrderedJSONField
+from agents.fields import UNREADABLE, EncryptedTextField, OrderedJSONField
 from tests.agents.strategies import quick, stored_json
 
 SECRET = "signalwire:pässword"
@@ -52,23 +51,19 @@ def test_a_secret_that_an_old_key_wrote_can_be_read_while_the_old_key_is_a_fallb
     assert read(again) == SECRET  # what is written now needs the new key alone
 
 
-def test_a_secret_of_an_unknown_key_is_a_fault_of_the_installation_that_says_what_to_do(
-    settings: Settings,
-) -> None:
+def test_a_secret_of_an_unknown_key_is_unreadable_and_says_nothing(settings: Settings) -> None:
     settings.SECRET_KEY = "old"
     kept = written(SECRET)
     settings.SECRET_KEY = "new"
-    with pytest.raises(ImproperlyConfigured, match="put the old one into SECRET_KEY_FALLBACKS"):
-        read(kept)
+    assert read(kept) == UNREADABLE
 
 
-def test_a_secret_that_was_tampered_with_is_refused() -> None:
+def test_a_secret_that_was_tampered_with_is_unreadable() -> None:
     kept = written(SECRET)
     middle = len(kept) // 2
     changed = kept[:middle] + ("A" if kept[middle] != "A" else "B") + kept[middle + 1 :]
     for broken in (changed, "plain text", "ü"):
-        with pytest.raises(ImproperlyConfigured):
-            read(broken)
+        assert read(broken) == UNREADABLE
 
 
 @pytest.mark.parametrize("field", [EncryptedTextField(blank=True), OrderedJSONField()])

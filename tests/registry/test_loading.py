@@ -232,3 +232,21 @@ def test_routes_that_are_off_and_agents_in_the_trash_are_not_served(fleet):
     assert set(table.routes) == {"/clinic/booking"}
     assert set(table.agents) == {"booking-desk"}
     assert "refills" not in table.sip
+
+
+def test_an_agent_whose_secrets_are_of_another_key_lets_nobody_in_and_hides_no_other_agent(fleet, settings):
+    settings.SECRET_KEY = "another"
+    Agent.objects.filter(name="pharmacy").update(credentials="x:y")
+    table = load_table()
+    assert table.agents["info-line"].agent.credentials is None
+    assert table.agents["pharmacy"].agent.credentials.user == "x"
+    settings.SWML_BASIC_AUTH_PASSWORD = "fleet"
+    assert load_table().agents["info-line"].agent.credentials is None
+
+
+def test_the_change_feed_is_pruned_and_a_table_that_has_missed_more_is_loaded_whole(fleet, actor):
+    before = load_table()
+    far = RegistryChange.objects.create(revision=before.revision + 20_000, created=timezone.now())
+    actions.pause("pharmacy", by=actor)
+    assert list(RegistryChange.objects.values_list("revision", flat=True)) == [far.revision, far.revision + 1]
+    assert RegistryChange.newest() - before.revision > RegistryChange.objects.count()  # the gap that Loader.next sees

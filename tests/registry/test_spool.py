@@ -169,11 +169,32 @@ def test_what_a_full_disk_cannot_hold_is_counted_and_said_once(spool, monkeypatc
 
 def test_two_processes_of_one_name_do_not_share_a_segment(spool):
     other = Spool(spool.folder, spool.name, 100)
+    for each in (spool, other):
+        each.append(b"{}")
     assert other.current.path != spool.current.path
     other.close()
 
 
 def test_other_files_are_left_alone(spool):
+    spool.append(b"{}")
     for name in ("notes.txt", "x.jsonl.quarantine"):
         (spool.folder / name).write_text("mine\n")
     assert list(spool.abandoned()) == []
+
+
+def test_a_disk_without_room_loses_events_but_says_how_many_and_raises_nothing(tmp_path, monkeypatch, caplog):
+    def no_room(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("registry.events.spool.os.posix_fallocate", no_room)
+    spool = Spool(tmp_path, "test", 1000)
+    for _ in range(3):
+        spool.append(b"{}")
+    assert (spool.lost, spool.pending) == (3, 0)
+    assert caplog.text.count("cannot be written") == 1
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    spool.retry_at = 0
+    spool.append(b"{}")
+    assert (spool.lost, spool.pending) == (3, 3)
+    spool.close()

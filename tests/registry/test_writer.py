@@ -117,6 +117,7 @@ def test_draining_twice_stores_once(log, spool):
 
 
 def test_a_dead_processs_events_are_stored_its_half_line_is_not_and_the_file_goes(log, spool):
+    spool.folder.mkdir()
     path = spool.folder / "dead-1.jsonl"
     path.write_bytes(line(call_id="last") + b"\n" + line()[:-20] + bytes(5000))
     drain(spool)
