@@ -141,8 +141,17 @@ async def run(app: App, path: str, query: bytes, body: bytes, requests: int) -> 
         (b"authorization", AUTHORIZATION),
         (b"content-length", str(len(body)).encode()),
     ]
-    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": query,
-             "scheme": "http", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8000), "headers": headers}  # fmt: skip
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query,
+        "scheme": "http",
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 8000),
+        "headers": headers,
+    }
     began = time.process_time()
     for _ in range(requests):
         answers.clear()

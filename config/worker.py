@@ -15,36 +15,10 @@ if __name__ == "__main__":  # run by its path with -P, so that the folder we are
 import django
 import uvicorn
 from django.conf import settings
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from config.protocol import Protocol
 
 logger = logging.getLogger(__name__)
-
-TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-
-
-class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, with a limit on what a request's head may hold in memory: it has none."""
-
-    head_bytes = -1  # received of a head that is not whole; -1 = none is being read
-
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self.head_bytes = 0
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """Its head is whole."""
-        self.head_bytes = -1
-        super().on_headers_complete()
-
-    def data_received(self, data: bytes) -> None:
-        """Count only while a head comes in pieces: nearly all come in one."""
-        super().data_received(data)
-        if self.head_bytes >= 0:
-            self.head_bytes += len(data)
-            if self.head_bytes > settings.MAX_HEAD_BYTES and not self.transport.is_closing():
-                self.transport.write(TOO_LARGE)
-                self.transport.close()
 
 
 class Life:

@@ -6,7 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.test import Client
 from django.urls import get_resolver
+
+from registry.models import RoutingEvent
 
 ROOT = Path(__file__).resolve().parent.parent
 TRACKED = subprocess.run(
@@ -101,7 +105,8 @@ def test_migrations_are_complete():
 
 
 @pytest.mark.django_db
-def test_nobody_gets_a_page_without_signing_in(client):
+def test_nobody_gets_a_page_without_signing_in():
+    client = Client()
     pages = [str(pattern.pattern) for pattern in get_resolver().url_patterns]
     assert pages == ["admin/", "dashboard/"], "a new page: say here who may see it"
     assert client.get("/admin/").status_code == 302
@@ -114,3 +119,15 @@ def test_tests_skip_nothing():
     for path in (ROOT / "tests").rglob("*.py"):
         if path.name != "test_repository.py":
             assert not marks.search(path.read_text()), path
+
+
+@pytest.mark.django_db
+def test_the_unmanaged_model_of_the_routing_log_is_its_table():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT column_name, data_type, is_nullable FROM information_schema.columns WHERE table_name = %s",
+            [RoutingEvent._meta.db_table],
+        )
+        table = {name: (kind, nullable == "YES") for name, kind, nullable in cursor.fetchall()}
+    fields = RoutingEvent._meta.concrete_fields
+    assert table == {field.column: (field.db_type(connection), field.null) for field in fields}
