@@ -33,13 +33,14 @@ django.setup()
 from agents.definition import AgentDefinition  # noqa: E402 - after django.setup()
 from agents.stored import StoredVersion  # noqa: E402
 from agents.tokens import TokenKey  # noqa: E402
-from registry.dispatcher import Dispatcher, Tables  # noqa: E402
+from registry.dispatcher import Dispatcher  # noqa: E402
 from registry.events.masking import Masker  # noqa: E402
 from registry.events.record import Recorder  # noqa: E402
 from registry.events.spool import Spool  # noqa: E402
+from registry.exchange import Context  # noqa: E402
 from registry.http import Message, Scope  # noqa: E402
 from registry.public_url import PublicUrl  # noqa: E402
-from registry.table import AgentEntry, Credentials, RouteEntry, RoutingTable, Step  # noqa: E402
+from registry.table import AgentEntry, Credentials, RouteEntry, RoutingTable, Step, Tables  # noqa: E402
 
 CALL_ID = "2f1c7b64-6d0e-4b58-9a4e-0c2f3a9d7e11"
 CALL = {
@@ -114,7 +115,7 @@ def dispatcher(table: RoutingTable, spool: Any) -> Dispatcher:
     tables = Tables()
     tables.current = table
     recorder = Recorder(spool, "bench-1", Masker(["password", "token", "authorization"]), 4096)
-    return Dispatcher(tables, recorder, PublicUrl("", ["127.0.0.1"], []), fleet=None, fleet_key="")
+    return Dispatcher(tables, Context(recorder, PublicUrl("", ["127.0.0.1"], [])))
 
 
 async def bare(_scope: Scope, receive: Any, send: Any) -> None:

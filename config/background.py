@@ -12,16 +12,17 @@ from collections.abc import Awaitable, Callable
 from django.conf import settings
 from django.utils import timezone
 
-from registry.dispatcher import Dispatcher, Tables
+from registry.dispatcher import Dispatcher
 from registry.events.masking import Masker
 from registry.events.record import Recorder
 from registry.events.spool import Spool
 from registry.events.writer import Writer
+from registry.exchange import Context
 from registry.http import Receive, Scope, Send
 from registry.listener import Listener
 from registry.probes import Probes
 from registry.public_url import PublicUrl
-from registry.table import Credentials
+from registry.table import Credentials, Tables
 from registry.workers import Heart
 
 logger = logging.getLogger(__name__)
@@ -48,13 +49,13 @@ class Services:
         self.probes = Probes(self.tables, self.checks)
         recorder = Recorder(self.spool, self.replica, Masker(settings.MASKED_KEYS), settings.EXCERPT_BYTES)
         password = settings.SWML_BASIC_AUTH_PASSWORD
-        self.dispatcher = Dispatcher(
-            self.tables,
+        context = Context(
             recorder,
             PublicUrl(settings.PUBLIC_URL, settings.ALLOWED_HOSTS, settings.TRUSTED_PROXIES),
             fleet=Credentials.of(settings.SWML_BASIC_AUTH_USER, password) if password else None,
             fleet_key=settings.SIGNALWIRE_SIGNING_KEY,
         )
+        self.dispatcher = Dispatcher(self.tables, context)
 
     def checks(self) -> dict[str, str]:
         """What /ready tells besides: calls go on without the database, so its absence is said but is no reason."""

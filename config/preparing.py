@@ -25,7 +25,7 @@ def prepare(*, example: bool, say: Say) -> bool:
 
     Raises PrepareError, or Django's OperationalError when the database is away.
     """
-    from registry.actions import Actor
+    from registry.changes import Actor
     from registry.errors import RegistryError
     from registry.installation import initialise
 

@@ -6,15 +6,11 @@ raises a `RegistryError` and has changed nothing.
 
 import json
 import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import Any
 
 import pghistory
-import psycopg.errors
 from django.conf import settings
-from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from agents.definition import AgentDefinition
@@ -22,65 +18,12 @@ from agents.errors import InvalidDefinition
 from agents.fields import UNREADABLE
 from agents.models import Agent, AgentVersion
 from registry.addresses import automatic_usernames, check_agent_name, normalise_route, normalise_sip_username
-from registry.errors import Busy, Conflict, Malformed, NotFound
+from registry.changes import Actor, Change, changing, finish
+from registry.errors import Conflict, Malformed, NotFound
 from registry.models import RegistryChange, Route, SipMapping
-from registry.triggers import ADVISORY_LOCK
-from registry.workers import Everywhere, wait_for
 
-LOCK_SECONDS = 10  # how long a change waits for the one before it
 PAUSE_MESSAGE = "This line is paused at the moment. Please call again later."
 MAX_PAUSE_MESSAGE = 500  # characters; spoken in about half a minute
-
-
-@dataclass(frozen=True)
-class Actor:
-    """Who changes something, through which door."""
-
-    name: str
-    via: str  # command, api, admin, dashboard, serve
-    address: str = ""
-    request_id: str = ""
-
-
-@dataclass
-class Change:
-    """What an action did. `everywhere` is there if the caller waited for the workers."""
-
-    agent: str
-    revision: int = 0
-    route: str = ""
-    version: int | None = None
-    sip: list[str] = field(default_factory=list)  # names gained or lost
-    skipped: dict[str, str] = field(default_factory=dict)  # automatic names that another agent has: name → its owner
-    credentials: tuple[str, str] | None = None  # made up just now: show them once
-    warnings: list[str] = field(default_factory=list)
-    everywhere: Everywhere | None = None
-
-
-@contextmanager
-def changing(by: Actor) -> Iterator[None]:
-    """A transaction that has the registry to itself and whose audit rows name the actor."""
-    context = {key: value for key, value in vars(by).items() if value}
-    try:
-        with pghistory.context(**{"user": context.pop("name"), **context}), transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_SECONDS}s"])
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
-            yield
-    except IntegrityError as error:
-        # Somebody wrote beside the actions. The database's own rule has held; say which.
-        raise Conflict(f"the database refused: {str(error).splitlines()[0]}") from error
-    except OperationalError as error:
-        if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
-            raise Busy(f"another change has been running for {LOCK_SECONDS} s: try again") from error
-        raise
-
-
-def finish(change: Change, wait: bool) -> Change:
-    """Wait for the workers if asked to: after the transaction, else they could not see it."""
-    if wait:
-        change.everywhere = wait_for(change.revision)
-    return change
 
 
 def register(

@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 
 from registry import actions
-from registry.actions import Actor
+from registry.changes import Actor
 from registry.errors import NotFound, WrongSecret
 from registry.files import read_fleet
 from registry.models import Installation, Route

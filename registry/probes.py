@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import orjson
 
-from registry.dispatcher import Tables
 from registry.http import JSON_HEADERS, Receive, Scope, Send, respond
+from registry.table import Tables
 
 PATHS = frozenset({"/health", "/ready"})
 NO_AGENTS = b'{"status":"ok","agents":0,"routes":[]}'

@@ -137,3 +137,12 @@ class RoutingTable:
             default = entry if is_default else default
         frozen = MappingProxyType
         return RoutingTable(revision, frozen(routes), frozen(sip), frozen(agents), default)
+
+
+class Tables:
+    """Where the current routing table is. The listener replaces it; whoever reads it keeps what it got."""
+
+    __slots__ = ("current",)
+
+    def __init__(self) -> None:
+        self.current: RoutingTable | None = None

@@ -9,13 +9,14 @@ from urllib.parse import quote
 
 from django.conf import settings
 
-from registry.dispatcher import Dispatcher, Tables
+from registry.dispatcher import Dispatcher
 from registry.events.masking import Masker
 from registry.events.record import Recorder
+from registry.exchange import Context
 from registry.loading import Loader
 from registry.models import RegistryChange
 from registry.public_url import PublicUrl
-from registry.table import Credentials, RoutingTable
+from registry.table import Credentials, RoutingTable, Tables
 
 NOW = 1_800_000_000.0
 NOTHING = object()
@@ -75,14 +76,14 @@ class Client:
         self.tables.current = table
         self.spool = MemorySpool()
         self.received = 0  # bytes of the last request's body that the dispatcher took
-        self.dispatcher = Dispatcher(
-            self.tables,
+        context = Context(
             Recorder(self.spool, "test", Masker(settings.MASKED_KEYS), settings.EXCERPT_BYTES),
             public_url or PublicUrl("", ["voice.example.com", "localhost"], []),
             fleet=Credentials.of(*fleet) if fleet else None,
             fleet_key=fleet_key,
             clock=clock,
         )
+        self.dispatcher = Dispatcher(self.tables, context)
 
     def reload(self) -> None:
         """Serve what the database has now."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from registry import actions
-from registry.actions import Actor, Change
+from registry.changes import Actor, Change
 from registry.files import FleetEntry, read_fleet
 from tests.client import Client, load_table
 

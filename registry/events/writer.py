@@ -1,22 +1,20 @@
 """From the spool into the database, in batches, exactly once."""
 
 import logging
-import threading
 import time
-from dataclasses import dataclass
 
 import orjson
 import psycopg
 from django.conf import settings
-from django.db import Error, connection, connections
+from django.db import Error, connection
 
+from registry.daemon import Daemon
 from registry.events.spool import Segment, Spool
 from registry.models import RoutingEvent
 
 logger = logging.getLogger(__name__)
 BATCH_BYTES = 1024 * 1024  # about a thousand events, 50 ms of the database's time
 ADOPT_SECONDS = 30  # between two looks for what dead processes left
-RETRY_SECONDS = (0.2, 0.5, 1, 2, 5)  # while the database is away
 QUARANTINE = ".quarantine"
 
 # Temporary: of this connection, in no backup, emptied (not deleted row by row) at each commit.
@@ -40,50 +38,22 @@ def move_statement() -> str:
     )
 
 
-@dataclass
-class Writer:
-    """A thread that drains the spool. If the database is away it waits: the spool holds everything."""
+class Writer(Daemon):
+    """Drains the spool. If the database is away it waits: the spool holds everything."""
 
-    spool: Spool
-    last_error: str = ""
-    quarantined: int = 0
+    name = "event writer"
+    trouble = "Routing events wait in the spool"
 
-    def __post_init__(self) -> None:
-        self.stopping = threading.Event()
-        self.thread = threading.Thread(target=self.run, name="event writer", daemon=True)
+    def __init__(self, spool: Spool):
+        super().__init__()
+        self.spool = spool
+        self.quarantined = 0
         self.adopted_at = 0.0
+        self.pause_seconds = settings.WRITER_SECONDS
 
-    def start(self) -> None:
-        """Begin to drain."""
-        self.thread.start()
-
-    def stop(self, seconds: float) -> None:
-        """Drain what is there, within that time, and end."""
-        self.stopping.set()
-        self.thread.join(max(seconds, 0))
-
-    def run(self) -> None:
-        """Drain until told to stop and the spool is empty; after a failure wait and try again."""
-        failures = 0
-        while True:
-            ending = self.stopping.is_set()
-            try:
-                self.drain()
-                failures, self.last_error = 0, ""
-            except (Error, psycopg.Error, OSError) as error:
-                self.last_error = f"events wait for the database: {(str(error) or repr(error)).splitlines()[0]}"
-                if failures == 0:
-                    logger.warning("%s", self.last_error)
-                connections.close_all()
-                failures += 1
-            except Exception:  # the log must outlive its own bugs
-                logger.exception("The event writer failed and tries again")
-                failures += 1
-            if ending:
-                break
-            pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS)) - 1] if failures else settings.WRITER_SECONDS
-            self.stopping.wait(pause)
-        connections.close_all()
+    def work(self) -> None:
+        """Drain; also once after the stop, so that nothing is left."""
+        self.drain()
 
     def drain(self) -> None:
         """Move all that is spooled now into the database."""

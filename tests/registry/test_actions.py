@@ -4,8 +4,8 @@ import pytest
 from django.db import connection, connections
 
 from agents.models import Agent, AgentVersion
-from registry import actions
-from registry.actions import Actor
+from registry import actions, changes
+from registry.changes import Actor
 from registry.errors import Busy, Conflict, Malformed, NotFound
 from registry.models import RegistryChange, Route, SipMapping
 from registry.triggers import ADVISORY_LOCK
@@ -408,7 +408,7 @@ def test_publish_and_unregister_at_once_end_in_one_of_the_two_orders(transaction
 
 
 def test_a_change_that_waits_too_long_for_another_is_busy(transactional_db, actor, monkeypatch):
-    monkeypatch.setattr(actions, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(changes, "LOCK_SECONDS", 0.05)
     locked, done = threading.Event(), threading.Event()
 
     def hold():

@@ -6,7 +6,7 @@ from django.db.utils import DatabaseError
 
 from agents.models import Agent, AgentVersion
 from registry import actions
-from registry.actions import Actor
+from registry.changes import Actor
 from registry.models import Route, SipMapping
 
 AgentEvent = apps.get_model("agents", "AgentEvent")

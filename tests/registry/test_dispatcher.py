@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agents.models import Agent
 from agents.stored import DENIED, StoredVersion
 from registry import actions
-from registry.dispatcher import SAFE_DOCUMENT, SAFE_LINE
+from registry.exchange import SAFE_DOCUMENT, SAFE_LINE
 from registry.http import DISCARD_BYTES, MAX_BODY_BYTES
 from registry.public_url import PublicUrl
 from tests.client import NOW, Client, basic
@@ -669,7 +669,7 @@ def test_central_sip_takes_the_fleets_credentials_or_those_of_the_agent_it_leads
 
 
 def test_central_sip_for_nobody_is_404_or_the_default_route_never_silently(client, actor):
-    client.dispatcher.fleet = client.tables.current.routes["/info"].agent.credentials
+    client.dispatcher.context.fleet = client.tables.current.routes["/info"].agent.credentials
     response = client.post("/sip", dial("sip:nobody@h"))
     assert (response.status, response.event["outcome"], response.event["sip_user"]) == (404, "not_found", "nobody")
     actions.set_default_route("/info", by=actor)
@@ -746,7 +746,7 @@ def test_an_unregistered_agent_is_404_everywhere_from_that_moment(client, actor)
     path = hook(client)
     actions.unregister("/clinic/booking", by=actor)
     client.reload()
-    client.dispatcher.fleet = client.tables.current.routes["/info"].agent.credentials
+    client.dispatcher.context.fleet = client.tables.current.routes["/info"].agent.credentials
     for response in (
         client.get("/clinic/booking"),
         client.get("/clinic/booking/"),
@@ -829,10 +829,10 @@ def test_a_handler_with_a_bug_is_a_safe_line_and_the_other_agents_go_on(client, 
 @pytest.mark.parametrize(
     "where",
     [
-        "registry.dispatcher.decide",
-        "registry.dispatcher.parse_json",
-        "registry.dispatcher.read_body",
-        "registry.dispatcher.authorised",
+        "registry.exchange.decide",
+        "registry.exchange.parse_json",
+        "registry.exchange.read_body",
+        "registry.exchange.authorised",
     ],
 )
 def test_a_bug_anywhere_on_the_way_is_heard_as_a_safe_document(client, monkeypatch, caplog, where):
@@ -990,5 +990,5 @@ def test_a_request_of_any_depth_is_answered_and_logged(depth, status):
 
 def test_a_token_expires(client):
     path = hook(client)
-    client.dispatcher.clock = lambda: NOW + 25 * 3600
+    client.dispatcher.context.clock = lambda: NOW + 25 * 3600
     assert client.post(path, SLOT).body == DENIED

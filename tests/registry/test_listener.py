@@ -4,10 +4,10 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from registry import actions, listener
-from registry.dispatcher import Tables
+from registry import actions, daemon, listener
 from registry.listener import Listener
 from registry.models import RegistryChange, Worker
+from registry.table import Tables
 from registry.workers import Heart, everywhere, wait_for
 
 DEFINITION = {"prompt": {"text": "I sell."}}
@@ -17,7 +17,7 @@ DEFINITION = {"prompt": {"text": "I sell."}}
 def listening(transactional_db, monkeypatch):
     """A running listener that has loaded its first table."""
     monkeypatch.setattr(listener, "TICK_SECONDS", 0.05)
-    monkeypatch.setattr(listener, "RETRY_SECONDS", (0.05,))
+    monkeypatch.setattr(daemon, "RETRY_SECONDS", (0.05,))
     running = Listener(Tables(), Heart("replica-1", timezone.now(), 7), lambda: 42, lambda: "the log waits")
     running.start()
     assert running.loaded.wait(10)

@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from registry.dispatcher import Tables
 from registry.probes import Probes
+from registry.table import Tables
 from tests.registry.building import fleet_table
 
 

@@ -1,0 +1,307 @@
+"""One request to an agent and what becomes of it: the checks, the decision, the answer, the row in the log."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from agents.document import document
+from agents.wire import AgentRequest, Answer, error_body
+from registry.access import authorised, has_signature, signed
+from registry.decide import CENTRAL_SIP, Decision, Facts, decide
+from registry.events.record import MAX_FIELD, Excerpts, Recorder, short
+from registry.http import (
+    JSON_HEADERS,
+    SECURITY_HEADERS,
+    BodyTooLarge,
+    BodyTooSlow,
+    Receive,
+    Scope,
+    discard,
+    parse_json,
+    parse_query,
+    read_body,
+)
+from registry.public_url import PublicUrl, Sender
+from registry.table import Credentials, RouteEntry, RoutingTable, Step
+
+DASHBOARD = "/dashboard/"
+SAFE_LINE = "I'm sorry, something went wrong on our side."
+# A caller hears this instead of silence if we fail to make a document.
+SAFE_DOCUMENT = orjson.dumps(
+    document({"answer": {}}, {"play": {"url": f"say:{SAFE_LINE} Please call again later."}}, {"hangup": {}})
+)
+NOT_FOUND = b'{"detail":"Not Found"}'
+NOT_ALLOWED = b'{"detail":"Method Not Allowed"}'
+FORBIDDEN = b'{"detail":"Forbidden"}'
+UNAUTHORIZED = error_body("Unauthorized")
+WRONG_TYPE = error_body("Content-Type must be application/json")
+TOO_LARGE = error_body("Request body too large")
+TOO_SLOW = error_body("Request body took too long")
+
+CLOSE = (b"connection", b"close")
+REFUSED = Step("credentials", "missing or wrong", ok=False)
+UNSIGNED = Step("signature", "missing or wrong", ok=False)
+
+NO_CALL: dict[str, Any] = {}
+
+Headers = Mapping[bytes, bytes]
+
+
+@dataclass(slots=True)
+class Context:
+    """What all exchanges share.
+
+    `fleet`: the credentials of `POST /sip`, None if the fleet has none. `fleet_key`: the signing key for requests that
+    lead to no agent. `clock`: seconds since 1970.
+    """
+
+    recorder: Recorder
+    public_url: PublicUrl
+    fleet: Credentials | None = None
+    fleet_key: str = ""
+    clock: Callable[[], float] = time.time
+
+
+class Exchange:
+    """One request and what becomes of it."""
+
+    # What most requests leave as it is.
+    body = b""
+    parsed: Any = None
+    call_id = ""
+    caller: Any = None
+    dialled: Any = None
+    route: RouteEntry | None = None
+    sub_path = ""
+    decision: Decision | None = None
+    steps: tuple[Step, ...] = ()  # besides the decision's
+
+    def __init__(self, context: Context, table: RoutingTable, scope: Scope):
+        self.started = time.perf_counter_ns()
+        self.context = context
+        self.table = table
+        self.scope = scope
+        self.path: str = scope["path"]
+        self.method: str = scope["method"]
+        self.headers: Headers = dict(scope["headers"])
+        self.sender: Sender = context.public_url.sender(scope, self.headers)
+        self.query: Mapping[str, str] = parse_query(scope["query_string"])
+
+    # --- the way of a request, step by step --------------------------------------------------------------------------
+
+    async def answer(self, receive: Receive) -> Answer:
+        """From the cheap checks to the agent's answer. What is refused here never reaches an agent."""
+        found = None
+        if self.path != CENTRAL_SIP:
+            found = self.table.find(self.path)
+            if found is None:
+                self.decision = decide(self.table, Facts(self.path, self.method), 0)
+                if self.path == "/" and b"text/html" in self.headers.get(b"accept", b""):
+                    return Answer(307, b"", "redirect", "a browser, to the dashboard", location=DASHBOARD)
+                return Answer(404, NOT_FOUND, "not_found")
+            self.route, self.sub_path = found
+        refused = self.refuse_early()
+        if refused is not None:
+            return refused
+        if self.method == "POST":
+            try:
+                self.body = await read_body(receive, self.headers.get(b"content-length"))
+            except BodyTooLarge as error:
+                if error.unread:
+                    await discard(receive)
+                return Answer(413, TOO_LARGE, "invalid", "the body is too large")
+            except BodyTooSlow:
+                return Answer(408, TOO_SLOW, "invalid", "the body did not come in time")
+            self.parsed = parse_json(self.body)
+        now = self.context.clock()
+        decision = self.decision = decide(self.table, self.facts(), now, found)
+        return self.refuse_late(decision) or await self.carry_out(decision, now)
+
+    def refuse_early(self) -> Answer | None:
+        """What can be refused before the body is read."""
+        central = self.route is None
+        if self.method != "POST" and (central or self.method not in ("GET", "HEAD")):
+            return Answer(405, NOT_ALLOWED, "refused", allow="POST" if central else "GET, HEAD, POST")
+        post = self.method == "POST"
+        key = self.route.agent.signing_key if self.route else ""
+        if post and key and not has_signature(self.headers):
+            self.steps = (UNSIGNED,)
+            return Answer(403, FORBIDDEN, "refused")
+        given = self.headers.get(b"authorization")
+        # Whose credentials POST /sip needs is known only from its body.
+        if given is None or (self.route and not authorised(given, self.route.agent.credentials)):
+            self.steps = (REFUSED,)
+            return Answer(401, UNAUTHORIZED, "refused")
+        if post and b"application/json" not in self.headers.get(b"content-type", b"application/json").lower():
+            return Answer(415, WRONG_TYPE, "invalid", "the content type is not application/json")
+        return None
+
+    def refuse_late(self, decision: Decision) -> Answer | None:
+        """What can be refused only now that the body is known: signatures, and the credentials of `POST /sip`."""
+        if self.method != "POST":
+            return None
+        asked = self.route or decision.route
+        if self.route is None:
+            given = self.headers.get(b"authorization")
+            allowed = authorised(given, self.context.fleet)
+            if not allowed and not (asked and authorised(given, asked.agent.credentials)):
+                self.steps = (REFUSED,)
+                return Answer(401, UNAUTHORIZED, "refused")
+        key = asked.agent.signing_key if asked else self.context.fleet_key
+        if key and not signed(key, self.url(), self.query, self.body, self.headers):
+            self.steps = (UNSIGNED,)
+            return Answer(403, FORBIDDEN, "refused")
+        return None
+
+    async def carry_out(self, decision: Decision, now: float) -> Answer:
+        """What was decided."""
+        if decision.outcome == "not_found":
+            return Answer(404, NOT_FOUND, "not_found")
+        route, version = decision.route, decision.version
+        assert route is not None
+        if decision.outcome == "redirect":
+            return Answer(307, b"", "redirect", f"to {route.path}", location=route.path)
+        if decision.outcome == "paused":
+            return Answer(200, route.agent.paused or SAFE_DOCUMENT, "paused")
+        if version is None:
+            return self.apology(route.agent.problem)
+        request = AgentRequest(
+            "" if decision.sub_path == "sip" else decision.sub_path,
+            "POST" if self.method == "POST" else "GET",
+            self.query,
+            self.parsed,
+            self.call_id,
+            decision.claim,
+            self.agent_url(route).encode(),
+            self.url_of,
+            now,
+        )
+        answer = await version.answer(request)
+        if decision.fallback and answer.outcome == "ok":
+            return answer._replace(outcome="fallback")
+        return answer
+
+    def apology(self, detail: str = "an error of ours, see the server's log") -> Answer:
+        """What a caller hears if we fail: never silence, never a traceback."""
+        sub_path = self.sub_path if self.method == "POST" else ""
+        if sub_path == "swaig":
+            return Answer(200, orjson.dumps({"response": SAFE_LINE}), "error", detail)
+        if sub_path in ("post_prompt", "check_for_input", "debug_events"):
+            return Answer(503, error_body("Temporarily unavailable"), "error", detail)
+        return Answer(200, SAFE_DOCUMENT, "error", detail)
+
+    # --- what a request says ------------------------------------------------------------------------------------------
+
+    def facts(self) -> Facts:
+        """The facts for the decision; the call's id and parties are noted on the way."""
+        query, body = self.query, self.parsed
+        method = "POST" if self.method == "POST" else "GET"
+        if not isinstance(body, dict):
+            self.call_id = query.get("call_id", "")
+            return Facts(self.path, method)
+        call = body.get("call")
+        if not isinstance(call, dict):
+            call = NO_CALL
+        self.caller = call.get("from") or body.get("caller_id_num")
+        self.dialled = dialled = call.get("to")
+        in_body, conversation, in_url = body.get("call_id"), body.get("conversation_id"), query.get("call_id")
+        self.call_id = first_text(in_body, conversation, call.get("call_id"), in_url)
+        if self.sub_path == "swaig":
+            ids = (in_body, conversation)  # a token may be for these; SWAIG's body alone counts (CONTRACT.md, 2.5)
+        elif self.sub_path == "post_prompt":
+            ids = (in_body or in_url, conversation)  # CONTRACT.md, 2.4
+        else:
+            return Facts(self.path, method, dialled)
+        token = query.get("__token") or query.get("token", "")
+        texts = tuple([text for text in ids if isinstance(text, str) and text])
+        return Facts(self.path, method, None, body.get("function"), token, texts)
+
+    def url(self) -> str:
+        """The URL of this request as its sender knows it."""
+        path = self.scope.get("raw_path") or self.path.encode()
+        query = self.scope["query_string"]
+        return self.sender.base + (path + b"?" + query if query else path).decode("latin-1")
+
+    def agent_url(self, route: RouteEntry) -> str:
+        """The public URL of an agent with its credentials; no slash at its end."""
+        credentials = route.agent.credentials
+        return f"{self.sender.scheme}{credentials.userinfo if credentials else ''}{self.sender.host}{route.prefix}"
+
+    def url_of(self, name: str) -> str | None:
+        """The same for another agent by name; None if it has no route."""
+        route = self.table.agents.get(name)
+        return (self.agent_url(route) or None) if route else None
+
+    # --- what goes out ------------------------------------------------------------------------------------------------
+
+    def headers_of(self, answer: Answer) -> list[tuple[bytes, bytes]]:
+        """The headers of an answer that is not a plain 200."""
+        headers = list(JSON_HEADERS if answer.body else SECURITY_HEADERS)
+        if answer.status == 401:
+            headers.append((b"www-authenticate", b"Basic"))
+        if answer.status in (408, 413):
+            headers.append(CLOSE)
+        if answer.location:
+            headers.append((b"location", answer.location.encode()))
+        if answer.allow:
+            headers.append((b"allow", answer.allow.encode()))
+        return headers
+
+    def record(self, answer: Answer) -> None:
+        """One row of the routing log, also for what was refused."""
+        decision = self.decision
+        route = self.route
+        steps: Sequence[Step] = ()
+        version = None
+        sip_user = ""
+        if decision is not None:
+            route = decision.route or route
+            steps, version, sip_user = decision.steps, decision.version, decision.sip_user
+        elif route is not None:
+            steps = (route.step,)
+        if self.sender.refused_host:
+            self.steps += (Step("host", f"{self.sender.refused_host} is not in ALLOWED_HOSTS", ok=False),)
+        kind = self.kind()
+        event = {
+            "kind": kind,
+            "method": self.method[:16],
+            "path": self.path[:512],
+            "source": self.sender.address,
+            "route": route.path if route else "",
+            "agent": route.agent.name if route else "",
+            "version": version.number if version else None,
+            "call_id": self.call_id[:MAX_FIELD],
+            "sip_user": sip_user[:MAX_FIELD],
+            "from": short(self.caller),
+            "to": short(self.dialled),
+            "function": answer.function[:MAX_FIELD],
+            "status": answer.status,
+            "outcome": answer.outcome,
+            "detail": answer.detail[:512],
+            "steps": [step.json for step in (*steps, *self.steps)],
+            "microseconds": (time.perf_counter_ns() - self.started) // 1000,
+        }
+        # A document can be had again at any time, from its version; other answers cannot.
+        shown = b"" if kind == "swml" and answer.status == 200 else answer.body
+        self.context.recorder.record(event, Excerpts(self.body, self.parsed, shown))
+
+    def kind(self) -> str:
+        """What sort of request it was."""
+        if self.path == CENTRAL_SIP or self.sub_path == "sip":
+            return "sip"
+        if self.route is None:
+            return "unmatched"
+        if self.sub_path in ("check_for_input", "debug_events") or (self.method == "POST" and self.sub_path):
+            return "swml" if self.sub_path == "debug" else self.sub_path
+        return "swml"
+
+
+def first_text(*values: Any) -> str:
+    """The first of these that is a text and not empty."""
+    for value in values:
+        if isinstance(value, str) and value:
+            return value
+    return ""
