@@ -56,7 +56,7 @@ def register(
         if agent and agent.state != Agent.State.TRASHED:
             held = ", ".join(agent.routes.values_list("path", flat=True))
             raise Conflict(
-                f"agent {name} is registered already, at {held}: unregister it first or give it a new version"
+                f"agent {name} is registered already, at {held}: unregister it first, or use --update for a new version"
             )
         agent = agent or Agent(name=name)
         agent.state, agent.trashed, agent.pause_message = Agent.State.SERVING, None, ""

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import Error
+from django.db import Error, ProgrammingError
 
 from registry.changes import Actor, Change
 from registry.errors import RegistryError
@@ -39,6 +39,8 @@ class RegistryCommand(BaseCommand):
             result = self.run(options)
         except RegistryError as error:
             self.fail(str(error), REFUSED, problems=error.problems)
+        except ProgrammingError:
+            self.fail("this database has no tables yet: start `serve` once, or run `migrate`", REFUSED)
         except Error as error:
             self.fail(f"the database is away: {str(error).strip() or error!r}", AWAY)
         if self.quiet:

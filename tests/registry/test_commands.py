@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from agents.models import Agent, AgentVersion
@@ -324,6 +324,12 @@ def test_without_a_database_it_is_said_with_exit_code_3(run, refused, monkeypatc
 
     monkeypatch.setattr(actions, "pause", away)
     assert "connection refused" in refused("pause", "info-line", code=3)
+
+
+def test_a_database_that_was_never_set_up_is_said_with_what_to_do(refused):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE agents_agent RENAME TO elsewhere")  # taken back with the test's transaction
+    assert "start `serve` once, or run `migrate`" in refused("agents", code=1)
 
 
 def test_refusals_are_json_too(fleet):
