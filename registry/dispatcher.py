@@ -9,11 +9,12 @@ import logging
 from agents.wire import Answer
 from registry.exchange import Context, Exchange
 from registry.http import JSON_HEADERS, ClientGone, Receive, Scope, Send, respond
-from registry.table import Tables
+from registry.table import RoutingTable, Tables
 
 logger = logging.getLogger(__name__)
 
-STARTING = b'{"detail":"The routing table is not loaded yet"}'
+NO_TABLE = RoutingTable()
+NOT_YET = Answer(503, b'{"detail":"The routing table is not loaded yet"}', "starting", "no routing table yet")
 GONE = 499  # nginx's status for a client that did not wait; only the log sees it
 
 
@@ -27,12 +28,9 @@ class Dispatcher:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         table = self.tables.current
-        if table is None:
-            await respond(send, 503, STARTING, [*JSON_HEADERS, (b"retry-after", b"1")])
-            return
-        exchange = Exchange(self.context, table, scope)
+        exchange = Exchange(self.context, table or NO_TABLE, scope)
         try:
-            answer = await exchange.answer(receive)
+            answer = await exchange.answer(receive) if table else NOT_YET
         except ClientGone:
             answer = Answer(GONE, b"", "gone", "the sender closed the connection before its body had come")
         except Exception:  # a caller must hear something, whatever we did wrong

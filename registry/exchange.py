@@ -244,6 +244,8 @@ class Exchange:
             headers.append((b"www-authenticate", b"Basic"))
         if answer.status in (408, 413):
             headers.append(CLOSE)
+        if answer.status == 503:
+            headers.append((b"retry-after", b"1"))
         if answer.location:
             headers.append((b"location", answer.location.encode()))
         if answer.allow:

@@ -204,7 +204,8 @@ def test_head_is_get_without_a_body(by_hand, path):
 
 def test_a_starting_server_is_503_and_not_the_agents_fault():
     response = Client(None).get("/info")
-    assert (response.status, response.headers["retry-after"], response.event) == (503, "1", None)
+    assert (response.status, response.headers["retry-after"]) == (503, "1")
+    assert (response.event["status"], response.event["outcome"], response.event["path"]) == (503, "starting", "/info")
 
 
 def test_no_agent_offers_mcp(by_hand):
