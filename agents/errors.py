@@ -7,3 +7,7 @@ class InvalidDefinition(Exception):  # noqa: N818 - reads as the field says it
     def __init__(self, problems: dict[str, str]):
         self.problems = problems
         super().__init__("\n".join(f"{path}: {problem}" for path, problem in problems.items()))
+
+
+class WebhookFailed(Exception):  # noqa: N818 - read by people as a sentence in the log
+    """No usable answer came. The message says why, for the log: no header, no query, nothing that the server sent."""

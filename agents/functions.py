@@ -1,4 +1,4 @@
-"""SWAIG functions of stored agents: their arguments are checked, then reply, match or transfer answers."""
+"""SWAIG functions of stored agents: their arguments are checked, then the handler answers."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 import jsonschema_rs
 import orjson
 
-from agents.definition import Function, MatchHandler, Outcome, validator_for
+from agents.definition import DataMapHandler, Function, MatchHandler, Outcome, Webhook, WebhookHandler, validator_for
 from agents.document import document
 from agents.templating import Template, TemplateTree, spoken
+from agents.variables import resolved, variables
 
 NO_REPLY = "Action completed."  # what the SDK says for an empty result
 TRANSFER_REPLY = "Connecting you now."
+SAFE_LINE = "I'm sorry, something went wrong on our side."
 UNREACHABLE_REPLY = "I'm sorry, I can't connect you there right now."
 MAX_PROBLEMS = 3  # a model corrects a few mistakes at a time
 VALIDATORS = 4096  # compiled schemas that are kept, about 10 kB each
@@ -55,32 +57,63 @@ class PreparedOutcome:
         return Result(answer, detail=f"to {self.transfer}" if self.transfer else "")
 
 
+class PreparedWebhook(NamedTuple):
+    """Where a function's answer comes from, with secrets in place of their names."""
+
+    url: str
+    headers: Mapping[str, str]
+    seconds: float | None
+    missing: tuple[str, ...]  # variables that this server does not have
+
+    @classmethod
+    def of(cls, webhook: Webhook, environment: Mapping[str, str]) -> "PreparedWebhook":
+        """Look the secrets up."""
+        missing = tuple(sorted({name for _, name in variables(webhook.given())} - set(environment)))
+        headers = {name: resolved(value, environment) for name, value in webhook.headers.items()}
+        return cls(resolved(webhook.url or "", environment), headers, webhook.timeout, missing)
+
+
 class PreparedFunction:
-    """A function of one version, ready to be called."""
+    """A function of one version, ready to be called.
 
-    __slots__ = ("argument", "cases", "default", "name", "schema", "secure", "words")
+    `webhook`: set if a server of the author's answers. `elsewhere`: set if the platform answers by itself; this is then
+    what a request that comes here all the same is told.
+    """
 
-    def __init__(self, name: str, function: Function):
+    __slots__ = ("argument", "cases", "default", "description", "elsewhere", "name", "schema", "secure", "webhook")
+
+    def __init__(self, name: str, function: Function, environment: Mapping[str, str]):
         self.name = name
+        self.description = function.description
         self.secure = function.secure
-        self.schema = orjson.dumps(function.parameters)
-        properties = function.parameters["properties"]
-        self.words = {
-            key: str(about.get("description", "")) for key, about in properties.items() if isinstance(about, dict)
-        }
-        handler = function.handler
+        self.schema = bytes(bytearray(orjson.dumps(function.parameters)))  # orjson's own keeps 4 kB behind it
         self.argument: str | None = None
         self.cases: dict[str, PreparedOutcome] = {}
-        if isinstance(handler, MatchHandler):
+        self.default: PreparedOutcome | None = None
+        self.webhook: PreparedWebhook | None = None
+        self.elsewhere = ""
+        handler = function.handler
+        if isinstance(handler, Outcome):
+            self.default = PreparedOutcome(handler)
+        elif isinstance(handler, MatchHandler):
             match = handler.match
             self.argument = match.argument
             self.cases = {value.strip().casefold(): PreparedOutcome(case) for value, case in match.cases.items()}
             self.default = PreparedOutcome(match.default)
+        elif isinstance(handler, DataMapHandler):  # the reference's words (CONTRACT.md, 2.3)
+            self.elsewhere = f"Data map function '{name}' should be executed by SignalWire server, not locally"
+        elif isinstance(handler, WebhookHandler) and handler.webhook.direct:
+            self.elsewhere = f"External webhook function '{name}' should be executed by SignalWire, not locally"
         else:
-            self.default = PreparedOutcome(handler)
+            self.webhook = PreparedWebhook.of(handler.webhook, environment)
 
-    def call(self, values: dict[str, Any], url_of: Callable[[str], str | None]) -> Result:
-        """Check the arguments and answer. Wrong arguments are an answer too: the model asks the caller again."""
+    def call(self, values: dict[str, Any], url_of: Callable[[str], str | None]) -> Result | None:
+        """Check the arguments and answer. Wrong arguments are an answer too: the model asks the caller again.
+
+        None: all is well so far, and the webhook has the answer.
+        """
+        if self.elsewhere:
+            return Result({"response": self.elsewhere}, "refused", "the platform answers this function by itself")
         arguments = values["args"]
         problems = self.problems(arguments)
         if problems:
@@ -93,7 +126,7 @@ class PreparedFunction:
         if self.argument is not None:
             value = spoken(arguments.get(self.argument))
             outcome = self.cases.get(value.strip().casefold(), outcome)
-        return outcome.result(values, url_of)
+        return outcome.result(values, url_of) if outcome else None
 
     def problems(self, arguments: dict[str, Any]) -> str:
         """What is missing or wrong, in a sentence that a model can act on; nothing if the arguments are right."""
@@ -105,6 +138,7 @@ class PreparedFunction:
 
     def described(self, validator: jsonschema_rs.Validator, arguments: dict[str, Any]) -> str:
         """The first problems of wrong arguments, each with the name and the description of its argument."""
+        properties = orjson.loads(self.schema)["properties"]
         found = []
         for error in validator.iter_errors(arguments):
             path = [str(part) for part in error.instance_path]
@@ -115,7 +149,8 @@ class PreparedFunction:
             else:
                 problem = ("is wrong: " if path else "are wrong: ") + error.message
             name = ".".join(path)
-            words = self.words.get(name, "")
+            described = properties.get(name)
+            words = described.get("description") if isinstance(described, dict) else None
             about = f"{name} ({words})" if words else name or "the arguments"
             found.append(f"{about} {problem}")
             if len(found) == MAX_PROBLEMS:

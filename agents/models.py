@@ -13,6 +13,7 @@ from agents.fields import EncryptedTextField, OrderedJSONField
     pghistory.UpdateEvent(),
     pghistory.DeleteEvent(),
     pghistory.ManualEvent("credentials_revealed"),  # type: ignore[no-untyped-call]
+    pghistory.ManualEvent("mcp_token_issued"),  # type: ignore[no-untyped-call]
     exclude=["credentials", "signing_key"],
 )
 class Agent(models.Model):

@@ -2,13 +2,16 @@
 
 import re
 import secrets
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import orjson
 
+from agents import mcp
 from agents.definition import FUNCTION_NAME, AgentDefinition
 from agents.document import PreparedDocument
-from agents.functions import PreparedFunction, arguments_of
+from agents.errors import WebhookFailed
+from agents.functions import SAFE_LINE, PreparedFunction, Result, arguments_of
 from agents.tokens import FOR_POST_PROMPT, TOKEN_SECONDS, TokenKey, for_function
 from agents.wire import MALFORMED, AgentRequest, Answer, fault
 
@@ -21,13 +24,18 @@ DENIED = orjson.dumps(
 class StoredVersion:
     """One version of a stored agent, ready to answer."""
 
-    __slots__ = ("document", "functions", "key", "number")
+    __slots__ = ("document", "functions", "key", "mcp", "number", "safe_line")
 
-    def __init__(self, number: int, definition: AgentDefinition, key: TokenKey):
+    def __init__(self, number: int, definition: AgentDefinition, key: TokenKey, environment: Mapping[str, str]):
+        """`environment`: the variables that definitions may refer to."""
         self.number = number
         self.key = key
-        self.document = PreparedDocument(definition)
-        self.functions = {name: PreparedFunction(name, function) for name, function in definition.functions.items()}
+        self.document = PreparedDocument(definition, environment)
+        self.functions = {
+            name: PreparedFunction(name, function, environment) for name, function in definition.functions.items()
+        }
+        self.safe_line = definition.safe_line or SAFE_LINE
+        self.mcp = definition.mcp
 
     async def answer(self, request: AgentRequest) -> Answer:
         """Answer a request to this agent, whatever its sub-path."""
@@ -38,9 +46,12 @@ class StoredVersion:
             return self.debug_events(request)
         if request.method == "POST":
             if sub_path == "swaig":
-                return self.swaig(request)
+                answered = self.swaig(request)
+                return answered if isinstance(answered, Answer) else await answered
             if sub_path == "post_prompt":
                 return self.post_prompt(request)
+            if sub_path == "mcp":
+                return await self.tools(request)
             if fault_answer := body_fault(request.body):
                 return fault_answer
         return self.swml(request)
@@ -52,10 +63,13 @@ class StoredVersion:
         if purposes:
             call_id = request.call_id or secrets.token_urlsafe(16)
             tokens = self.key.mint(self.number, int(request.now) + TOKEN_SECONDS, purposes, call_id)
-        return Answer(200, self.document.splice(request.url, tokens))
+        return Answer(200, self.document.splice(request.url, request.base, tokens))
 
-    def swaig(self, request: AgentRequest) -> Answer:
-        """A function call. Whatever the model can mend is a 200 whose `response` says so (CONTRACT.md, 2.3)."""
+    def swaig(self, request: AgentRequest) -> Answer | Coroutine[Any, Any, Answer]:
+        """A function call, answered at once if it can be.
+
+        Whatever the model can mend is a 200 whose `response` says so (CONTRACT.md, 2.3).
+        """
         body = request.body
         name = body.get("function") if isinstance(body, dict) else None
         if not name or not isinstance(name, str):
@@ -69,7 +83,36 @@ class StoredVersion:
         if function.secure and request.claim != for_function(name):
             return Answer(200, DENIED, "denied", "no valid token for this function and call", name)
         result = function.call(CallValues(body), request.url_of)
+        return self.answered(name, result) if result else self.from_webhook(function, request)
+
+    def answered(self, name: str, result: Result) -> Answer:
+        """A function's result as an answer."""
         return Answer(200, orjson.dumps(result.answer), result.outcome, result.detail, name)
+
+    async def from_webhook(self, function: PreparedFunction, request: AgentRequest) -> Answer:
+        """The answer of the author's server; if it fails, a safe line, and the reason for the log only."""
+        return self.answered(function.name, await self.asked(function, request, request.raw))
+
+    async def asked(self, function: PreparedFunction, request: AgentRequest, body: bytes) -> Result:
+        """What the author's server says to this body."""
+        webhook = function.webhook
+        assert webhook is not None
+        if webhook.missing:
+            detail = f"this server has no variable {', '.join(webhook.missing)}"
+            return Result({"response": self.safe_line}, "error", detail)
+        try:
+            answer = await request.webhooks.post(request.agent, webhook.url, webhook.headers, body, webhook.seconds)
+        except WebhookFailed as error:
+            return Result({"response": self.safe_line}, "error", f"webhook: {error}")
+        return Result(answer, detail="by webhook")
+
+    async def tools(self, request: AgentRequest) -> Answer:
+        """The functions as MCP tools, for clients that are no telephone call."""
+
+        async def run(function: PreparedFunction, body: dict[str, Any], raw: bytes) -> Result:
+            return function.call(CallValues(body), request.url_of) or await self.asked(function, request, raw)
+
+        return await mcp.answer(request, self.functions, run)
 
     def post_prompt(self, request: AgentRequest) -> Answer:
         """The summary of a call that has ended; the routing log keeps it (CONTRACT.md, 2.4)."""

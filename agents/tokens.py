@@ -18,6 +18,8 @@ TOKEN_CHARACTERS = 2 * (HEAD.size + MAC_BYTES)
 
 FOR_DEFAULTS = b"defaults"  # SWAIG.defaults.web_hook_url: names the version, opens no secure function
 FOR_POST_PROMPT = b"post_prompt"
+FOR_MCP = b"mcp"  # opens the secure functions of an agent to an MCP client, whichever version is live
+MCP_CALL = "mcp"  # stands in such a token where others have the call
 
 
 def for_function(name: str) -> bytes:

@@ -1,14 +1,24 @@
 """What an agent is asked and what it answers: the same two values for every kind of agent."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-# What stands behind an agent's route. `sip` is the registry's, `mcp` comes with step 2.
+# What stands behind an agent's route. `sip` is the registry's.
 SUB_PATHS = frozenset({"swaig", "post_prompt", "check_for_input", "debug", "debug_events", "mcp", "sip"})
 
 MALFORMED = object()  # the body of a request whose bytes are not JSON
+
+
+class Webhooks(Protocol):
+    """Whoever asks authors' servers; `agents.webhooks.client.WebhookClient`."""
+
+    async def post(
+        self, agent: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float | None = None
+    ) -> dict[str, Any]:
+        """The SWAIG answer of a server, or `WebhookFailed`."""
+        ...
 
 
 class AgentRequest(NamedTuple):
@@ -16,13 +26,17 @@ class AgentRequest(NamedTuple):
 
     sub_path: str  # "" for the document, else one of SUB_PATHS
     method: str  # GET or POST
+    agent: str  # its name
     query: Mapping[str, str]
+    raw: bytes  # the body as it came
     body: Any  # parsed JSON, None if there was none, MALFORMED if it was not JSON
     call_id: str  # "" if the request names no call
     claim: bytes | None  # the purpose that its token proved, None without a good token
     url: bytes  # the agent's public URL with its credentials, no slash at its end
+    base: bytes  # the server's public URL, without credentials, no slash at its end
     url_of: Callable[[str], str | None]  # public URL, with credentials, of another agent by name
     now: float  # seconds since 1970
+    webhooks: Webhooks
 
 
 class Answer(NamedTuple):

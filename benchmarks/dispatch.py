@@ -33,6 +33,7 @@ django.setup()
 from agents.definition import AgentDefinition  # noqa: E402 - after django.setup()
 from agents.stored import StoredVersion  # noqa: E402
 from agents.tokens import TokenKey  # noqa: E402
+from agents.webhooks.client import WebhookClient, WebhookLimits  # noqa: E402
 from registry.dispatcher import Dispatcher  # noqa: E402
 from registry.events.masking import Masker  # noqa: E402
 from registry.events.record import Recorder  # noqa: E402
@@ -101,7 +102,7 @@ def table_of(count: int) -> RoutingTable:
     for number in range(count):
         name, path = ("sales-agent", "/sales") if number == 0 else (f"agent-{number}", f"/agent{number}")
         key = TokenKey("secret", name)
-        live = StoredVersion(1, AgentDefinition.read(DEFINITION), key)
+        live = StoredVersion(1, AgentDefinition.read(DEFINITION), key, {})
         step = Step("version", "version 1 is live")
         agent = AgentEntry(number, name, Credentials.of("u", "p"), "", key, live, {1: live}, None, "", step)
         entries.append(
@@ -115,7 +116,7 @@ def dispatcher(table: RoutingTable, spool: Any) -> Dispatcher:
     tables = Tables()
     tables.current = table
     recorder = Recorder(spool, "bench-1", Masker(["password", "token", "authorization"]), 4096)
-    return Dispatcher(tables, Context(recorder, PublicUrl("", ["127.0.0.1"], [])))
+    return Dispatcher(tables, Context(recorder, PublicUrl("", ["127.0.0.1"], []), WebhookClient(WebhookLimits())))
 
 
 async def bare(_scope: Scope, receive: Any, send: Any) -> None:

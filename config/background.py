@@ -1,4 +1,4 @@
-"""What runs beside the requests of a worker: listener and writer, from the server's first moment to its last."""
+"""What runs beside the requests of a worker, from the server's first moment to its last: listener, writer, keeper."""
 
 import asyncio
 import gc
@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from django.conf import settings
 from django.utils import timezone
 
+from agents.webhooks.client import WebhookClient, WebhookLimits
 from registry.dispatcher import Dispatcher
 from registry.events.masking import Masker
 from registry.events.record import Recorder
@@ -23,6 +24,7 @@ from registry.http import Receive, Scope, Send
 from registry.listener import Listener
 from registry.probes import Probes
 from registry.public_url import PublicUrl
+from registry.snapshot import SnapshotFile, SnapshotKeeper, database_place
 from registry.table import Credentials, Tables
 from registry.workers import Heart
 
@@ -46,13 +48,24 @@ class Services:
         self.spool = Spool(settings.SPOOL_DIR, f"{self.replica}-{os.getpid()}", settings.SPOOL_SEGMENT_BYTES)
         self.writer = Writer(self.spool)
         heart = Heart(self.replica, timezone.now())
-        self.listener = Listener(self.tables, heart, lambda: self.spool.pending, lambda: self.writer.last_error)
+        snapshot = SnapshotFile(settings.SNAPSHOT_FILE, database_place(settings.DATABASES["default"]))
+        self.listener = Listener(self.tables, heart, lambda: self.spool.pending, self.trouble, snapshot)
+        self.keeper = SnapshotKeeper(snapshot, lambda: self.listener.served)
         self.probes = Probes(self.tables, self.checks)
         recorder = Recorder(self.spool, self.replica, Masker(settings.MASKED_KEYS), settings.EXCERPT_BYTES)
+        self.webhooks = WebhookClient(
+            WebhookLimits(
+                settings.WEBHOOK_SECONDS,
+                settings.WEBHOOK_ANSWER_BYTES,
+                settings.WEBHOOKS_RUNNING,
+                tuple(settings.WEBHOOK_ALLOWED_HOSTS),
+            )
+        )
         password = settings.SWML_BASIC_AUTH_PASSWORD
         context = Context(
             recorder,
             PublicUrl(settings.PUBLIC_URL, settings.ALLOWED_HOSTS, settings.TRUSTED_PROXIES),
+            self.webhooks,
             fleet=Credentials.of(settings.SWML_BASIC_AUTH_USER, password) if password else None,
             fleet_key=settings.SIGNALWIRE_SIGNING_KEY,
         )
@@ -60,22 +73,32 @@ class Services:
 
     def checks(self) -> dict[str, str]:
         """What /ready tells besides: calls go on without the database, so its absence is said but is no reason."""
-        return {
+        checks = {
             "database": "away" if self.listener.last_error else "ok",
             "log": "waiting" if self.writer.last_error else "ok",
+            "snapshot": self.keeper.problem or "ok",
         }
+        return {"table": stale, **checks} if (stale := self.listener.stale) else checks
+
+    def trouble(self) -> str:
+        """What the heartbeat tells of the log and the snapshot."""
+        snapshot = f"snapshot: {self.keeper.problem}" if self.keeper.problem else ""
+        return "; ".join(text for text in (self.writer.last_error, snapshot) if text)
 
     def start(self) -> None:
-        """Start listener and writer."""
+        """Start listener, writer and keeper."""
         self.listener.start()
         self.writer.start()
+        self.keeper.start()
 
     def stop(self) -> None:
-        """Stop them, both at once and within STOP_SECONDS; what is still in the spool then waits there."""
+        """Stop them, all at once and within STOP_SECONDS; what is still in the spool then waits there."""
         deadline = time.monotonic() + settings.STOP_SECONDS
         self.listener.stopping.set()
+        self.keeper.stopping.set()
         self.writer.stop(deadline - time.monotonic())
         self.listener.stop(deadline - time.monotonic())
+        self.keeper.stop(deadline - time.monotonic())
         if not self.writer.thread.is_alive():
             self.spool.close()
 
@@ -124,5 +147,6 @@ class Background:
         await receive()
         if self.services is not None:
             self.services.probes.draining = True
+            await self.services.webhooks.close()
             await asyncio.to_thread(self.services.stop)
         await send({"type": "lifespan.shutdown.complete"})

@@ -11,6 +11,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import lazy
 
+from agents.webhooks.guard import Guard
+
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -18,6 +20,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).expanduser().resolve()
 SPOOL_DIR = DATA_DIR / "spool"
+SNAPSHOT_FILE = DATA_DIR / "snapshot.sqlite3"
 
 
 def make_data_dir() -> Path:
@@ -109,6 +112,14 @@ def derive_swaig_secret() -> str:
 
 
 SIGNALWIRE_SWAIG_SECRET = lazy(derive_swaig_secret, str)()
+# Environment variables that definitions may refer to as env:NAME; * stands for any ending.
+AGENT_SECRETS = env.list("AGENT_SECRETS", default=["AGENT_SECRET_*"])
+# Hosts, addresses and networks that webhooks may reach although they are not public: crm.internal, 10.1.0.0/16.
+WEBHOOK_ALLOWED_HOSTS = env.list("WEBHOOK_ALLOWED_HOSTS", default=[])
+try:
+    Guard(WEBHOOK_ALLOWED_HOSTS)
+except ValueError as error:
+    raise ImproperlyConfigured(f"WEBHOOK_ALLOWED_HOSTS must be host names, addresses or networks: {error}") from None
 SWML_SSL_ENABLED = env.bool("SWML_SSL_ENABLED", default=False)  # adds Strict-Transport-Security, as in the SDK
 
 # --- limits, each with its reason ------------------------------------------------------------------------------------
@@ -125,12 +136,18 @@ MASKED_KEYS = env.list(
         "x-api-key",
     ],
 )  # fmt: skip
+WEBHOOK_SECONDS = 10  # for an author's server to answer, unless the handler says otherwise: a caller hears silence
+WEBHOOK_ANSWER_BYTES = 256 * 1024  # a language model has to read it
+WEBHOOKS_RUNNING = 100  # at once per agent: more of them wait for a server that does not keep up
 SPOOL_SEGMENT_BYTES = 8 * 1024 * 1024  # a new spool file then: what a dead process leaves is re-read whole
 WRITER_SECONDS = 0.05  # how long events wait for others to share their batch with
 LISTENER_POLL_SECONDS = 3  # the backstop for a notification that got lost
 HEARTBEAT_SECONDS = 2
 WORKER_LIVE_SECONDS = 10  # a worker not heard of for so long no longer counts
 EVERYWHERE_SECONDS = 5  # how long `wait=True` waits for every live worker
+SNAPSHOT_SECONDS = 1  # how often what has changed goes to the snapshot on disk, together
+SNAPSHOT_RETRY_SECONDS = 30  # until a file that could not be written is tried again: all of it, then
+FIRST_CONNECT_SECONDS = 2  # a starting worker that has a snapshot waits no longer for a database that is silent
 TABLE_SECONDS = 15  # how long a starting worker waits for its first routing table before it takes connections
 DRAIN_SECONDS = 5  # how long running requests may take when a worker stops
 STOP_SECONDS = 2  # and then the spool; with the database away it stays on disk for the next start

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 
 from config.embedded.cluster import Cluster, open_cluster
 from config.embedded.locks import STOP_SECONDS
@@ -169,6 +169,9 @@ class Supervisor:
                     self.cluster = open_cluster(settings.DATA_DIR, settings.EMBEDDED_POSTGRES_OPTIONS)
             except OperationalError as error:
                 raise ServeError(str(error)) from error
+        patience = connection.settings_dict["OPTIONS"]
+        if settings.SNAPSHOT_FILE.exists():  # then a silent server keeps nobody from being served
+            patience["connect_timeout"] = settings.FIRST_CONNECT_SECONDS
         try:
             self.prepare()
         except (OperationalError, InterfaceError) as error:
@@ -176,6 +179,8 @@ class Supervisor:
                 raise ServeError(f"the embedded PostgreSQL failed: {error}") from error
             say(f"the server of DATABASE_URL cannot be used: {str(error).strip()}")
             say(f"going on with the last known routing table; trying again every {settings.PREPARE_SECONDS} s")
+        finally:
+            patience["connect_timeout"] = settings.DATABASE_CONNECT_SECONDS
 
     def prepare(self) -> None:
         """Migrate and initialise."""

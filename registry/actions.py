@@ -14,15 +14,17 @@ from django.conf import settings
 from django.utils import timezone
 
 from agents.definition import AgentDefinition
-from agents.errors import InvalidDefinition
 from agents.fields import UNREADABLE
 from agents.models import Agent, AgentVersion
+from agents.tokens import FOR_MCP, MCP_CALL, TokenKey
 from registry.addresses import automatic_usernames, check_agent_name, normalise_route, normalise_sip_username
 from registry.changes import Actor, Change, changing, finish
+from registry.definitions import read_definition, warnings_of
 from registry.errors import Conflict, Malformed, NotFound
 from registry.models import RegistryChange, Route, SipMapping
 
 PAUSE_MESSAGE = "This line is paused at the moment. Please call again later."
+MAX_MCP_DAYS = 3650
 MAX_PAUSE_MESSAGE = 500  # characters; spoken in about half a minute
 
 
@@ -62,7 +64,7 @@ def register(
         agent.state, agent.trashed, agent.pause_message = Agent.State.SERVING, None, ""
         agent.credentials = own_credentials or readable(agent.credentials)
         agent.signing_key = signing_key or readable(agent.signing_key)
-        change = Change(agent=name, route=path, warnings=transfer_warnings(checked, name))
+        change = Change(agent=name, route=path, warnings=warnings_of(checked, name))
         if not agent.credentials and not settings.SWML_BASIC_AUTH_PASSWORD:
             change.credentials = (settings.SWML_BASIC_AUTH_USER, secrets.token_urlsafe(24))
             agent.credentials = ":".join(change.credentials)
@@ -87,7 +89,7 @@ def publish(
         agent = get_agent(name)
         if route is not None and get_route(route).agent != agent:
             raise Conflict(f"route {normalise_route(route)} is taken by agent {get_route(route).agent.name}")
-        change = Change(agent=name, route=route or "", warnings=transfer_warnings(checked, name))
+        change = Change(agent=name, route=route or "", warnings=warnings_of(checked, name))
         change.version = make_live(agent, checked, by, note).number
         change.revision = RegistryChange.newest()
     return finish(change, wait)
@@ -188,6 +190,24 @@ def reveal_credentials(name: str, *, by: Actor) -> tuple[str, str]:
     return settings.SWML_BASIC_AUTH_USER, settings.SWML_BASIC_AUTH_PASSWORD
 
 
+def issue_mcp_token(name: str, days: int, *, by: Actor) -> tuple[str, str]:
+    """An agent's MCP path, and a token that opens its secure functions there for so many days; the audit notes it.
+
+    It cannot be taken back but by a change of SIGNALWIRE_SWAIG_SECRET, so it should not live longer than it must.
+    """
+    if not 1 <= days <= MAX_MCP_DAYS:
+        raise Malformed(f"a token lives 1 to {MAX_MCP_DAYS} days, not {days}")
+    with changing(by):
+        agent = get_agent(name)
+        if agent.live is None or not agent.live.definition.get("mcp"):
+            raise Conflict(f"agent {name} offers no MCP: publish a definition with `mcp: true` first")
+        pghistory.create_event(agent, label="mcp_token_issued")
+        expires = int(timezone.now().timestamp()) + days * 24 * 60 * 60
+        route = agent.routes.values_list("path", flat=True)[0]
+    key = TokenKey(str(settings.SIGNALWIRE_SWAIG_SECRET), agent.name)
+    return f"{route.rstrip('/')}/mcp", key.mint(0, expires, [FOR_MCP], MCP_CALL)[0].decode()
+
+
 # --- what they have in common ----------------------------------------------------------------------------------------
 
 
@@ -255,26 +275,6 @@ def add_automatic_mappings(route: Route, change: Change) -> None:
             change.sip.append(username)
         elif owner[0] != route.pk:
             change.skipped[username] = owner[1]
-
-
-def read_definition(definition: Any) -> AgentDefinition:
-    """The checked definition; `Malformed` lists every problem by field."""
-    try:
-        return AgentDefinition.read(definition)
-    except InvalidDefinition as error:
-        raise Malformed(f"the definition has problems:\n{error}", problems=error.problems) from None
-
-
-def transfer_warnings(definition: AgentDefinition, name: str) -> list[str]:
-    """Transfers to agents that are not registered (yet): no reason to refuse, for one of the two must come first."""
-    targets = definition.transfer_targets()
-    serving = Route.objects.filter(agent__name__in=set().union(*targets.values())).values_list("agent__name", flat=True)
-    known = {name, *serving}
-    return [
-        f"function {function} transfers to {target}, which is not registered"
-        for function, names in targets.items()
-        for target in sorted(names - known)
-    ]
 
 
 def check_credentials(credentials: tuple[str, str]) -> str:

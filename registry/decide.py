@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from agents.stored import StoredVersion
-from agents.tokens import FOR_DEFAULTS, FOR_POST_PROMPT, for_function
+from agents.tokens import FOR_DEFAULTS, FOR_MCP, FOR_POST_PROMPT, MCP_CALL, for_function
 from registry.addresses import sip_username
 from registry.table import AgentEntry, RouteEntry, RoutingTable, Step
 
@@ -54,7 +54,7 @@ def decide(table: RoutingTable, facts: Facts, now: float, found: tuple[RouteEntr
     if sub_path == "sip":
         return decide_sip(table, facts, route)
     if sub_path == "mcp":
-        return Decision("not_found", (route.step, Step("mcp", "this agent offers no MCP", ok=False)), route, sub_path)
+        return decide_mcp(facts, route, now)
     if facts.method == "POST" and sub_path in ("swaig", "post_prompt"):
         return decide_call(facts, route, sub_path, now)
     return answered_by(route, sub_path, (route.step,))
@@ -120,6 +120,16 @@ def decide_call(facts: Facts, route: RouteEntry, sub_path: str, now: float) -> D
             version, claim, step = agent.live, None, RETIRED
     outcome = "agent" if version is not None else "broken"
     return Decision(outcome, (route.step, step), route, sub_path, version, claim)
+
+
+def decide_mcp(facts: Facts, route: RouteEntry, now: float) -> Decision:
+    """A client of the Model Context Protocol: the live version answers, if it offers that."""
+    agent = route.agent
+    if facts.method != "POST" or agent.live is None or not agent.live.mcp:
+        what = "MCP takes POST only" if agent.live and agent.live.mcp else "this agent offers no MCP"
+        return Decision("not_found", (route.step, Step("mcp", what, ok=False)), route, "mcp")
+    opened = bool(facts.token) and agent.key.version_of(facts.token, FOR_MCP, (MCP_CALL,), now) is not None
+    return answered_by(route, "mcp", (route.step,))._replace(claim=FOR_MCP if opened else None)
 
 
 def proven(agent: AgentEntry, facts: Facts, sub_path: str, now: float) -> tuple[bytes | None, int | None]:

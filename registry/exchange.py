@@ -7,8 +7,10 @@ from typing import Any
 
 import orjson
 
+from agents import mcp
 from agents.document import document
-from agents.wire import AgentRequest, Answer, error_body
+from agents.functions import SAFE_LINE
+from agents.wire import AgentRequest, Answer, Webhooks, error_body
 from registry.access import authorised, has_signature, signed
 from registry.decide import CENTRAL_SIP, Decision, Facts, decide
 from registry.events.record import MAX_FIELD, Excerpts, Recorder, short
@@ -28,7 +30,6 @@ from registry.public_url import PublicUrl, Sender
 from registry.table import Credentials, RouteEntry, RoutingTable, Step
 
 DASHBOARD = "/dashboard/"
-SAFE_LINE = "I'm sorry, something went wrong on our side."
 # A caller hears this instead of silence if we fail to make a document.
 SAFE_DOCUMENT = orjson.dumps(
     document({"answer": {}}, {"play": {"url": f"say:{SAFE_LINE} Please call again later."}}, {"hangup": {}})
@@ -55,11 +56,12 @@ class Context:
     """What all exchanges share.
 
     `fleet`: the credentials of `POST /sip`, None if the fleet has none. `fleet_key`: the signing key for requests that
-    lead to no agent. `clock`: seconds since 1970.
+    lead to no agent. `webhooks`: asks authors' servers. `clock`: seconds since 1970.
     """
 
     recorder: Recorder
     public_url: PublicUrl
+    webhooks: Webhooks
     fleet: Credentials | None = None
     fleet_key: str = ""
     clock: Callable[[], float] = time.time
@@ -165,19 +167,25 @@ class Exchange:
         if decision.outcome == "redirect":
             return Answer(307, b"", "redirect", f"to {route.path}", location=route.path)
         if decision.outcome == "paused":
+            if decision.sub_path == "mcp":
+                return mcp.paused(self.parsed, route.agent.name)
             return Answer(200, route.agent.paused or SAFE_DOCUMENT, "paused")
         if version is None:
             return self.apology(route.agent.problem)
         request = AgentRequest(
             "" if decision.sub_path == "sip" else decision.sub_path,
             "POST" if self.method == "POST" else "GET",
+            route.agent.name,
             self.query,
+            self.body,
             self.parsed,
             self.call_id,
             decision.claim,
             self.agent_url(route).encode(),
+            self.sender.base.encode(),
             self.url_of,
             now,
+            self.context.webhooks,
         )
         answer = await version.answer(request)
         if decision.fallback and answer.outcome == "ok":
@@ -213,6 +221,8 @@ class Exchange:
             ids = (in_body, conversation)  # a token may be for these; SWAIG's body alone counts (CONTRACT.md, 2.5)
         elif self.sub_path == "post_prompt":
             ids = (in_body or in_url, conversation)  # CONTRACT.md, 2.4
+        elif self.sub_path == "mcp":
+            return Facts(self.path, method, token=query.get("__token") or query.get("token", ""))
         else:
             return Facts(self.path, method, dialled)
         token = query.get("__token") or query.get("token", "")

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import psycopg
 from django.conf import settings
@@ -11,7 +12,8 @@ from django.db import Error, connection
 
 from registry.daemon import Daemon
 from registry.loading import Loader
-from registry.table import Tables
+from registry.snapshot import SnapshotError, SnapshotFile
+from registry.table import RoutingTable, Tables
 from registry.triggers import CHANNEL
 from registry.workers import Heart
 
@@ -20,24 +22,49 @@ TICK_SECONDS = 0.5  # how soon a stop is noticed
 
 
 class Listener(Daemon):
-    """LISTENs before it loads, so no change falls between; loads anew after each reconnect; polls as a backstop."""
+    """LISTENs before it loads, so no change falls between; loads anew after each reconnect; polls as a backstop.
+
+    If the first table cannot be had from the database, it is the snapshot's until the database is back.
+    """
 
     name = "registry listener"
     trouble = "No news of the registry, calls go on with the last table"
 
-    def __init__(self, tables: Tables, heart: Heart, spool_bytes: Callable[[], int], others_trouble: Callable[[], str]):
+    def __init__(
+        self,
+        tables: Tables,
+        heart: Heart,
+        spool_bytes: Callable[[], int],
+        others_trouble: Callable[[], str],
+        snapshot: SnapshotFile,
+    ):
         super().__init__()
         self.tables = tables
         self.heart = heart
         self.spool_bytes = spool_bytes
         self.others_trouble = others_trouble  # what other parts of this worker have to complain about
+        self.snapshot = snapshot
+        self.snapshot_problem = ""
+        self.stale = ""  # where the table is from, if not from the database
         self.loader = Loader()
         self.loaded = threading.Event()
 
+    @property
+    def served(self) -> int | None:
+        """The revision of the table, None if it is not the database's."""
+        table = self.tables.current
+        return None if self.stale or table is None else table.revision
+
     def work(self) -> None:
         """Listen, unless it is over."""
-        if not self.stopping.is_set():
+        if self.stopping.is_set():
+            return
+        try:
             self.listen()
+        except Exception:
+            if self.tables.current is None:
+                self.serve_snapshot()
+            raise
 
     def end(self) -> None:
         """Take the heartbeat away."""
@@ -49,7 +76,10 @@ class Listener(Daemon):
     def listen(self) -> None:
         """One connection's life."""
         # Of its own, not one of the pool's: LISTEN stays with a connection.
-        with psycopg.connect(**connection.get_connection_params(), autocommit=True) as listening:
+        params = connection.get_connection_params()
+        if self.tables.current is None and self.snapshot.path.exists():
+            params["connect_timeout"] = settings.FIRST_CONNECT_SECONDS
+        with psycopg.connect(**params, autocommit=True) as listening:
             listening.execute(f"LISTEN {CHANNEL}")
             self.follow(listening)
 
@@ -70,11 +100,39 @@ class Listener(Daemon):
     def load(self) -> bool:
         """Load what changed; True if the table is a new one."""
         before = self.tables.current
-        table = self.loader.next(before)
+        # The snapshot may be of a database that is no more: nothing of it is kept.
+        gently = before is not None or self.failures > 0  # after a failure the server may have started without a table
+        table = self.loader.next(None if self.stale else before, gently=gently)
         self.tables.current = table
+        if self.stale:
+            logger.warning("The database is back: its routing table is served, revision %d", table.revision)
+            self.stale = ""
         self.recovered()
         self.loaded.set()
         return table is not before
+
+    def serve_snapshot(self) -> None:
+        """Serve what the file has, if it has something; what is wrong with it is said once."""
+        try:
+            snapshot = self.snapshot.read()
+            if snapshot is None:
+                return
+            table = Loader().build(RoutingTable(), snapshot.revision, None, [snapshot.rows])
+        except (SnapshotError, AttributeError, KeyError, TypeError, ValueError) as error:
+            if not self.snapshot_problem:
+                logger.error("The snapshot %s cannot be used: %s", self.snapshot.path, error)
+            self.snapshot_problem = str(error)
+            return
+        since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.stale = f"from the snapshot of {snapshot.written}, stale since {since}"
+        self.tables.current = table
+        self.loaded.set()
+        logger.warning(
+            "The database is away: %d agents are served from the snapshot of %s, revision %d",
+            len(table.agents),
+            snapshot.written,
+            snapshot.revision,
+        )
 
     def beat(self) -> None:
         """Tell everybody which revision this worker serves."""

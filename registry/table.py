@@ -26,7 +26,8 @@ class Step:
 
     def __post_init__(self) -> None:
         detail = self.detail.encode(errors="replace").decode()  # callers can send half surrogates
-        text = orjson.dumps({"rule": self.rule, "detail": detail, "ok": self.ok})
+        # Copied: orjson's own bytes keep 4 kB behind them, and there are two steps for each agent.
+        text = bytes(bytearray(orjson.dumps({"rule": self.rule, "detail": detail, "ok": self.ok})))
         object.__setattr__(self, "json", orjson.Fragment(text))
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from django.conf import settings
 
+from agents.wire import Webhooks
 from registry.dispatcher import Dispatcher
 from registry.events.masking import Masker
 from registry.events.record import Recorder
@@ -17,6 +18,7 @@ from registry.loading import Loader
 from registry.models import RegistryChange
 from registry.public_url import PublicUrl
 from registry.table import Credentials, RoutingTable, Tables
+from tests.agents.building import NoWebhooks
 
 NOW = 1_800_000_000.0
 NOTHING = object()
@@ -70,6 +72,7 @@ class Client:
         public_url: PublicUrl | None = None,
         fleet: tuple[str, str] | None = None,
         fleet_key: str = "",
+        webhooks: Webhooks | None = None,
         clock: Callable[[], float] = lambda: NOW,
     ):
         self.tables = Tables()
@@ -79,6 +82,7 @@ class Client:
         context = Context(
             Recorder(self.spool, "test", Masker(settings.MASKED_KEYS), settings.EXCERPT_BYTES),
             public_url or PublicUrl("", ["voice.example.com", "localhost"], []),
+            webhooks or NoWebhooks(),
             fleet=Credentials.of(*fleet) if fleet else None,
             fleet_key=fleet_key,
             clock=clock,

@@ -1,6 +1,7 @@
 """What the engine's tests are made of: definitions, functions and requests in one line each."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ FLEET = Path(__file__).parent.parent / "fleet.yaml"
 URL = "https://u:p@voice.example.com/clinic/booking"
 NOW = 1_800_000_000.25
 KEY = TokenKey("master", "booking-desk")
+ENVIRONMENT = {"AGENT_SECRET_CRM": "s3cret", "AGENT_SECRET_URL": "https://crm.example.com/hook?key=s3cret"}
 PROMPT = {"text": "You answer the telephone."}
 
 
@@ -42,7 +44,7 @@ def problems(value: Any) -> dict[str, str]:
 
 def function(**words: Any) -> PreparedFunction:
     """The function `act`, ready to be called."""
-    return PreparedFunction("act", AgentDefinition.read(with_function(**words)).functions["act"])
+    return PreparedFunction("act", AgentDefinition.read(with_function(**words)).functions["act"], ENVIRONMENT)
 
 
 def url_of(name: str) -> str | None:
@@ -52,18 +54,40 @@ def url_of(name: str) -> str | None:
 
 def call(prepared: PreparedFunction, arguments: dict[str, Any], **values: Any) -> Result:
     """Call a function with arguments and what else templates can name."""
-    return prepared.call({"args": arguments, **values}, url_of)
+    result = prepared.call({"args": arguments, **values}, url_of)
+    assert result is not None
+    return result
 
 
 def version(definition: dict[str, Any], number: int = 7) -> StoredVersion:
     """A version that is ready to answer."""
-    return StoredVersion(number, AgentDefinition.read(definition), KEY)
+    return StoredVersion(number, AgentDefinition.read(definition), KEY, ENVIRONMENT)
 
 
 def request(sub_path: str = "", method: str = "GET", body: Any = None, **others: Any) -> AgentRequest:
     """A request as the dispatcher hands it to an agent."""
-    plain: dict[str, Any] = {"query": {}, "call_id": "C7", "claim": None, "url": URL.encode(), "url_of": url_of}
+    plain: dict[str, Any] = {
+        "agent": "booking-desk",
+        "query": {},
+        "raw": b"",
+        "call_id": "C7",
+        "claim": None,
+        "url": URL.encode(),
+        "base": b"https://voice.example.com",
+        "url_of": url_of,
+        "webhooks": NoWebhooks(),
+    }
     return AgentRequest(sub_path=sub_path, method=method, body=body, now=NOW, **{**plain, **others})
+
+
+class NoWebhooks:
+    """Nobody is asked unless a test says so."""
+
+    async def post(
+        self, agent: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float | None = None
+    ) -> dict[str, Any]:
+        """Fail."""
+        raise AssertionError(f"{url} was asked")
 
 
 def answer(agent: StoredVersion, asked: AgentRequest) -> Answer:
@@ -79,7 +103,7 @@ def said(agent: StoredVersion, asked: AgentRequest) -> tuple[int, Any]:
 
 def ai_of(document: dict[str, Any]) -> dict[str, Any]:
     """The ai verb of a document."""
-    found: dict[str, Any] = document["sections"]["main"][1]["ai"]
+    found: dict[str, Any] = next(verb["ai"] for verb in document["sections"]["main"] if "ai" in verb)
     return found
 
 

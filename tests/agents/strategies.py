@@ -1,5 +1,6 @@
 """Hypothesis strategies: JSON, definitions that are right, and definitions that are nearly right."""
 
+import copy
 import datetime
 from typing import Any
 
@@ -77,8 +78,82 @@ sections: st.SearchStrategy[dict[str, Any]] = st.deferred(
         | {"subsections": st.lists(sections, min_size=1, max_size=2)},
     )
 )
-prompts = some({"text": texts}, {}) | some({"sections": st.lists(sections, min_size=1, max_size=3)}, {})
-languages = some({"name": texts, "code": texts, "voice": texts}, {})
+share = st.floats(0, 1) | st.just("${vars.share}")
+model_words = {
+    "model": texts,
+    "temperature": share,
+    "top_p": share,
+    "max_tokens": st.integers(0, 4096),
+    "llm_params": st.just({"reasoning": "low"}),
+}
+fillers = st.dictionaries(
+    st.sampled_from(["en-US", "es", "default"]), st.lists(texts, min_size=1, max_size=2), min_size=1
+)
+steps = st.lists(
+    some(
+        {"name": texts.filter(lambda name: name != "next"), "text": texts},
+        {
+            "step_criteria": texts,
+            "functions": st.just("none") | st.just(["next_step"]),
+            "valid_steps": st.just(["next"]),
+            "valid_contexts": st.just(["default"]),
+            "end": st.just(True),
+            "history": st.sampled_from(["keep", "default", "hide"]),
+            "reset": some({"system_prompt": texts}, {"full_reset": st.just(True)}),
+            "gather_info": some(
+                {"questions": st.just([{"key": "size", "question": "Which size?", "type": "integer"}])},
+                {"prompt": texts, "output_key": texts, "isolated": st.just(True)},
+            ),
+        },
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda step: step["name"],
+)
+contexts = st.fixed_dictionaries(
+    {
+        "default": some(
+            {"steps": steps},
+            {
+                "valid_contexts": st.just(["default"]),
+                "post_prompt": texts,
+                "system_prompt": texts,
+                "isolated": st.just(True),
+                "prompt": texts,
+                "enter_fillers": fillers,
+                "exit_fillers": fillers,
+            },
+        )
+    }
+)
+prompts = some({"text": texts}, {**model_words, "contexts": contexts}) | some(
+    {"sections": st.lists(sections, min_size=1, max_size=3)}, {**model_words, "contexts": contexts}
+)
+languages = some(
+    {"name": texts, "code": texts, "voice": texts},
+    {
+        "engine": texts,
+        "model": texts,
+        "emotion": st.just("auto"),
+        "function_fillers": st.lists(texts, min_size=1, max_size=2),
+        "params": st.just({"stability": 0.5, "similarity_boost": 0.7}),
+    },
+)
+hints = texts | some({"hint": texts, "pattern": texts, "replace": texts}, {"ignore_case": st.just(True)})
+verbs = st.sampled_from(
+    [
+        {"play": {"url": "say:Hello"}},
+        {"play": {"urls": ["ring:us"], "auto_answer": False}},
+        {"sleep": 500},
+        {"set": {"a": "b"}},
+        {"hangup": {}},
+        {"connect": {"to": "+15551110000"}},
+        {"transfer": {"dest": "https://example.com/next"}},
+        {"record_call": {"format": "wav"}},
+        {"unheard_of": {}},
+        {"play": {"uri": "say:Hello"}},
+    ]
+)
 
 
 @st.composite
@@ -90,6 +165,21 @@ def outcomes(draw: st.DrawFn, arguments: list[str]) -> dict[str, Any]:
         some({"reply": replies}, {"actions": st.lists(objects, min_size=1, max_size=2), "transfer": texts})
     )
     return outcome
+
+
+header_values = st.dictionaries(
+    st.sampled_from(["Authorization", "X-Team"]),
+    st.sampled_from(["Bearer env:AGENT_SECRET_CRM", "env:AGENT_SECRET_CRM"]),
+    min_size=1,
+)
+function_words = {
+    "wait_file": st.sampled_from(["/hold.mp3", "https://cdn.example.com/hold.mp3"]),
+    "wait_file_loops": st.integers(1, 3),
+    "fillers": fillers,
+    "skip_fillers": st.just(True),
+    "meta_data": objects,
+    "meta_data_token": texts,
+}
 
 
 @st.composite
@@ -112,19 +202,45 @@ def functions(draw: st.DrawFn) -> dict[str, Any]:
         values = draw(st.lists(texts, min_size=1, max_size=3, unique_by=lambda value: value.strip().casefold()))
         cases = {value: draw(outcomes(arguments)) for value in values}
         handler = {"match": {"argument": arguments[-1], "cases": cases, "default": handler}}
+    kind = draw(st.integers(0, 5))
+    if kind == 0:
+        handler = {"webhook": draw(some({"url": st.just("https://crm.example.com/hook")}, {"headers": header_values}))}
+    elif kind == 1:
+        handler = {"webhook": {"url": "https://crm.example.com/hook", "direct": True}}
+    elif kind == 2:
+        handler = {
+            "data_map": {"expressions": [{"string": "${args.a}", "pattern": ".*", "output": {"response": "ok"}}]}
+        }
     function = {"description": draw(texts), "parameters": parameters, "handler": handler}
-    return function if draw(st.booleans()) else {**function, "secure": False}
+    if draw(st.booleans()):
+        function["secure"] = False
+    words: dict[str, Any] = draw(some({}, function_words))
+    return {**function, **copy.deepcopy(words)}
 
 
 definitions = some(
     {"prompt": prompts},
     {
-        "post_prompt": some({"text": texts}, {}),
+        "post_prompt": some({"text": texts}, model_words),
         "languages": st.lists(languages, min_size=1, max_size=2),
-        "hints": st.lists(texts, min_size=1, max_size=3),
+        "hints": st.lists(hints, min_size=1, max_size=3),
+        "pronounce": st.lists(some({"replace": texts, "with": texts}, {"ignore_case": st.just(True)}), min_size=1),
         "params": objects,
         "global_data": objects,
+        "native_functions": st.just(["check_time"]),
+        "includes": st.just([{"url": "https://example.com/swaig", "functions": ["f"]}]),
+        "mcp_servers": st.just(
+            [{"url": "https://mcp.example.com", "headers": {"Authorization": "env:AGENT_SECRET_MCP"}}]
+        ),
+        "internal_fillers": st.dictionaries(st.sampled_from(["next_step", "hangup"]), fillers, min_size=1),
         "functions": st.dictionaries(names, functions(), min_size=1, max_size=3),
+        "debug_events": st.integers(1, 2),
+        "mcp": st.just(True),
+        "answer": st.just({"max_duration": 60}),
+        "record_call": st.just(True) | st.just({"format": "mp3"}),
+        "post_answer": st.lists(verbs, min_size=1, max_size=2),
+        "post_ai": st.lists(verbs, min_size=1, max_size=2),
+        "sections": st.dictionaries(texts.filter(lambda name: name != "main"), st.lists(verbs, max_size=2), min_size=1),
     },
 )
 
@@ -132,7 +248,7 @@ definitions = some(
 @st.composite
 def nearly_definitions(draw: st.DrawFn) -> Any:
     """A definition in which one value, somewhere, has become anything at all."""
-    definition = draw(definitions)
+    definition = copy.deepcopy(draw(definitions))  # parts of it are shared between draws
     place: Any = definition
     while True:
         key = draw(st.sampled_from(list(place) if isinstance(place, dict) else range(len(place))))

@@ -17,7 +17,7 @@ from tests.agents.building import PROMPT, problems, twin, with_function
 from tests.agents.strategies import anything, definitions, nearly_definitions, nested, quick
 
 DAY = {"type": "object", "properties": {"day": {"type": "string"}}}
-SECTION = {"prompt": {"sections": [{"title": "Role"}]}}
+SECTION = {"prompt": {"sections": [{"numbered": True}]}}
 MATCH = {"argument": "day", "cases": {"Monday": {"reply": "Open."}}, "default": {"reply": "Closed."}}
 
 
@@ -93,20 +93,20 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({"prompt": {}}, "prompt", "needs either text or sections"),
     ({"prompt": {"text": "a", "sections": [{"body": "b"}]}}, "prompt", "needs either text or sections"),
     ({"prompt": {"text": ""}}, "prompt.text", "must not be empty"),
-    (SECTION, "prompt.sections.0", "needs a body, bullets or subsections"),
+    (SECTION, "prompt.sections.0", "needs a title, a body, bullets or subsections"),
     ({"prompt": PROMPT, "promt": 1}, "promt", "is not a word of a definition"),
     ({"prompt": PROMPT, "hints": "Elm"}, "hints", "input should be a valid list"),
     ({"prompt": PROMPT, "post_prompt": ""}, "post_prompt.text", "must not be empty"),
     ({"prompt": PROMPT, "languages": [{"name": "English", "code": "en-US"}]}, "languages.0.voice", "is missing"),
     ({"prompt": {"text": "a\0b"}}, "prompt.text", "must not contain the NUL character"),
     ({"prompt": {"text": "\ud800"}}, "prompt.text", "must not contain half of a surrogate pair"),
-    ({"prompt": PROMPT, "params": {"a": float("nan")}}, "params", "nan is not a JSON number"),
-    ({"prompt": PROMPT, "params": {"a": [2**63]}}, "params", "9223372036854775808 does not fit into 64 bits"),
-    ({"prompt": PROMPT, "params": {"a": {5: 1}}}, "params", "the key 5 must be a text: put it in quotes"),
+    ({"prompt": PROMPT, "params": {"a": float("nan")}}, "params.a", "nan is not a JSON number"),
+    ({"prompt": PROMPT, "params": {"a": [2**63]}}, "params.a.0", "9223372036854775808 does not fit into 64 bits"),
+    ({"prompt": PROMPT, "params": {"a": {5: 1}}}, "params.a", "the key 5 must be a text: put it in quotes"),
     ({"prompt": PROMPT, "params": {"\0": 1}}, "params", "must not contain the NUL character"),
     (
         {"prompt": PROMPT, "global_data": {"a": b"x"}},
-        "global_data",
+        "global_data.a",
         "b'x' is a bytes, which JSON does not have: put it in quotes",
     ),
 ]
@@ -129,14 +129,9 @@ REFUSED_FUNCTIONS = [
     ({"handler": {"reply": "${foo.x}"}}, "handler.reply", "${foo.x} is not known here: " + KNOWN),
     ({"handler": {"reply": "${args}"}}, "handler.reply", "${args} is not known here: " + KNOWN),
     ({"handler": {"reply": "a ${args.x"}}, "handler.reply", "${args.x is not known here: " + KNOWN),
-    ({"handler": {"reply": "${args.x}"}}, "", "the reply names ${args.x}, which is not among the parameters"),
-    (
-        {"handler": {"webhook": "https://example.com"}},
-        "handler",
-        "webhook comes with step 2 of Switchboard: use reply, match or transfer until then",
-    ),
+    ({"handler": {"reply": "${args.x}"}}, "handler.reply", "names ${args.x}, which is not among the parameters"),
     ({"handler": {"match": MATCH, "reply": "Hello."}}, "handler.reply", "is not a word of a definition"),
-    ({"handler": {"match": MATCH}}, "", "match looks at 'day', which is not among the parameters"),
+    ({"handler": {"match": MATCH}}, "handler.match.argument", "'day' is not among the parameters"),
     ({"handler": {"match": {**MATCH, "cases": {}}}}, "handler.match.cases", "must not be empty"),
     ({"handler": {"match": {**MATCH, "cases": {"<5 days": {}}}}}, "handler.match.cases.<5 days", None),
     (
@@ -184,7 +179,8 @@ def test_a_reply_may_name_any_argument_if_the_schema_says_that_it_takes_more() -
 def test_a_reply_of_a_case_that_names_an_unknown_argument_is_refused() -> None:
     match = {**MATCH, "cases": {"a": {"reply": "${args.day} ${args.hour}"}}}
     found = problems(with_function(parameters=DAY, handler={"match": match}))
-    assert found == {"functions.act": "the reply names ${args.hour}, which is not among the parameters"}
+    path = "functions.act.handler.match.cases.a.reply"
+    assert found == {path: "names ${args.hour}, which is not among the parameters"}
 
 
 def test_every_problem_is_listed_and_the_exception_says_them_all() -> None:

@@ -7,10 +7,14 @@ import pytest
 from hypothesis import given
 
 from agents.definition import AgentDefinition
-from agents.document import MAX_PREFIXES, PreparedDocument, pause_document, render
+from agents.document import MAX_PREFIXES, PreparedDocument, Urls, pause_document, render
 from agents.tokens import FOR_DEFAULTS, FOR_POST_PROMPT, for_function
-from tests.agents.building import KEY, NOW, PROMPT, URL, ai_of, token_in, twin, with_function
+from agents.variables import resolve
+from tests.agents.building import ENVIRONMENT, KEY, NOW, PROMPT, URL, ai_of, token_in, twin, with_function
 from tests.agents.strategies import definitions, quick
+
+BASE = b"https://voice.example.com"
+URLS = Urls(URL, BASE.decode())
 
 
 def document(**ai: Any) -> dict[str, Any]:
@@ -87,15 +91,15 @@ INFO = document(
 def test_a_twin_has_the_document_of_the_reference_in_its_order(
     name: str, expected: dict[str, Any], tokens: list[bytes]
 ) -> None:
-    prepared = PreparedDocument(AgentDefinition.read(twin(name)))
-    assert prepared.splice(URL.encode(), tokens) == orjson.dumps(expected)
+    prepared = PreparedDocument(AgentDefinition.read(twin(name)), {})
+    assert prepared.splice(URL.encode(), BASE, tokens) == orjson.dumps(expected)
 
 
 def rendered(definition: dict[str, Any]) -> dict[str, Any]:
     """The ai verb of a definition's document; each token is its purpose."""
     read = AgentDefinition.read(definition)
-    tokens = {purpose: purpose.decode() for purpose in PreparedDocument(read).purposes}
-    return ai_of(render(read, URL, tokens))
+    tokens = {purpose: purpose.decode() for purpose in PreparedDocument(read, {}).purposes}
+    return ai_of(render(read, URLS, tokens))
 
 
 def test_an_insecure_function_has_no_url_of_its_own_and_relies_on_the_defaults() -> None:
@@ -169,26 +173,26 @@ def test_the_ai_verb_has_its_keys_in_the_order_of_the_sdk() -> None:
 
 
 def test_a_url_that_json_must_escape_is_escaped() -> None:
-    prepared = PreparedDocument(AgentDefinition.read(with_function()))
+    prepared = PreparedDocument(AgentDefinition.read(with_function()), {})
     url = 'https://u:a"b\\c@voice.example.com/ü'
-    assert ai_of(orjson.loads(prepared.splice(url.encode(), [b"T1", b"T2"])))["SWAIG"]["defaults"] == {
+    assert ai_of(orjson.loads(prepared.splice(url.encode(), BASE, [b"T1", b"T2"])))["SWAIG"]["defaults"] == {
         "web_hook_url": f"{url}/swaig/?__token=T2"
     }
 
 
 def test_each_of_many_public_urls_gets_its_own_document() -> None:
-    prepared = PreparedDocument(AgentDefinition.read(with_function()))
+    prepared = PreparedDocument(AgentDefinition.read(with_function()), {})
     for number in [*range(3 * MAX_PREFIXES), 0, 1]:
-        spliced = orjson.loads(prepared.splice(f"https://{number}.example.com".encode(), [b"T1", b"T2"]))
+        spliced = orjson.loads(prepared.splice(f"https://{number}.example.com".encode(), BASE, [b"T1", b"T2"]))
         assert ai_of(spliced)["SWAIG"]["defaults"]["web_hook_url"] == f"https://{number}.example.com/swaig/?__token=T2"
         assert len(prepared.by_url) <= MAX_PREFIXES
 
 
 @pytest.mark.parametrize("tokens", [[], [b"T1"], [b"T1", b"T2", b"T3"]])
 def test_a_document_is_never_made_with_too_few_or_too_many_tokens(tokens: list[bytes]) -> None:
-    prepared = PreparedDocument(AgentDefinition.read(with_function()))
+    prepared = PreparedDocument(AgentDefinition.read(with_function()), {})
     with pytest.raises(ValueError, match="zip"):
-        prepared.splice(URL.encode(), tokens)
+        prepared.splice(URL.encode(), BASE, tokens)
 
 
 def test_a_paused_agent_says_its_message_and_hangs_up() -> None:
@@ -204,11 +208,11 @@ def test_a_paused_agent_says_its_message_and_hangs_up() -> None:
 @given(definitions)
 def test_any_definition_is_spliced_to_what_it_renders_with_tokens_that_are_good(value: dict[str, Any]) -> None:
     definition = AgentDefinition.read(value)
-    prepared = PreparedDocument(definition)
+    prepared = PreparedDocument(definition, ENVIRONMENT)
     minted = KEY.mint(7, int(NOW) + 60, prepared.purposes, "C7")
-    spliced = orjson.loads(prepared.splice(URL.encode(), minted))
+    spliced = orjson.loads(prepared.splice(URL.encode(), BASE, minted))
     tokens = {purpose: token.decode() for purpose, token in zip(prepared.purposes, minted, strict=True)}
-    assert spliced == orjson.loads(orjson.dumps(render(definition, URL, tokens)))
+    assert spliced == orjson.loads(orjson.dumps(resolve(render(definition, URLS, tokens), ENVIRONMENT)))
 
     ai = ai_of(spliced)
     purposes = {}
@@ -217,8 +221,10 @@ def test_any_definition_is_spliced_to_what_it_renders_with_tokens_that_are_good(
     if "functions" in value:
         purposes[FOR_DEFAULTS] = ai["SWAIG"]["defaults"]["web_hook_url"]
     for entry in ai.get("SWAIG", {}).get("functions", []):
-        assert ("web_hook_url" in entry) == value["functions"][entry["function"]].get("secure", True)
-        if "web_hook_url" in entry:
+        function = definition.functions[entry["function"]]
+        if function.runs_here:
+            assert ("web_hook_url" in entry) == function.secure
+        if function.runs_here and function.secure:
             purposes[for_function(entry["function"])] = entry["web_hook_url"]
     assert len(purposes) == len(minted)
     for purpose, url in purposes.items():

@@ -33,7 +33,7 @@ def build_agent(
     """An agent; `versions` are definitions by number, `live` one of them or None for a broken agent."""
     key = TokenKey("master", name)
     definitions = versions or {1: fleet_definitions().get(name, {"prompt": {"text": f"I am {name}."}})}
-    ready = {n: StoredVersion(n, AgentDefinition.read(definition), key) for n, definition in definitions.items()}
+    ready = {n: StoredVersion(n, AgentDefinition.read(definition), key, {}) for n, definition in definitions.items()}
     return AgentEntry(
         id=number,
         name=name,

@@ -1,12 +1,18 @@
+import json
+import logging
+import threading
 import time
 
+import psycopg
 import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
 from registry import actions, daemon, listener
 from registry.listener import Listener
+from registry.loading import read_records
 from registry.models import RegistryChange, Worker
+from registry.snapshot import SnapshotFile
 from registry.table import Tables
 from registry.workers import Heart, everywhere, wait_for
 
@@ -14,16 +20,44 @@ DEFINITION = {"prompt": {"text": "I sell."}}
 
 
 @pytest.fixture
-def listening(transactional_db, monkeypatch):
-    """A running listener that has loaded its first table."""
+def file(tmp_path):
+    return SnapshotFile(tmp_path / "snapshot.sqlite3", "here")
+
+
+@pytest.fixture
+def starting(transactional_db, monkeypatch, file):
+    """A listener that has not begun yet."""
     monkeypatch.setattr(listener, "TICK_SECONDS", 0.05)
     monkeypatch.setattr(daemon, "RETRY_SECONDS", (0.05,))
-    running = Listener(Tables(), Heart("replica-1", timezone.now(), 7), lambda: 42, lambda: "the log waits")
-    running.start()
-    assert running.loaded.wait(10)
-    yield running
-    running.stop(10)
-    assert not running.thread.is_alive()
+    heart = Heart("replica-1", timezone.now(), 7)
+    made = Listener(Tables(), heart, lambda: 42, lambda: "the log waits", file)
+    yield made
+    made.stop(10)
+    assert not made.thread.is_alive()
+
+
+@pytest.fixture
+def listening(starting):
+    """A running listener that has loaded its first table."""
+    starting.start()
+    assert starting.loaded.wait(10)
+    return starting
+
+
+@pytest.fixture
+def unreachable(monkeypatch):
+    """The listener cannot connect to the database until this is called; the time-outs that it asked for."""
+    connect = psycopg.connect
+    timeouts = []
+
+    def away(*args, **options):
+        if threading.current_thread().name != Listener.name:
+            return connect(*args, **options)
+        timeouts.append(options["connect_timeout"])
+        raise psycopg.OperationalError("connection refused")
+
+    monkeypatch.setattr(psycopg, "connect", away)
+    return timeouts, lambda: monkeypatch.setattr(psycopg, "connect", connect)
 
 
 def soon(condition) -> bool:
@@ -64,7 +98,7 @@ def test_while_the_database_is_away_the_last_table_stays_and_then_the_news_comes
     assert soon(lambda: "/sales" in listening.tables.current.routes)
     following = listening.loader.next
 
-    def away(_table):
+    def away(_table, **_options):
         raise OperationalError("server closed the connection\nmore")
 
     monkeypatch.setattr(listening.loader, "next", away)
@@ -80,10 +114,10 @@ def test_a_table_that_cannot_be_loaded_does_not_end_the_listening(listening, act
     following = listening.loader.next
     failures = [ValueError("a bug"), ValueError("a bug")]
 
-    def buggy(table):
+    def buggy(table, **options):
         if failures:
             raise failures.pop()
-        return following(table)
+        return following(table, **options)
 
     monkeypatch.setattr(listening.loader, "next", buggy)
     actions.register("sales", "/sales", DEFINITION, by=actor)
@@ -105,3 +139,69 @@ def test_a_listener_that_stops_takes_its_heartbeat_away(listening):
     assert soon(lambda: Worker.objects.exists())
     listening.stop(10)
     assert not Worker.objects.exists()
+
+
+def test_started_without_the_database_it_serves_the_snapshot_until_that_is_back(
+    starting, actor, file, unreachable, settings, caplog
+):
+    actions.register("sales", "/sales", DEFINITION, by=actor)
+    file.write(1, None, read_records(None))
+    timeouts, come_back = unreachable
+    with caplog.at_level(logging.WARNING):
+        starting.start()
+        assert starting.loaded.wait(10)
+        stale = starting.tables.current
+        assert (list(stale.routes), stale.revision, starting.served) == (["/sales"], 1, None)
+        written = file.read().written
+        assert starting.stale.startswith(f"from the snapshot of {written}, stale since 20")
+        assert soon(lambda: len(timeouts) > 3)
+        assert starting.tables.current is stale
+        # Quick while nothing is served, patient afterwards.
+        assert timeouts[:2] == [settings.FIRST_CONNECT_SECONDS, settings.DATABASE_CONNECT_SECONDS]
+        actions.publish("sales", {"prompt": {"text": "I sell more."}}, by=actor)
+        come_back()
+        assert soon(lambda: starting.stale == "")
+    table = starting.tables.current
+    assert starting.served == table.revision == RegistryChange.newest()
+    assert set(table.routes["/sales"].agent.versions) == {1, 2}
+    assert table.routes["/sales"].agent.versions[1] is not stale.routes["/sales"].agent.versions[1]
+    assert [record.message for record in caplog.records] == [
+        f"The database is away: 1 agents are served from the snapshot of {written}, revision 1",
+        "No news of the registry, calls go on with the last table: connection refused",
+        f"The database is back: its routing table is served, revision {table.revision}",
+    ]
+
+
+def test_a_database_that_is_another_one_when_it_is_back_is_believed(starting, actor, file, unreachable):
+    actions.register("sales", "/sales", DEFINITION, by=actor)
+    (rows,) = read_records(None)
+    other = json.loads(rows[0][1]) | {"name": "other"}
+    other["routes"][0]["path"] = "/other"
+    other["versions"][0]["definition"] = json.dumps({"prompt": {"text": "I am another."}})
+    file.write(RegistryChange.newest(), None, [[(rows[0][0], json.dumps(other))]])
+    starting.start()
+    assert starting.loaded.wait(10)
+    assert set(starting.tables.current.routes) == {"/other"}
+    unreachable[1]()
+    assert soon(lambda: starting.stale == "")
+    assert set(starting.tables.current.routes) == {"/sales"}
+    document = starting.tables.current.routes["/sales"].agent.live.document
+    assert b"I sell." in document.raw
+
+
+@pytest.mark.parametrize("content", ["nothing", "not a database", "no records"])
+def test_a_snapshot_that_cannot_be_used_is_said_once_and_the_database_waited_for(
+    starting, actor, file, unreachable, caplog, content
+):
+    if content == "not a database":
+        file.path.write_text(content * 100)
+    elif content == "no records":
+        file.write(1, None, [[(1, "{}")]])
+    timeouts, come_back = unreachable
+    starting.start()
+    assert soon(lambda: len(timeouts) > 3)
+    assert (starting.loaded.is_set(), starting.tables.current, starting.stale) == (False, None, "")
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(errors) == (0 if content == "nothing" else 1)
+    come_back()
+    assert starting.loaded.wait(10)

@@ -51,6 +51,14 @@ def test_a_database_that_is_away_is_said_and_is_no_reason(probes):
     assert (status, json.loads(body)["checks"]["database"]) == (200, "away")
 
 
+def test_a_table_from_the_snapshot_is_said_and_is_no_reason(probes):
+    stale = "from the snapshot of 2026-11-21T05:50:00Z, stale since 2026-11-21T06:10:00Z"
+    probes.checks = lambda: {"table": stale, "database": "away"}
+    status, _, body = ask(probes, "/ready")
+    assert (status, json.loads(body)["status"]) == (200, "ready")
+    assert json.loads(body)["checks"] == {"table": stale, "database": "away"}
+
+
 @pytest.mark.parametrize("path", ["/health", "/ready"])
 def test_probes_are_for_get_and_head(probes, path):
     asked, head = ask(probes, path), ask(probes, path, "HEAD")

@@ -1,0 +1,1 @@
+"""SWML as the SDK's own schema.json has it, and what is wrong with a verb or a document."""

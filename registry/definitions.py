@@ -1,0 +1,57 @@
+"""Definitions on their way into the registry: everything is checked here before anything is written."""
+
+import os
+from typing import Any
+
+from django.conf import settings
+
+from agents.checking import check
+from agents.definition import AgentDefinition
+from agents.errors import InvalidDefinition
+from agents.importing import definition_of, is_document
+from agents.webhooks.guard import literal_problem
+from registry.agent_secrets import is_allowed
+from registry.errors import Malformed
+from registry.models import Route
+
+
+def read_definition(definition: Any) -> AgentDefinition:
+    """The checked definition, also of a plain SWML document; `Malformed` lists every problem by field."""
+    try:
+        checked = AgentDefinition.read(definition_of(definition) if is_document(definition) else definition)
+        check(checked)
+    except InvalidDefinition as error:
+        raise Malformed(f"the definition has problems:\n{error}", problems=error.problems) from None
+    refused = {path: name for path, name in checked.variables().items() if not is_allowed(name)}
+    if refused:
+        allowed = ", ".join(settings.AGENT_SECRETS) or "none"
+        problems = {
+            path: f"the variable {name} is not for agents: AGENT_SECRETS allows {allowed}"
+            for path, name in refused.items()
+        }
+        raise Malformed(f"the definition has problems:\n{InvalidDefinition(problems)}", problems=problems)
+    return checked
+
+
+def warnings_of(definition: AgentDefinition, name: str) -> list[str]:
+    """What may be right later, or elsewhere, and is no reason to refuse.
+
+    Transfers to agents that are not registered, for one of two that transfer to each other must come first; variables
+    that this process does not have, for the server's may.
+    """
+    targets = definition.transfer_targets()
+    serving = Route.objects.filter(agent__name__in=set().union(*targets.values())).values_list("agent__name", flat=True)
+    known = {name, *serving}
+    warnings = [
+        f"function {function} transfers to {target}, which is not registered"
+        for function, names in targets.items()
+        for target in sorted(names - known)
+    ]
+    missing = sorted(set(definition.variables().values()) - set(os.environ))
+    warnings += [f"{variable} is not set here: the server must have it" for variable in missing]
+    warnings += [
+        f"function {function}: {problem}; WEBHOOK_ALLOWED_HOSTS can allow it"
+        for function, url in definition.webhook_urls().items()
+        if (problem := literal_problem(url, settings.WEBHOOK_ALLOWED_HOSTS))
+    ]
+    return warnings
