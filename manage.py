@@ -18,9 +18,14 @@ def main() -> None:
     bootstrap.enter()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     with bootstrap.explaining_missing_packages():
+        from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line
 
-        execute_from_command_line(sys.argv)
+        try:
+            execute_from_command_line(sys.argv)
+        except ImproperlyConfigured as error:  # an environment variable: see config/environment.py
+            print(error, file=sys.stderr)
+            sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,12 @@ UNREADABLE = "\0"  # stands for a secret that cannot be decrypted; no secret has
 
 def cipher() -> MultiFernet:
     """Fernet (AES-128-CBC with HMAC-SHA256) under the secret key; what fallback keys wrote can still be read."""
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    digests = [hashlib.sha256(f"encrypted fields:{key}".encode()).digest() for key in keys]
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
+    return MultiFernet([cipher_of(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
+
+
+def cipher_of(key: str) -> Fernet:
+    """Under one key alone."""
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(f"encrypted fields:{key}".encode()).digest()))
 
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import json
 import os
+import platform
 import queue
 import re
 import shutil
@@ -223,8 +224,27 @@ def install(python: Path, requirements: Path) -> None:
 
 
 def count_packages(requirements: Path) -> int:
-    """How many packages are pinned; one that is pinned twice, for different Pythons, counts once."""
-    return len(set(re.findall(r"^([A-Za-z0-9][\w.-]*)==", requirements.read_text(), re.MULTILINE)))
+    """How many packages are pinned for this Python; one that is pinned twice, for different Pythons, counts once."""
+    pins = re.findall(r"^([A-Za-z0-9][\w.-]*)==[^\s;]+ *(?:; *(.*?))? *\\?$", requirements.read_text(), re.MULTILINE)
+    return len({name for name, marker in pins if holds(marker)})
+
+
+def holds(marker: str) -> bool:
+    """Whether a requirement with this marker is for this Python; one that is not understood is."""
+    found = re.fullmatch(r"(\w+) *(==|!=|<|>=) *'([^']*)'", marker)
+    known = {
+        "implementation_name": sys.implementation.name,
+        "platform_python_implementation": platform.python_implementation(),
+        "python_full_version": platform.python_version(),
+        "sys_platform": sys.platform,
+    }
+    if not found or found[1] not in known:
+        return True
+    ours, theirs = known[found[1]], found[3]
+    if found[2] in ("==", "!="):
+        return (ours == theirs) == (found[2] == "==")
+    numbers = [[int(number) for number in re.findall(r"\d+", text)[:3]] for text in (ours, theirs)]
+    return (numbers[0] < numbers[1]) == (found[2] == "<")
 
 
 def follow(command: list[str], environment: dict[str, str], progress: "Progress") -> int:
@@ -297,15 +317,16 @@ class Progress:
         """Take in a line of the installer's."""
         if line.strip():
             self.last.append(line)
-        # pip's and uv's words for the same.
-        if found := re.match(r"(?:Collecting|Requirement already satisfied:) ([\w.-]+)", line):
-            self.names.add(found[1].lower())
-            self.show(f"{self.doing} ... [{len(self.names)}/{self.total}] {found[1]}")
+        # pip's words for the same; the last for a mirror that is a folder of wheels.
+        if found := re.match(r"(?:Collecting|Requirement already satisfied:) ([\w.-]+)|Processing .*/(\w+)-", line):
+            name = found[1] or found[2]
+            self.names.add(name.lower())
+            self.show(f"{self.doing} ... [{len(self.names)}/{self.total}] {name}")
         elif line.startswith("Ignoring "):  # not for this Python
             return
         elif line.startswith(("Installing collected packages:", "Prepared ")):
             self.doing = "unpacking"
-            self.show(f"unpacking {len(self.names) or self.total} packages ...", always=True)
+            self.show(f"unpacking {self.total} packages ...", always=True)
 
     def quiet(self) -> None:
         """Nothing was heard for a while."""
@@ -313,10 +334,7 @@ class Progress:
 
     def finish(self) -> None:
         """All is there."""
-        self.show(
-            f"installed {len(self.names) or self.total} packages in {time.monotonic() - self.started:.0f} s",
-            always=True,
-        )
+        self.show(f"installed {self.total} packages in {time.monotonic() - self.started:.0f} s", always=True)
         if self.terminal:
             self.write("\n")
 

@@ -1,12 +1,13 @@
 """Makes the database ready for the workers: migrations and the first initialisation, by one replica at a time."""
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
@@ -14,10 +15,26 @@ MIGRATION_LOCK = 0x7377626D  # "swbm" in ASCII
 POLL_SECONDS = 0.2
 
 Say = Callable[[str], None]
+# What is wrong with the address, and does not pass: SQLSTATE 28P01, 28000 and 3D000. While connecting libpq tells no
+# codes, only the server's words; of one that speaks another language they are tried again like any other trouble.
+REFUSALS = re.compile(
+    r"authentication failed|no password supplied|no pg_hba\.conf entry|not permitted to log in"
+    r"|(role|database) \".*\" does not exist|no such (user|database)",
+)
 
 
 class PrepareError(Exception):
     """The database is there, and cannot be used; the message says why and what to do."""
+
+
+def reason(error: Exception) -> str:
+    """A database's error in one line."""
+    return "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether the server does not want us: a wrong password, an unknown user or database."""
+    return REFUSALS.search(str(error)) is not None
 
 
 def prepare(*, example: bool, say: Say) -> bool:
@@ -36,6 +53,10 @@ def prepare(*, example: bool, say: Say) -> bool:
             done = initialise(example=example, by=Actor("serve", "serve"))
     except RegistryError as error:
         raise PrepareError(str(error)) from error
+    except (OperationalError, InterfaceError):
+        raise
+    except DatabaseError as error:  # such as no right to make tables
+        raise PrepareError(f"the database cannot be prepared: {reason(error)}") from error
     finally:
         close_connections()
     if done.registered:

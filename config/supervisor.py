@@ -6,7 +6,7 @@ embedded server's lock, and the read end of a pipe that ends when this process d
 """
 
 import contextlib
-import http.client
+import http
 import logging
 import os
 import secrets
@@ -26,7 +26,10 @@ from django.db import InterfaceError, OperationalError, connection
 
 from config.embedded.cluster import Cluster, open_cluster
 from config.embedded.locks import STOP_SECONDS
-from config.preparing import PrepareError, close_connections, prepare
+from config.environment import have_folder
+from config.listening import ask_ready, base_url, listen
+from config.preparing import PrepareError, close_connections, is_refusal, prepare, reason
+from config.slots import Slot, describe
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +38,15 @@ WORKER = Path(__file__).with_name("worker.py")
 WORKER_POOL = 8  # database connections of a worker, unless DATABASE_POOL says otherwise
 TICK_SECONDS = 0.5  # of the main loop; a signal or a dead worker wakes it at once
 STARTING_TICK_SECONDS = 0.05  # of the main loop until a worker is ready
-PROBE_SECONDS = 1  # /ready asks nobody; a worker that died with the question would leave us waiting
+REFUSED_CODE = 3  # exit code of ours: the server of DATABASE_URL does not want us
 
 
 class ServeError(Exception):
-    """`serve` cannot go on; the message says why and what to do."""
+    """`serve` cannot go on; the message says why and what to do, the code is what it ends with."""
+
+    def __init__(self, message: str, code: int = 1):
+        super().__init__(message)
+        self.code = code
 
 
 class Stopped(BaseException):
@@ -57,25 +64,6 @@ class Options:
     application: str = "config.asgi:application"
 
 
-@dataclass
-class Slot:
-    """The place of one worker: a process, or the time at which there will be one again."""
-
-    number: int
-    process: subprocess.Popen[bytes] | None = None
-    started: float = 0
-    restart_at: float = 0
-    pause: float = 0
-
-    def died(self, now: float) -> None:
-        """Its process is gone: 1, 2, 4 … seconds until the next one, if it did not live long."""
-        lived = now - self.started
-        self.process = None
-        doubled = min(self.pause * 2 or 1, settings.RESTART_SECONDS)
-        self.pause = 0 if lived >= settings.RESTART_LIVED_SECONDS else doubled
-        self.restart_at = now + self.pause
-
-
 class Supervisor:
     """One replica."""
 
@@ -87,13 +75,19 @@ class Supervisor:
         self.asked = 0  # how often we were asked to stop
         self.interruptible = False
         self.prepared = False  # the database is migrated, and ours
+        self.problem = ""  # why it is not, as it was said
         self.first = False  # this was the first start on this database
-        self.ready = False
+        self.answered = False  # a worker has answered something
+        self.waiting_for = ""  # what was said of a slow start
+        self.serving = ""  # what was said that is served: the snapshot
+        self.ready = False  # the banner is printed
         self.due: dict[str, float] = {}  # when what is done now and then is done next
 
     def run(self) -> None:
-        """Serve until a signal comes; raises ServeError."""
+        """Serve until a signal comes; raises ServeError, ListenError, ImproperlyConfigured."""
         self.listener = listen(self.options.host, self.options.port)
+        have_folder("DATA_DIR", settings.DATA_DIR)
+        str(settings.SECRET_KEY)  # made now, or refused
         self.life, self.life_end = os.pipe()
         self.wake, self.waker = socket.socketpair()
         with self.listener, self.wake, self.waker, self.signals():
@@ -172,24 +166,39 @@ class Supervisor:
         patience = connection.settings_dict["OPTIONS"]
         if settings.SNAPSHOT_FILE.exists():  # then a silent server keeps nobody from being served
             patience["connect_timeout"] = settings.FIRST_CONNECT_SECONDS
-        try:
-            self.prepare()
-        except (OperationalError, InterfaceError) as error:
-            if self.cluster is not None:
-                raise ServeError(f"the embedded PostgreSQL failed: {error}") from error
-            say(f"the server of DATABASE_URL cannot be used: {str(error).strip()}")
-            say(f"going on with the last known routing table; trying again every {settings.PREPARE_SECONDS} s")
-        finally:
-            patience["connect_timeout"] = settings.DATABASE_CONNECT_SECONDS
+        self.prepare()
+        patience["connect_timeout"] = settings.DATABASE_CONNECT_SECONDS
 
     def prepare(self) -> None:
-        """Migrate and initialise."""
+        """Migrate and initialise, if the database can be reached."""
         try:
             with self.slow():
                 self.first = prepare(example=self.options.example, say=say)
         except PrepareError as error:
             raise ServeError(str(error)) from error
-        self.prepared = True
+        except (OperationalError, InterfaceError) as error:
+            if self.cluster is not None:
+                raise ServeError(f"the embedded PostgreSQL failed: {reason(error)}") from error
+            self.tell_problem(error)
+        else:
+            self.prepared = True
+            if self.problem:
+                say("the database is there")
+        self.due["prepare"] = time.monotonic() + settings.PREPARE_SECONDS
+
+    def tell_problem(self, error: Exception) -> None:
+        """Say why the database cannot be used and what that means, when it is something new; or end with it."""
+        first, problem = not self.problem, f"the server of DATABASE_URL cannot be used: {reason(error)}"
+        has_snapshot = settings.SNAPSHOT_FILE.exists()
+        if first and not has_snapshot and is_refusal(error):
+            raise ServeError(problem, REFUSED_CODE) from error
+        if problem != self.problem:
+            self.problem = problem
+            say(problem)
+        if first and has_snapshot:
+            say(f"calls are answered from {settings.SNAPSHOT_FILE} if that is this database's; trying again")
+        elif first:
+            say("there is no snapshot of a routing table: calls get 503 until the database is there; trying again")
 
     # --- the workers -------------------------------------------------------------------------------------------------
 
@@ -204,19 +213,17 @@ class Supervisor:
             if self.cluster is not None and self.is_due("keeper", settings.KEEPER_SECONDS):
                 self.keep_server(self.cluster)
             if not self.prepared and self.is_due("prepare", settings.PREPARE_SECONDS):
-                with contextlib.suppress(OperationalError, InterfaceError):
-                    self.prepare()
-                    say("the database is back")
-                    print(self.banner(), flush=True)
-            self.sleep(TICK_SECONDS if self.ready else STARTING_TICK_SECONDS)
+                self.prepare()
+            starting = not (self.ready or self.serving or self.waiting_for)
+            self.sleep(STARTING_TICK_SECONDS if starting else TICK_SECONDS)
 
     def tend(self, slot: Slot) -> None:
         """Start a slot's worker, again if it died."""
         now = time.monotonic()
         if slot.process is not None and (code := slot.process.poll()) is not None:
-            slot.died(now)
-            if not self.ready:
-                raise ServeError(f"a worker {describe(code)} before it was ready: its error is above")
+            slot.died(now, code)
+            if slot.hopeless and not self.answered:
+                raise ServeError(f"a worker {describe(code)} {slot.alike} times at its start: its error is above")
             soon = f"in {slot.pause:.0f} s" if slot.pause else "now"
             logger.error("worker %d %s; another one starts %s", slot.number, describe(code), soon)
         if slot.process is None and now >= slot.restart_at:
@@ -241,12 +248,21 @@ class Supervisor:
         if not any(slot.process for slot in self.slots):
             return
         with self.slow():
-            status, said = ask_ready(self.listener)
-        if status == http.HTTPStatus.OK:
+            answer = ask_ready(self.listener)
+        self.answered = self.answered or answer.status > 0
+        if answer.status != http.HTTPStatus.OK:
+            if self.is_due("slow start", settings.SLOW_START_SECONDS) and str(answer) != self.waiting_for:
+                self.waiting_for = str(answer)
+                say(f"waiting for a worker to be ready: {answer}")
+        elif answer.stale:
+            if not self.serving:
+                self.serving = answer.stale
+                say(f"serving at {base_url(self.listener)} {answer.stale}, while the database is away")
+        else:
+            if not self.prepared:  # the database was away a moment ago
+                self.prepare()
             self.ready = True
             print(self.banner(), flush=True)
-        elif self.is_due("slow start", settings.SLOW_START_SECONDS):
-            say(f"waiting for a worker to be ready: {said}")
 
     def banner(self) -> str:
         """What to do now."""
@@ -275,7 +291,9 @@ class Supervisor:
         """Stop the workers, then the embedded server unless somebody else uses it; a second signal hurries."""
         asked = self.asked
         self.listener.close()  # from now on a caller is refused, not kept waiting
-        if any(slot.process for slot in self.slots):
+        started = any(slot.process for slot in self.slots)
+        opened = self.cluster is not None
+        if started:
             say("stopping; once more stops at once")
         for slot in self.slots:
             if slot.process is not None:
@@ -297,56 +315,10 @@ class Supervisor:
                 if not self.cluster.close(wait=STOP_SECONDS):
                     say("PostgreSQL runs on: another process uses it")
             self.interruptible = False
-        say("stopped")
+        if started or opened:
+            say("stopped")
 
 
 def say(text: str) -> None:
     """Print a line at once, also into a pipe."""
     print(f"Switchboard: {text}", flush=True)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """The listening socket; raises ServeError with what to do."""
-    try:
-        if not 0 <= port <= 65535:
-            raise OSError("a port is a number up to 65535")
-        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        return socket.create_server((str(address[0]), port), family=family, backlog=settings.BACKLOG)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise ServeError(f"cannot listen on {host}:{port}: {why}. Choose another with --host and --port.") from error
-
-
-def local_address(listener: socket.socket) -> tuple[str, int]:
-    """An address at which the socket can be reached from here."""
-    host, port = listener.getsockname()[:2]
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 - it is replaced
-
-
-def base_url(listener: socket.socket) -> str:
-    """The socket's address for a browser."""
-    host, port = local_address(listener)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def ask_ready(listener: socket.socket) -> tuple[int, str]:
-    """Status and text of /ready; 0 if nobody answers yet."""
-    connection = http.client.HTTPConnection(*local_address(listener), timeout=PROBE_SECONDS)
-    try:
-        connection.request("GET", "/ready")
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode(errors="replace")
-    except (OSError, http.client.HTTPException):
-        return 0, "it does not answer yet"
-    finally:
-        connection.close()
-
-
-def describe(code: int) -> str:
-    """A process's end in words."""
-    if code >= 0:
-        return f"ended with exit code {code}"
-    with contextlib.suppress(ValueError):
-        return f"was killed by {signal.Signals(-code).name}"
-    return f"was killed by signal {-code}"

@@ -5,26 +5,41 @@ raises a `RegistryError` and has changed nothing.
 """
 
 import json
-import secrets
 from collections.abc import Iterable
 from typing import Any
 
-import pghistory
 from django.conf import settings
 from django.utils import timezone
 
 from agents.definition import AgentDefinition
-from agents.fields import UNREADABLE
 from agents.models import Agent, AgentVersion
-from agents.tokens import FOR_MCP, MCP_CALL, TokenKey
 from registry.addresses import automatic_usernames, check_agent_name, normalise_route, normalise_sip_username
 from registry.changes import Actor, Change, changing, finish
+from registry.credentials import (
+    FLEET,
+    Credentials,
+    SigningKey,
+    check_secrets,
+    issue_mcp_token,
+    keep_secrets,
+    make_credentials,
+    reencrypt,
+    renew_secrets,
+    reveal_credentials,
+)
 from registry.definitions import read_definition, warnings_of
 from registry.errors import Conflict, Malformed, NotFound
+from registry.lookups import check_storable, default_route, get_agent, get_route, only_route
 from registry.models import RegistryChange, Route, SipMapping
 
+# The whole of it, also what is at home elsewhere.
+__all__ = [
+    "FLEET", "Credentials", "SigningKey", "default_route", "issue_mcp_token", "only_route", "pause", "publish",
+    "reencrypt", "register", "register_sip_username", "resume", "reveal_credentials", "set_default_route", "unregister",
+    "unregister_sip_username",
+]  # fmt: skip
+
 PAUSE_MESSAGE = "This line is paused at the moment. Please call again later."
-MAX_MCP_DAYS = 3650
 MAX_PAUSE_MESSAGE = 500  # characters; spoken in about half a minute
 
 
@@ -36,24 +51,23 @@ def register(
     by: Actor,
     sip: Iterable[str] = (),
     auto_sip: bool = True,
-    credentials: tuple[str, str] | None = None,
-    signing_key: str = "",
+    credentials: Credentials = None,
+    signing_key: SigningKey = "",
     note: str = "",
     wait: bool = False,
 ) -> Change:
     """Register a stored agent: its definition becomes the live version, its route and SIP names answer.
 
-    An agent in the trash is taken out of it and keeps its versions. Without credentials of its own or of the fleet it
-    gets some; `Change.credentials` then holds them, and only then.
+    An agent in the trash is taken out of it and keeps its versions, and the secrets that are not given. Without
+    credentials of its own or of the fleet it gets some; `Change.credentials` then holds them, and only then.
     """
     check_agent_name(name)
     path = normalise_route(route)
     checked = read_definition(definition)
     wanted = {normalise_sip_username(typed): typed for typed in sip}
-    own_credentials = check_credentials(credentials) if credentials else ""
-    check_storable("signing_key", signing_key)
+    secrets = check_secrets(credentials, signing_key)
     with changing(by):
-        refuse_taken_route(path)
+        refuse_taken_route(path, name)
         agent = Agent.objects.filter(name=name).first()
         if agent and agent.state != Agent.State.TRASHED:
             held = ", ".join(agent.routes.values_list("path", flat=True))
@@ -62,12 +76,12 @@ def register(
             )
         agent = agent or Agent(name=name)
         agent.state, agent.trashed, agent.pause_message = Agent.State.SERVING, None, ""
-        agent.credentials = own_credentials or readable(agent.credentials)
-        agent.signing_key = signing_key or readable(agent.signing_key)
         change = Change(agent=name, route=path, warnings=warnings_of(checked, name))
+        change.warnings += keep_secrets(agent, secrets)
         if not agent.credentials and not settings.SWML_BASIC_AUTH_PASSWORD:
-            change.credentials = (settings.SWML_BASIC_AUTH_USER, secrets.token_urlsafe(24))
+            change.credentials = make_credentials()
             agent.credentials = ":".join(change.credentials)
+        change.of_fleet = not agent.credentials
         agent.save()
         change.version = make_live(agent, checked, by, note).number
         registered = Route.objects.create(path=path, agent=agent)
@@ -81,16 +95,44 @@ def register(
 
 
 def publish(
-    name: str, definition: Any, *, by: Actor, route: str | None = None, note: str = "", wait: bool = False
+    name: str,
+    definition: Any,
+    *,
+    by: Actor,
+    route: str | None = None,
+    sip: Iterable[str] = (),
+    credentials: Credentials = None,
+    signing_key: SigningKey = "",
+    note: str = "",
+    wait: bool = False,
 ) -> Change:
-    """Give an agent a new live version. Running calls keep theirs. `route`: refuse unless the agent has it."""
+    """Give an agent a new live version; running calls keep theirs. A definition that is live already makes none.
+
+    `route`: refuse unless the agent has it; SIP names are added there, else at the agent's only one. What is not given
+    stays: names that lead there, credentials, signing key. FLEET takes a secret of the agent's own away.
+    """
     checked = read_definition(definition)
+    wanted = {normalise_sip_username(typed): typed for typed in sip}
+    secrets = check_secrets(credentials, signing_key)
     with changing(by):
         agent = get_agent(name)
-        if route is not None and get_route(route).agent != agent:
-            raise Conflict(f"route {normalise_route(route)} is taken by agent {get_route(route).agent.name}")
-        change = Change(agent=name, route=route or "", warnings=warnings_of(checked, name))
+        registered = None
+        if route is not None or wanted:
+            registered = get_route(route) if route is not None else only_route(name)
+            if registered.agent != agent:
+                raise Conflict(f"route {registered.path} is taken by agent {registered.agent.name}")
+        change = Change(agent=name, route=registered.path if registered else "", warnings=warnings_of(checked, name))
+        before = agent.live_id
         change.version = make_live(agent, checked, by, note).number
+        if registered:
+            change.sip = [
+                username for username, typed in wanted.items() if add_sip_mapping(username, typed, registered)
+            ]
+        change.renewed = ["version"] if agent.live_id != before else []
+        change.renewed += ["SIP names"] if change.sip else []
+        change.renewed += renew_secrets(agent, secrets)
+        change.changed = bool(change.renewed)
+        change.of_fleet = "credentials" in change.renewed and not agent.credentials
         change.revision = RegistryChange.newest()
     return finish(change, wait)
 
@@ -98,7 +140,7 @@ def publish(
 def unregister(route: str, *, by: Actor, wait: bool = False) -> Change:
     """Remove a route and its SIP names: 404 from now on. An agent without any route is in the trash."""
     with changing(by):
-        registered = get_route(route)
+        registered = get_route(route, "unregister")
         agent = registered.agent
         change = Change(agent=agent.name, route=registered.path)
         change.sip = list(registered.sip_mappings.values_list("username", flat=True))
@@ -128,21 +170,23 @@ def set_state(name: str, state: Agent.State, message: str, by: Actor, wait: bool
     """Pause or resume an agent that has a route."""
     with changing(by):
         agent = get_agent(name)
-        agent.state, agent.pause_message = state, message
-        agent.save(update_fields=["state", "pause_message"])
-        change = Change(agent=name, revision=RegistryChange.newest())
+        change = Change(agent=name, state=state.value, message=message)
+        change.changed = (agent.state, agent.pause_message) != (state, message)
+        if change.changed:
+            agent.state, agent.pause_message = state, message
+            agent.save(update_fields=["state", "pause_message"])
+        change.revision = RegistryChange.newest()
     return finish(change, wait)
 
 
 def register_sip_username(username: str, route: str, *, by: Actor, wait: bool = False) -> Change:
-    """Bind a SIP name to a route."""
+    """Bind a SIP name to a route. One that was bound to it before stays as it is: nothing is changed."""
     normalised = normalise_sip_username(username)
     with changing(by):
         registered = get_route(route)
-        add_sip_mapping(normalised, username, registered)
-        change = Change(
-            agent=registered.agent.name, route=registered.path, sip=[normalised], revision=RegistryChange.newest()
-        )
+        change = Change(agent=registered.agent.name, route=registered.path, sip=[normalised])
+        change.changed = add_sip_mapping(normalised, username, registered)
+        change.revision = RegistryChange.newest()
     return finish(change, wait)
 
 
@@ -162,77 +206,26 @@ def unregister_sip_username(username: str, *, by: Actor, wait: bool = False) -> 
 def set_default_route(route: str | None, *, by: Actor, wait: bool = False) -> Change:
     """Choose the route that takes calls to SIP names that nobody has; None = nobody takes them."""
     with changing(by):
-        change = Change(agent="")
-        Route.objects.filter(default=True).update(default=False)
-        if route is not None:
-            registered = get_route(route)
+        registered = None if route is None else get_route(route)
+        change = Change(agent=registered.agent.name, route=registered.path) if registered else Change(agent="")
+        change.changed = default_route() != registered
+        if change.changed:
+            Route.objects.filter(default=True).update(default=False)
+        if change.changed and registered:
             registered.default = True
             registered.save(update_fields=["default"])
-            change = Change(agent=registered.agent.name, route=registered.path)
         change.revision = RegistryChange.newest()
     return finish(change, wait)
-
-
-def reveal_credentials(name: str, *, by: Actor) -> tuple[str, str]:
-    """The user and password with which the platform asks this agent; the audit says who looked."""
-    with changing(by):
-        agent = get_agent(name)
-        pghistory.create_event(agent, label="credentials_revealed")
-        user, _, password = agent.credentials.partition(":")
-    if agent.credentials == UNREADABLE:
-        raise NotFound(
-            f"the credentials of agent {name} were encrypted with another SECRET_KEY: put it into SECRET_KEY_FALLBACKS"
-        )
-    if agent.credentials:
-        return user, password
-    if not settings.SWML_BASIC_AUTH_PASSWORD:
-        raise NotFound(f"agent {name} has no credentials, nor has the fleet: set SWML_BASIC_AUTH_PASSWORD")
-    return settings.SWML_BASIC_AUTH_USER, settings.SWML_BASIC_AUTH_PASSWORD
-
-
-def issue_mcp_token(name: str, days: int, *, by: Actor) -> tuple[str, str]:
-    """An agent's MCP path, and a token that opens its secure functions there for so many days; the audit notes it.
-
-    It cannot be taken back but by a change of SIGNALWIRE_SWAIG_SECRET, so it should not live longer than it must.
-    """
-    if not 1 <= days <= MAX_MCP_DAYS:
-        raise Malformed(f"a token lives 1 to {MAX_MCP_DAYS} days, not {days}")
-    with changing(by):
-        agent = get_agent(name)
-        if agent.live is None or not agent.live.definition.get("mcp"):
-            raise Conflict(f"agent {name} offers no MCP: publish a definition with `mcp: true` first")
-        pghistory.create_event(agent, label="mcp_token_issued")
-        expires = int(timezone.now().timestamp()) + days * 24 * 60 * 60
-        route = agent.routes.values_list("path", flat=True)[0]
-    key = TokenKey(str(settings.SIGNALWIRE_SWAIG_SECRET), agent.name)
-    return f"{route.rstrip('/')}/mcp", key.mint(0, expires, [FOR_MCP], MCP_CALL)[0].decode()
 
 
 # --- what they have in common ----------------------------------------------------------------------------------------
 
 
-def get_agent(name: str) -> Agent:
-    """An agent that has a route, for changing; `NotFound` says where a trashed one is."""
-    agent = Agent.objects.select_for_update(of=("self",)).filter(name=name).first()
-    if agent is None:
-        raise NotFound(f"there is no agent {name!r}: `agents` lists them")
-    if agent.state == Agent.State.TRASHED:
-        raise NotFound(f"agent {name} is in the trash: register it again to bring it back")
-    return agent
-
-
-def get_route(route: str) -> Route:
-    """A registered route, for changing."""
-    path = normalise_route(route)
-    registered = Route.objects.select_related("agent").filter(path=path).first()
-    if registered is None:
-        raise NotFound(f"nothing is registered at {path}: `agents` lists the routes")
-    return registered
-
-
-def refuse_taken_route(path: str) -> None:
-    """Raise `Conflict` with the owner's name."""
+def refuse_taken_route(path: str, name: str) -> None:
+    """Raise `Conflict` with the owner's name; the owner itself, `name`, is told how to publish a new version."""
     owner = Route.objects.filter(path=path).values_list("agent__name", flat=True).first()
+    if owner == name:
+        raise Conflict(f"agent {name} is registered already, at {path}: --update publishes a new version of it")
     if owner:
         raise Conflict(f"route {path} is taken by agent {owner}")
 
@@ -256,14 +249,20 @@ def make_live(agent: Agent, definition: AgentDefinition, by: Actor, note: str) -
     return version
 
 
-def add_sip_mapping(username: str, typed: str, route: Route) -> None:
-    """Bind a name that somebody chose; `Conflict` names its owner. One that the route has by itself becomes chosen."""
+def add_sip_mapping(username: str, typed: str, route: Route) -> bool:
+    """Bind a name that somebody chose; `Conflict` names its owner. False = it was chosen for this route before.
+
+    A name that the route has by itself becomes a chosen one.
+    """
     owner = SipMapping.objects.select_related("route__agent").filter(username=username).first()
     if owner is not None:
-        if owner.route_id != route.pk or owner.source == SipMapping.Source.MANUAL:
+        if owner.route_id != route.pk:
             raise Conflict(f"SIP name {username} belongs to agent {owner.route.agent.name} at {owner.route.path}")
+        if owner.source == SipMapping.Source.MANUAL:
+            return False
         owner.delete()
     SipMapping.objects.create(username=username, typed=typed[:200], route=route, source=SipMapping.Source.MANUAL)
+    return True
 
 
 def add_automatic_mappings(route: Route, change: Change) -> None:
@@ -275,29 +274,3 @@ def add_automatic_mappings(route: Route, change: Change) -> None:
             change.sip.append(username)
         elif owner[0] != route.pk:
             change.skipped[username] = owner[1]
-
-
-def check_credentials(credentials: tuple[str, str]) -> str:
-    """`user:password` as it is kept (RFC 7617: no colon in the user, no control characters)."""
-    user, password = credentials
-    text = f"{user}:{password}"
-    if (
-        not user
-        or not password
-        or ":" in user
-        or any(ord(character) < 32 or ord(character) == 127 for character in text)
-    ):
-        raise Malformed("credentials need a user without ':' and a password, both without control characters")
-    check_storable("credentials", text)
-    return text
-
-
-def readable(secret: str) -> str:
-    """A stored secret, nothing for one that cannot be decrypted any more."""
-    return "" if secret == UNREADABLE else secret
-
-
-def check_storable(what: str, text: str) -> None:
-    """Raise `Malformed` for text that Postgres cannot hold."""
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise Malformed(f"the {what} contains a character that cannot be stored")

@@ -9,6 +9,7 @@ import psycopg.errors
 from django.db import IntegrityError, OperationalError, connection, transaction
 
 from registry.errors import Busy, Conflict
+from registry.secret_key import refuse_another_key
 from registry.triggers import ADVISORY_LOCK
 from registry.workers import Everywhere, wait_for
 
@@ -33,22 +34,31 @@ class Change:
     revision: int = 0
     route: str = ""
     version: int | None = None
+    changed: bool = True  # False = everything was so already
+    renewed: list[str] = field(default_factory=list)  # by an update: version, SIP names, credentials, signing key
+    state: str = ""  # that the agent is in now, if that was what the action was about
+    message: str = ""  # what callers of a paused agent hear
     sip: list[str] = field(default_factory=list)  # names gained or lost
     skipped: dict[str, str] = field(default_factory=dict)  # automatic names that another agent has: name → its owner
     credentials: tuple[str, str] | None = None  # made up just now: show them once
+    of_fleet: bool = False  # from now on the fleet's credentials are the agent's
     warnings: list[str] = field(default_factory=list)
     everywhere: Everywhere | None = None
 
 
 @contextmanager
 def changing(by: Actor) -> Iterator[None]:
-    """A transaction that has the registry to itself and whose audit rows name the actor."""
+    """A transaction that has the registry to itself and whose audit rows name the actor.
+
+    Raises `WrongSecret`, before anything is written, in a process that has another secret key than the database.
+    """
     context = {key: value for key, value in vars(by).items() if value}
     try:
         with pghistory.context(**{"user": context.pop("name"), **context}), transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_SECONDS}s"])
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+            refuse_another_key()  # with the lock: `serve` may be taking the database over for another one
             yield
     except IntegrityError as error:
         # Somebody wrote beside the actions. The database's own rule has held; say which.

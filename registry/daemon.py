@@ -7,7 +7,7 @@ import psycopg
 from django.db import Error, connections
 
 logger = logging.getLogger(__name__)
-RETRY_SECONDS = (0.2, 0.5, 1, 2, 5)  # pauses after the first failure, the second …; the last one stays
+RETRY_SECONDS = (0.2, 0.5, 1, 2)  # pauses after the first failure, the second …; the last one stays
 
 
 class Daemon:

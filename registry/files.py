@@ -11,15 +11,50 @@ from registry.errors import Malformed
 MAX_FILE_BYTES = 1024 * 1024  # twice the largest definition that is accepted
 
 
+class Refused(yaml.MarkedYAMLError):
+    """What is YAML, but not in a file of ours."""
+
+
 class Loader(yaml.SafeLoader):
-    """YAML without aliases: a few lines of them can name gigabytes, and definitions have no need of them."""
+    """YAML without aliases and double keys.
+
+    A few lines of aliases can name gigabytes, and definitions have no need of them. Of two equal keys YAML takes the
+    last, so what stands under the first would be lost unseen.
+    """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Refuse an alias where it stands."""
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "aliases (*name) are not allowed", event.start_mark)
+            raise Refused(problem="aliases (*name) are not allowed", problem_mark=event.start_mark)
         return super().compose_node(parent, index)
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        """Refuse the second of two equal keys where it stands."""
+        node = super().compose_mapping_node(anchor)
+        seen: dict[Any, Any] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                # As it will be a key of the dict: "a" and a are one, so are 1 and 0x1.
+                merge = key.tag == "tag:yaml.org,2002:merge"
+                value = key.value if merge else self.construct_object(key)
+                first = seen.setdefault(value, key)
+                if first is not key:
+                    line = first.start_mark.line + 1
+                    raise Refused(
+                        problem=f"the key {key.value[:80]!r} stands here again; the first is in line {line}",
+                        problem_mark=key.start_mark,
+                    )
+        return node
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        """Say where a value stands that is none, such as 2020-99-99."""
+        try:
+            return super().construct_object(node, deep)
+        except (AttributeError, LookupError, TypeError, ValueError):  # whatever its constructor stumbles over
+            kind = node.tag.rpartition(":")[2]
+            problem = f"{str(node.value)[:80]!r} cannot be read as {kind}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
 
 
 def read_yaml(path: Path) -> Any:
@@ -28,13 +63,39 @@ def read_yaml(path: Path) -> Any:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise Malformed(f"{path} has {size:,} bytes, more than {MAX_FILE_BYTES:,}")
-        return yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a SafeLoader
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise Malformed(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise Malformed(f"{path} is not UTF-8: byte {error.start}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise Malformed(f"{path} is neither YAML nor JSON: {' '.join(str(error).split())}") from None
+    try:
+        return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
+    except Refused as error:
+        raise Malformed(f"{path}, {where(error.problem_mark)}: {error.problem}") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise Malformed(f"{path} is neither YAML nor JSON: {in_words(error, text)}") from None
+
+
+def in_words(error: Exception, text: str) -> str:
+    """What is wrong in a file and where, in one line."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, yaml.reader.ReaderError):
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, error.position - before.rfind("\n")
+        return f"line {line}, column {column}: character {error.character:#06x} is not allowed"
+    assert isinstance(error, yaml.MarkedYAMLError)
+    # The context says what was being read, and the mark where that begins.
+    place = where(error.problem_mark or error.context_mark)
+    problem = " ".join((error.problem or error.context or "").split())
+    if error.context and error.problem and error.context_mark:
+        problem += f" ({' '.join(error.context.split())} that begins in {where(error.context_mark)})"
+    return f"{place}: {problem}"
+
+
+def where(mark: Any) -> str:
+    """A place in a file, counted from one as editors do."""
+    return f"line {mark.line + 1}, column {mark.column + 1}"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The first start, and what `serve` says when it is ready."""
 
-import hashlib
-import hmac
+import os
 import shlex
 import sys
 from dataclasses import dataclass, field
@@ -13,13 +12,16 @@ from django.db import connection, transaction
 
 from registry import actions
 from registry.changes import Actor
-from registry.errors import NotFound, WrongSecret
+from registry.errors import RegistryError, WrongSecret
 from registry.files import read_fleet
 from registry.models import Installation, Route
+from registry.secret_key import fingerprint
 
 EXAMPLE_FLEET = Path(__file__).with_name("example_fleet.yaml")
 EXAMPLE_LOCK = 0x73776269  # of `initialise`: "swbi" in ASCII
 MAX_LISTED = 20  # agents in the banner; `agents` lists all
+# What `credentials` must know besides DATA_DIR to give the same answer, if the server was given it.
+NEEDED = ("DATABASE_URL", "SECRET_KEY", "SECRET_KEY_FILE", "SWML_BASIC_AUTH_PASSWORD")
 
 
 @dataclass
@@ -28,17 +30,14 @@ class Initialised:
 
     first: bool
     registered: list[str] = field(default_factory=list)
-
-
-def fingerprint(key: str) -> str:
-    """A mark of a secret key that does not give it away."""
-    return hmac.new(key.encode(), b"switchboard installation", hashlib.sha256).hexdigest()
+    reencrypted: int = 0  # agents whose secrets are now kept with the present key
 
 
 def initialise(*, example: bool, by: Actor) -> Initialised:
     """Make this database ours, or check that it is: `WrongSecret` if it belongs to another secret key.
 
-    The very first time, and only then, the example fleet is registered if `example` says so.
+    The very first time, and only then, the example fleet is registered if `example` says so. While a key is changed,
+    what the former one encrypted is encrypted with the present one.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -46,7 +45,8 @@ def initialise(*, example: bool, by: Actor) -> Initialised:
         installation = Installation.objects.first()
         if installation is not None:
             check_secret(installation)
-            return Initialised(first=False)
+            again = actions.reencrypt(by=by) if settings.SECRET_KEY_FALLBACKS else 0
+            return Initialised(first=False, reencrypted=again)
         Installation.objects.create(secret_fingerprint=fingerprint(settings.SECRET_KEY))
         entries = read_fleet(EXAMPLE_FLEET) if example else []
         for entry in entries:
@@ -86,12 +86,7 @@ def banner(base_url: str, *, first: bool) -> str:
     lines += ["", f"  Sign in at {base_url}/dashboard/" + sign_in_hint()]
     if routes:
         chosen = next((route for route in routes if route.path == "/sales"), routes[0])
-        lines += [
-            "",
-            "  Ask an agent for its document, as the telephony platform does:",
-            "",
-            f"  {curl(chosen, base_url, first)}",
-        ]
+        lines += ["", *(f"  {line}".rstrip() for line in how_to_ask(chosen, base_url, first))]
     return "\n".join([*lines, ""])
 
 
@@ -102,13 +97,23 @@ def sign_in_hint() -> str:
     return " after making your account: python3 manage.py createsuperuser"
 
 
-def curl(route: Route, base_url: str, first: bool) -> str:
-    """A line for the shell that asks for an agent's document."""
+def how_to_ask(route: Route, base_url: str, first: bool) -> list[str]:
+    """Lines that say how to get an agent's document."""
+    show = first or sys.stdout.isatty()
+    if not show and any(os.environ.get(name) for name in NEEDED):
+        # In a terminal without them the command would ask another database, or could not decrypt.
+        return [f"credentials: python3 manage.py credentials {route.agent.name} (with this server's environment)"]
+    line = curl(route, base_url, show)
+    return ["Ask an agent for its document, as the telephony platform does:", "", line]
+
+
+def curl(route: Route, base_url: str, show: bool) -> str:
+    """A line for the shell that asks for an agent's document, with its credentials or a command that fetches them."""
     target = shlex.quote(f"{base_url}{route.path}")
-    if first or sys.stdout.isatty():
+    if show:
         try:
             user, password = actions.reveal_credentials(route.agent.name, by=Actor("serve", "serve"))
-        except NotFound as error:
+        except RegistryError as error:
             return f"(no credentials: {error})"
         return f"curl -u {shlex.quote(f'{user}:{password}')} {target}"
     python, manage = shlex.quote(sys.executable), shlex.quote(str(settings.BASE_DIR / "manage.py"))

@@ -1,13 +1,24 @@
 """Django's PostgreSQL backend on the embedded server, which starts with the first connection and not before."""
 
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db.backends.postgresql import base, client
 
-from config.embedded.cluster import open_cluster
+from config.embedded.cluster import Cluster, open_cluster
 from config.embedded.server import PORT, find_programs
+
+MAKERS = frozenset({"createsuperuser", "migrate", "runserver", "serve", "test"})  # commands that may make a database
+
+
+def opened() -> Cluster:
+    """The data folder's server. A command that only looks makes none: a mistyped DATA_DIR must not cost a database."""
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    make = Path(sys.argv[0]).name != "manage.py" or command in MAKERS
+    return open_cluster(settings.DATA_DIR, settings.EMBEDDED_POSTGRES_OPTIONS, make=make)
 
 
 class DatabaseClient(client.DatabaseClient):
@@ -18,7 +29,7 @@ class DatabaseClient(client.DatabaseClient):
         cls, settings_dict: dict[str, Any], parameters: Iterable[str]
     ) -> tuple[list[str], dict[str, str] | None]:
         """The command line and environment that reach the embedded server."""
-        cluster = open_cluster(settings.DATA_DIR, settings.EMBEDDED_POSTGRES_OPTIONS)
+        cluster = opened()
         found = {**settings_dict, "HOST": cluster.host, "PORT": cluster.port}
         args, env = super().settings_to_cmd_args_env(found, parameters)
         return [str(find_programs() / "psql"), *args[1:]], env
@@ -32,5 +43,4 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_connection_params(self) -> dict[str, Any]:
         """Where the server is; starts it. `check`, `help` and the type checker never ask."""
         params: dict[str, Any] = super().get_connection_params()
-        cluster = open_cluster(settings.DATA_DIR, settings.EMBEDDED_POSTGRES_OPTIONS)
-        return {**params, "host": cluster.host, "port": PORT}
+        return {**params, "host": opened().host, "port": PORT}

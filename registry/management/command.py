@@ -12,13 +12,14 @@ from registry.changes import Actor, Change
 from registry.errors import RegistryError
 
 # Exit codes: 0 done, 1 refused, 2 wrong usage (argparse's own), 3 the database is away, 4 done, but not everywhere yet.
-REFUSED, AWAY, NOT_EVERYWHERE = 1, 3, 4
+REFUSED, USAGE, AWAY, NOT_EVERYWHERE = 1, 2, 3, 4
 
 
 class RegistryCommand(BaseCommand):
     """A command over `registry.actions`. Subclasses have `run(options)`, which returns what --json prints."""
 
     requires_system_checks = []  # a command at 3 a.m. must start quickly
+    exit_code = 0  # for a result that is an answer and no success
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add --json, and what the subclass takes."""
@@ -35,6 +36,7 @@ class RegistryCommand(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         """Run; refusals become one helpful text and an exit code."""
         self.quiet = options["json"]
+        self.exit_code = 0
         try:
             result = self.run(options)
         except RegistryError as error:
@@ -47,6 +49,8 @@ class RegistryCommand(BaseCommand):
             self.stdout.write(json.dumps(result, indent=2, default=str))
         if isinstance(result, dict) and result.get("everywhere") is False:
             raise SystemExit(NOT_EVERYWHERE)
+        if self.exit_code:
+            raise SystemExit(self.exit_code)
 
     def fail(self, message: str, code: int, problems: dict[str, str] | None = None) -> None:
         """End with a message; with --json as JSON on standard output."""
@@ -91,6 +95,7 @@ class RegistryCommand(BaseCommand):
             "agent": change.agent,
             "route": change.route,
             "version": change.version,
+            "changed": change.changed,
             "sip": change.sip,
             "sip_skipped": change.skipped,
             "warnings": change.warnings,

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from config import bootstrap
 from config.bootstrap import BootstrapError, Installer, Progress, prepare
@@ -176,6 +177,7 @@ def test_progress_is_readable_on_a_terminal_and_in_a_log(monkeypatch: pytest.Mon
         "Collecting django==5.2",
         "  Downloading django.whl",
         "Collecting psycopg-pool>=3",
+        "Processing /mirror/files/annotated_types-0.8.0-py3-none-any.whl (from -r requirements.txt)",
     ]
     said += ["Installing collected packages: django, psycopg-pool", "Successfully installed django psycopg-pool"]
     shown = {}
@@ -191,17 +193,25 @@ def test_progress_is_readable_on_a_terminal_and_in_a_log(monkeypatch: pytest.Mon
         "Switchboard: installing 3 packages into .venv ...",
         "Switchboard: installing 3 packages into .venv ... [1/3] django",
         "Switchboard: installing 3 packages into .venv ... [2/3] psycopg-pool",
-        "Switchboard: unpacking 2 packages ...",
-        "Switchboard: installed 2 packages in 0 s",
+        "Switchboard: installing 3 packages into .venv ... [3/3] annotated_types",
+        "Switchboard: unpacking 3 packages ...",
+        "Switchboard: installed 3 packages in 0 s",
     ]
     assert shown[True].count("\n") == 1
-    assert shown[True].count("\r\x1b[K") == 5
+    assert shown[True].count("\r\x1b[K") == 6
 
 
 def test_packages_are_counted_as_they_are_pinned() -> None:
     for name in ("requirements.txt", "requirements-dev.txt"):
-        names = {line.split("==")[0] for line in (ROOT / name).read_text().splitlines() if line[:1].isalnum()}
+        lines = [line.rstrip(" \\") for line in (ROOT / name).read_text().splitlines() if line[:1].isalnum()]
+        pins = [Requirement(line) for line in lines]
+        names = {pin.name for pin in pins if pin.marker is None or pin.marker.evaluate()}
         assert bootstrap.count_packages(ROOT / name) == len(names) > 20
+        assert all(
+            bootstrap.holds(str(pin.marker).replace('"', "'")) == pin.marker.evaluate() for pin in pins if pin.marker
+        )
+    assert bootstrap.holds("")
+    assert bootstrap.holds("something == 'else'")
 
 
 def test_in_a_virtual_environment_nothing_special_is_done(monkeypatch: pytest.MonkeyPatch) -> None:

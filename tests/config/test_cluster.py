@@ -13,12 +13,13 @@ from pathlib import Path
 import environ
 import psycopg
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db.utils import OperationalError
 
 from config.embedded import cluster as module
 from config.embedded import keeper, locks
 from config.embedded import server as programs
-from config.embedded.cluster import Cluster, open_cluster
+from config.embedded.cluster import Cluster, NoClusterError, open_cluster
 from config.embedded.locks import Files
 
 from .processes import ROOT, python, that_know, wait_for, wait_until_gone
@@ -189,8 +190,18 @@ def test_a_folder_of_another_version_is_refused(data_dir: Path) -> None:
 
 def test_a_data_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OperationalError, match="Set DATA_DIR"):
-        opened(tmp_path / "file" / "data")
+    for make in (True, False):
+        with pytest.raises(ImproperlyConfigured, match=r"\ADATA_DIR: .*/file/data cannot be used \(Not a directory\)"):
+            open_cluster(tmp_path / "file" / "data", make=make)
+
+
+def test_none_is_made_for_who_only_looks(made: Path, tmp_path: Path) -> None:
+    with pytest.raises(NoClusterError, match=r"there is no database in DATA_DIR .*/nowhere: start `serve` once"):
+        open_cluster(tmp_path / "nowhere", make=False)
+    assert not (tmp_path / "nowhere").exists()
+    ours = open_cluster(made, "-c fsync=off", make=False)
+    assert ask(ours, "SELECT 1") == 1
+    assert ours.close(wait=20)
 
 
 def test_a_lock_that_is_never_let_go_is_named(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

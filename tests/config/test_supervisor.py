@@ -15,10 +15,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from django.db import OperationalError
 
-from config.supervisor import ServeError, Slot, base_url, describe, listen
+from config.listening import Answer, ListenError, base_url, listen
+from config.preparing import is_refusal
+from config.slots import Slot, describe
+from tests.e2e.server import database_url
+from tests.e2e.test_outage import Forwarder
 
 from .processes import ROOT, that_know, wait_for, wait_until_gone
 
@@ -190,7 +196,7 @@ def test_a_worker_that_cannot_start_ends_it_with_the_reason(data_dir: Path, serv
     served = serve("--application", "tests.config.application:broken")
     assert served.end() == 1
     assert "the moon is in the wrong phase" in served.text
-    assert "its error is above" in served.text
+    assert "ended with exit code 3 3 times at its start: its error is above" in served.text
     assert that_know(data_dir) == []
 
 
@@ -238,23 +244,120 @@ def test_a_database_that_is_away_does_not_keep_it_from_serving(tmp_path: Path) -
         assert served.end() == 0
 
 
+@pytest.fixture
+def forwarder() -> Iterator[Forwarder]:
+    made = Forwarder(database_url("serve_outage"))
+    yield made
+    made.refuse()
+
+
+def workers(data_dir: Path) -> list[int]:
+    return [int(line.split()[0]) for line in that_know(data_dir) if "config/worker.py" in line]
+
+
+def test_it_is_ready_once_and_only_when_a_worker_is(forwarder: Forwarder, tmp_path: Path) -> None:
+    environment = {**os.environ, "DATABASE_URL": forwarder.url, "SECRET_KEY": "a key"}
+    forwarder.refuse()
+    served = Served(tmp_path / "data", [], environment)
+    try:
+        served.until("there is no snapshot of a routing table: calls get 503 until the database is there")
+        wait_for(lambda: workers(tmp_path / "data"))
+        os.kill(workers(tmp_path / "data")[0], signal.SIGKILL)  # nothing is ready yet, and it is no reason to end
+        served.until("worker 1 was killed by SIGKILL; another one starts")
+        wait_for(lambda: workers(tmp_path / "data"))
+        assert "ready at" not in served.text
+        forwarder.back()
+        with urllib.request.urlopen(served.url + "/ready", timeout=10) as answer:
+            assert answer.status == 200
+        wait_for((tmp_path / "data/snapshot.sqlite3").exists)
+        wait_for(lambda: (tmp_path / "data/snapshot.sqlite3").stat().st_size)
+    finally:
+        served.process.terminate()
+        assert served.end() == 0
+    assert served.text.count("ready at") == 1
+    assert served.text.index("the database is there") < served.text.index("ready at")
+
+    # From now on there is a snapshot to serve from.
+    forwarder.refuse()
+    served = Served(tmp_path / "data", [], environment)
+    try:
+        served.until(r"serving at http://127\.0\.0\.1:\d+ from the snapshot of 20.*, while the database is away")
+        assert "ready at" not in served.text
+        forwarder.back()
+        served.until(r"credentials: python3 manage\.py credentials sales-agent \(with this server's environment\)")
+    finally:
+        served.process.terminate()
+        assert served.end() == 0
+    assert served.text.count("ready at") == served.text.count("serving at") == 1
+    assert "curl" not in served.text
+
+
+def test_a_server_that_does_not_want_us_ends_it(tmp_path: Path) -> None:
+    url = urlsplit(database_url("serve_refused"))
+    served = Served(tmp_path / "data", [], {**os.environ, "DATABASE_URL": urlunsplit(url._replace(path="/no_such"))})
+    assert served.end() == 3
+    [line] = served.lines
+    assert line.startswith("Switchboard: the server of DATABASE_URL cannot be used: ")
+    assert 'database "no_such" does not exist' in line
+
+
+def test_refusals_are_told_from_absences() -> None:
+    for text in (
+        'FATAL:  password authentication failed for user "boss"',
+        "connection failed: fe_sendauth: no password supplied",
+        'FATAL:  role "boss" does not exist',
+        'FATAL:  no pg_hba.conf entry for host "::1"',
+    ):
+        assert is_refusal(OperationalError(text))
+    for text in ("Connection refused", "timeout expired", "FATAL:  the database system is starting up"):
+        assert not is_refusal(OperationalError(text))
+
+
+def test_a_data_folder_that_cannot_be_used_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    served = Served(tmp_path / "file", [], dict(os.environ))
+    assert served.end() == 2
+    [line] = served.lines
+    assert line.startswith(f"DATA_DIR: {tmp_path / 'file'} cannot be used (it is not a folder); write ")
+
+
+def test_what_a_worker_answers_is_said_in_words() -> None:
+    assert str(Answer()) == "it does not answer yet"
+    assert str(Answer(503, {"table": "not loaded", "database": "away", "log": "ok"})) == (
+        "table not loaded, database away"
+    )
+    assert Answer(200, {"table": "revision 3"}).stale == ""
+    assert Answer(200, {"table": "from the snapshot of x"}).stale == "from the snapshot of x"
+
+
+def test_it_is_hopeless_when_the_first_starts_end_alike() -> None:
+    slot = Slot(1)
+    for code in (3, 3, -9, 3, 3, 4, 4):
+        slot.died(0, code)
+        assert not slot.hopeless
+    slot.died(0, 4)
+    assert slot.hopeless
+    slot.died(100, 4)  # it has lived
+    assert not slot.hopeless
+
+
 def test_pauses_grow_while_a_worker_keeps_dying() -> None:
     slot = Slot(1)
     pauses = []
     for now in range(7):
         slot.started = now
-        slot.died(now)
+        slot.died(now, 1)
         pauses.append(slot.pause)
         assert slot.restart_at == now + slot.pause
     assert pauses == [1, 2, 4, 8, 16, 30, 30]
     slot.started = 0
-    slot.died(100)
+    slot.died(100, 1)
     assert slot.restart_at == 100
 
 
 def test_addresses_that_cannot_be_listened_on_are_explained() -> None:
     for host, port in (("no.such.host.invalid", 0), ("127.0.0.1", 70000)):
-        with pytest.raises(ServeError, match=rf"cannot listen on {host}:{port}"):
+        with pytest.raises(ListenError, match=rf"cannot listen on {host}:{port}"):
             listen(host, port)
     with listen("0.0.0.0", 0) as anywhere:
         assert base_url(anywhere) == f"http://127.0.0.1:{anywhere.getsockname()[1]}"

@@ -81,6 +81,8 @@ def test_a_route_that_is_taken_is_a_conflict_that_names_the_owner(register, unch
     for route in ("/sales", "sales/"):
         with pytest.raises(Conflict, match="/sales is taken by agent sales"):
             register("billing", route)
+        with pytest.raises(Conflict, match="registered already, at /sales: --update publishes a new version"):
+            register("sales", route)
 
 
 def test_a_name_that_is_registered_is_a_conflict_that_names_its_route(register, unchanged):
@@ -191,8 +193,11 @@ def test_publishing_makes_the_next_version_live_and_retires_the_one_before(regis
 
 def test_publishing_the_same_again_makes_no_version(register, actor):
     register()
-    assert actions.publish("sales", dict(DEFINITION), by=actor).version == 1
+    change = actions.publish("sales", dict(DEFINITION), by=actor)
+    assert (change.version, change.changed, change.renewed) == (1, False, [])
     assert AgentVersion.objects.count() == 1
+    change = actions.publish("sales", OTHER, by=actor)
+    assert (change.changed, change.renewed) == (True, ["version"])
 
 
 def test_publishing_the_same_in_another_order_is_another_version(register, actor):
@@ -212,6 +217,64 @@ def test_publishing_at_another_agents_route_is_a_conflict(register, actor, uncha
         actions.publish("nobody", OTHER, by=actor)
 
 
+def test_an_update_adds_sip_names_and_replaces_secrets_in_the_same_transaction(register, actor, unchanged):
+    register(sip=["tele-sales"], credentials=("u", "p"), signing_key="key")
+    change = actions.publish(
+        "sales", OTHER, by=actor, route="sales/", sip=["Hotline", "tele-sales", "SALES"],
+        credentials=("me", "secret"), signing_key="other-key",
+    )  # fmt: skip
+    assert (change.version, change.route) == (2, "/sales")
+    assert change.sip == ["hotline", "sales"], "one was there as chosen, one as automatic"
+    assert change.renewed == ["version", "SIP names", "credentials", "signing key"]
+    assert set(SipMapping.objects.values_list("username", "source")) == {
+        ("hotline", "manual"), ("tele-sales", "manual"), ("sales", "manual"),
+    }  # fmt: skip
+    agent = Agent.objects.get()
+    assert (agent.credentials, agent.signing_key) == ("me:secret", "other-key")
+
+    register("billing", "/billing", sip=["accounts"])
+    unchanged()
+    with pytest.raises(Conflict, match="SIP name accounts belongs to agent billing at /billing"):
+        actions.publish("sales", DEFINITION, by=actor, sip=["more", "accounts"], credentials=("x", "y"))
+    for wrong in ({"sip": ["a b"]}, {"credentials": ("a:b", "p")}, {"signing_key": "\0"}):
+        with pytest.raises(Malformed):
+            actions.publish("sales", DEFINITION, by=actor, **wrong)
+
+
+def test_what_an_update_does_not_mention_stays(register, actor, unchanged):
+    register(sip=["tele-sales"], credentials=("u", "p"), signing_key="key")
+    unchanged()
+    change = actions.publish("sales", DEFINITION, by=actor, sip=["tele-sales"], credentials=("u", "p"), signing_key="")
+    assert (change.changed, change.sip) == (False, [])
+
+
+def test_secrets_of_an_agents_own_can_be_given_up_for_the_fleets(register, actor, settings, unchanged):
+    register(credentials=("u", "p"), signing_key="key")
+    change = actions.publish("sales", DEFINITION, by=actor, signing_key=actions.FLEET)
+    assert (change.renewed, change.of_fleet, Agent.objects.get().signing_key) == (["signing key"], False, "")
+    settings.SWML_BASIC_AUTH_PASSWORD = "fleet-password"
+    change = actions.publish("sales", DEFINITION, by=actor, credentials=actions.FLEET)
+    assert (change.renewed, change.of_fleet, Agent.objects.get().credentials) == (["credentials"], True, "")
+    assert actions.reveal_credentials("sales", by=actor) == ("signalwire", "fleet-password")
+    settings.SWML_BASIC_AUTH_PASSWORD = ""
+    unchanged()
+    for act in (lambda: actions.publish("sales", DEFINITION, by=actor, credentials=actions.FLEET),
+                lambda: register("billing", "/billing", credentials=actions.FLEET)):  # fmt: skip
+        with pytest.raises(Conflict, match="the fleet has no credentials: set SWML_BASIC_AUTH_PASSWORD"):
+            act()
+
+
+def test_sip_names_go_to_the_only_route_or_to_the_one_that_is_named(register, actor, unchanged):
+    register(auto_sip=False)
+    assert actions.publish("sales", DEFINITION, by=actor, sip=["one"]).route == "/sales"
+    Route.objects.create(path="/more", agent=Agent.objects.get())
+    actions.publish("sales", DEFINITION, by=actor, sip=["two"], route="/more")
+    assert dict(SipMapping.objects.values_list("username", "route__path")) == {"one": "/sales", "two": "/more"}
+    unchanged()
+    with pytest.raises(Conflict, match="several routes, /sales and /more among them: say which"):
+        actions.publish("sales", DEFINITION, by=actor, sip=["three"])
+
+
 # --- unregister ------------------------------------------------------------------------------------------------------
 
 
@@ -229,6 +292,24 @@ def test_unregistering_takes_route_and_names_away_and_trashes_the_agent(register
         actions.pause("sales", by=actor)
 
 
+def test_who_unregisters_an_agents_name_is_told_its_route(register, actor, unchanged):
+    register("shop", "/x")
+    unchanged()
+    with pytest.raises(NotFound, match="nothing is registered at /shop; agent shop is at /x: unregister /x"):
+        actions.unregister("shop", by=actor)
+    with pytest.raises(NotFound, match="agent shop is at /x: use /x"):
+        actions.register_sip_username("name", "/shop", by=actor)
+    with pytest.raises(NotFound, match="nothing is registered at /nobody: `agents` lists the routes"):
+        actions.unregister("nobody", by=actor)
+
+
+def test_who_unregisters_the_name_of_an_agent_with_several_routes_is_told_all_of_them(register, actor):
+    register("shop", "/x")
+    Route.objects.create(path="/y", agent=Agent.objects.get())
+    with pytest.raises(NotFound, match=r"agent shop is at /x, /y$"):
+        actions.unregister("shop", by=actor)
+
+
 def test_an_agent_with_another_route_goes_on_serving(register, actor):
     register()
     Route.objects.create(path="/more", agent=Agent.objects.get())
@@ -243,10 +324,63 @@ def test_registering_again_brings_an_agent_back_with_its_versions_and_credential
     actions.unregister("/sales", by=actor)
     change = register(route="/elsewhere", definition=OTHER)
     assert (change.version, change.credentials) == (2, None)
+    assert change.warnings == [
+        "taken out of the trash with the credentials it had; --basic-auth and --signing-key replace them"
+    ]
     assert actions.reveal_credentials("sales", by=actor) == password
     agent = Agent.objects.get()
     assert (agent.state, agent.trashed, agent.pause_message) == ("serving", None, "")
     assert Route.objects.get().pk != route
+
+
+@pytest.mark.parametrize(
+    ("had", "given", "says"),
+    [
+        (
+            {"credentials": ("u", "p"), "signing_key": "key"},
+            {},
+            [
+                (
+                    "taken out of the trash with the credentials and the signing key it had; "
+                    "--basic-auth and --signing-key replace them"
+                )
+            ],
+        ),
+        (
+            {"credentials": ("u", "p"), "signing_key": "key"},
+            {"credentials": ("me", "secret")},
+            ["taken out of the trash with the signing key it had; --signing-key replaces it"],
+        ),
+        (
+            {"credentials": ("u", "p"), "signing_key": "key"},
+            {"credentials": ("me", "secret"), "signing_key": actions.FLEET},
+            [],
+        ),
+        ({}, {}, []),
+    ],
+)  # fmt: skip
+def test_secrets_from_before_the_trash_are_kept_and_said(register, actor, settings, had, given, says):
+    settings.SWML_BASIC_AUTH_PASSWORD = "fleet-password"
+    register(**had)
+    actions.unregister("/sales", by=actor)
+    change = register(**given)
+    assert change.warnings == says
+    assert change.of_fleet == (not had)
+    agent = Agent.objects.get()
+    assert agent.credentials == ("" if not had else "me:secret" if given else "u:p")
+    assert agent.signing_key == ("key" if had and "signing_key" not in given else "")
+
+
+def test_secrets_from_before_the_trash_that_no_key_can_read_are_gone_and_that_is_said(register, actor, settings):
+    register(credentials=("u", "p"), signing_key="key")
+    actions.unregister("/sales", by=actor)
+    settings.SECRET_KEY = "another"
+    change = register()
+    assert change.credentials is not None
+    assert change.warnings == [
+        "the credentials and the signing key it had cannot be read with this SECRET_KEY and are gone"
+    ]
+    assert Agent.objects.get().signing_key == ""
 
 
 # --- pause, resume ---------------------------------------------------------------------------------------------------
@@ -257,6 +391,7 @@ def test_pausing_and_resuming(register, actor):
     actions.pause("sales", "  Back at noon. ", by=actor)
     agent = Agent.objects.get()
     assert (agent.state, agent.pause_message) == ("paused", "Back at noon.")
+    assert not actions.pause("sales", "Back at noon.", by=actor).changed
     actions.pause("sales", by=actor)
     assert Agent.objects.get().pause_message == actions.PAUSE_MESSAGE
     actions.resume("sales", by=actor)
@@ -281,8 +416,8 @@ def test_a_sip_name_is_bound_taken_away_and_free_again(register, actor):
     assert actions.register_sip_username("Help-Desk", "/sales", by=actor).sip == ["help-desk"]
     with pytest.raises(Conflict, match="agent sales at /sales"):
         actions.register_sip_username("help-desk", "/billing", by=actor)
-    with pytest.raises(Conflict):
-        actions.register_sip_username("help-desk", "/sales", by=actor)
+    again = actions.register_sip_username("help-desk", "/sales", by=actor)
+    assert (again.sip, again.changed) == (["help-desk"], False), "it is so already"
     change = actions.unregister_sip_username("sip:HELP-DESK@h", by=actor)
     assert (change.agent, change.route, change.sip) == ("sales", "/sales", ["help-desk"])
     with pytest.raises(NotFound, match="nobody has the SIP name help-desk"):
@@ -316,6 +451,7 @@ def test_there_is_one_default_route_or_none(register, actor):
     register("billing", "/billing")
     assert actions.set_default_route("/sales", by=actor).agent == "sales"
     assert actions.set_default_route("/billing", by=actor).agent == "billing"
+    assert not actions.set_default_route("/billing", by=actor).changed
     assert Route.objects.get(default=True).path == "/billing"
     with pytest.raises(NotFound):
         actions.set_default_route("/nowhere", by=actor)
@@ -436,7 +572,7 @@ def test_a_change_that_waits_too_long_for_another_is_busy(transactional_db, acto
 
 def test_somebody_who_writes_beside_the_actions_is_a_conflict_too(register, actor, monkeypatch):
     register()
-    monkeypatch.setattr(actions, "refuse_taken_route", lambda path: None)
+    monkeypatch.setattr(actions, "refuse_taken_route", lambda path, name: None)
     with pytest.raises(Conflict, match="the database refused"):
         register("billing", "/sales")
     assert not Agent.objects.filter(name="billing").exists()

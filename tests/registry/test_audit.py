@@ -77,8 +77,22 @@ def test_whoever_looks_at_credentials_is_in_the_audit(db, actor):
     assert (last.pgh_label, last.pgh_context.metadata["user"]) == ("credentials_revealed", "eve")
 
 
+def test_other_secrets_are_in_the_audit_by_name_only(db, actor):
+    actions.register("sales", "/sales", DEFINITION, by=actor, credentials=("u", PASSWORD))
+    before = AgentEvent.objects.count()
+    bob = Actor("bob", "command")
+    actions.publish("sales", DEFINITION, by=bob, credentials=("u", "another"), signing_key=SIGNING_KEY)
+    assert AgentEvent.objects.count() == before + 1, "the trigger does not see these columns"
+    last = AgentEvent.objects.order_by("pgh_id").last()
+    assert last.pgh_label == "update"
+    assert last.pgh_context.metadata == {"user": "bob", "via": "command", "changed": "credentials, signing key"}
+    actions.publish("sales", DEFINITION, by=bob, credentials=("u", "another"))
+    assert AgentEvent.objects.count() == before + 1, "nothing has changed"
+
+
 def test_no_audit_row_holds_credentials_not_even_encrypted_ones(db, actor):
     actions.register("sales", "/sales", DEFINITION, by=actor, credentials=("u", PASSWORD), signing_key=SIGNING_KEY)
+    actions.publish("sales", DEFINITION, by=actor, credentials=("u", f"{PASSWORD}-2"), signing_key=f"{SIGNING_KEY}-2")
     actions.reveal_credentials("sales", by=actor)
     Agent.objects.get().save()
     with connection.cursor() as cursor:

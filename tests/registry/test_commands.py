@@ -1,15 +1,17 @@
 import json
+import re
 from io import StringIO
 from pathlib import Path
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 from django.db import OperationalError, connection
 from django.utils import timezone
 
 from agents.models import Agent, AgentVersion
 from registry import actions
-from registry.models import Route, SipMapping
+from registry.models import Installation, Route, SipMapping
+from registry.secret_key import fingerprint
 from registry.workers import Heart
 
 pytestmark = pytest.mark.django_db
@@ -90,6 +92,7 @@ def test_register_prints_json(run_json, file):
         "agent": "sales",
         "route": "/sales",
         "version": 1,
+        "changed": True,
         "sip": [],
         "sip_skipped": {},
         "warnings": [],
@@ -120,6 +123,8 @@ def test_register_reads_secrets_from_the_environment(run, file, monkeypatch, ref
     assert (agent.credentials, agent.signing_key) == ("me:secret", "PSK_x")
     text = refused("register", "other", "--route", "/other", "--file", file, "--basic-auth", "env:NOBODY_SET_THIS")
     assert "NOBODY_SET_THIS" in text
+    text = refused("register", "other", "--route", "/other", "--file", file, "--signing-key", "SALES_KEY")
+    assert "--signing-key needs env:NAME, with the key in the variable NAME, or none" in text
 
 
 def test_register_tells_of_skipped_names_and_of_transfers_to_nobody(run, tmp_path, fleet):
@@ -139,6 +144,7 @@ def test_register_tells_of_skipped_names_and_of_transfers_to_nobody(run, tmp_pat
         ({"route": "/dashboard"}, "reserved"),
         ({"route": "/info"}, "route /info is taken by agent info-line"),
         ({"name": "info-line"}, "registered already, at /info"),
+        ({"name": "info-line", "route": "/info"}, "registered already, at /info: --update publishes a new version"),
         ({"file": "/nowhere.yaml"}, "No such file"),
         ({"sip": "refills"}, "SIP name refills belongs to agent pharmacy at /pharmacy"),
         ({"basic_auth": "nonsense"}, "USER:PASSWORD"),
@@ -171,27 +177,127 @@ def test_problems_of_a_definition_are_listed_by_field(refused, run, tmp_path, ca
 
 @pytest.mark.parametrize("source", [["--python", "agents:Sales"], ["--remote", "https://example.com"]])
 def test_what_comes_later_is_refused_in_words(refused, source):
-    assert "not there yet" in refused("register", "sales", "--route", "/sales", *source)
+    text = refused("register", "sales", "--route", "/sales", *source)
+    assert "not there yet. Use --file" in text
+    assert "step" not in text
+
+
+def test_the_help_says_what_is_not_there_yet():
+    text = " ".join(
+        load_command_class("registry", "register").create_parser("manage.py", "register").format_help().split()
+    )
+    for words in ("subclass", "a running SWML server", "of the remote server"):
+        assert f"{words} (not there yet)" in text
+    assert not re.search(r"step \d|CONTRACT", text)
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["sales"], ["sales", "--route", "/sales"], ["sales", "--file", "x", "--nonsense"]]
+    "arguments",
+    [
+        [],
+        ["sales"],
+        ["sales", "--route", "/sales"],
+        ["sales", "--file", "x", "--nonsense"],
+        ["sales", "--route", "/sales", "--file", "x", "--python", "a:B"],
+    ],
 )
 def test_wrong_usage_is_refused(run, arguments):
     with pytest.raises(CommandError):
         run("register", *arguments)
 
 
-def test_register_with_update_publishes_a_new_version(run, run_json, refused, file):
-    run("register", "sales", "--route", "/sales", "--file", file)
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [([], "--route is missing"), (["--update", "--no-auto-sip"], "--no-auto-sip is for a new agent")],
+)
+def test_options_that_do_not_go_together_are_wrong_usage(refused, file, arguments, words):
+    assert words in refused("register", "sales", "--file", file, *arguments, code=2)
+
+
+@pytest.fixture
+def update(run, file):
+    """Register sales at /sales; gives the arguments of an update."""
+    run("register", "sales", "--route", "/sales", "--file", file, "--basic-auth", "u:p")
+    return ["register", "sales", "--route", "/sales", "--file", file, "--update"]
+
+
+def test_register_with_update_publishes_a_new_version(run, run_json, refused, file, update):
     file.write_text("prompt: {text: I sell more.}\n")
-    arguments = ["register", "sales", "--route", "/sales", "--file", file, "--update"]
-    assert "Version 2 of sales is live." in run(*arguments)
-    assert run_json(*arguments)["version"] == 2
+    assert run(*update).startswith("Version 2 of sales is live.\n")
     assert AgentVersion.objects.count() == 2
     assert "nothing is registered at /other" in refused(
         "register", "sales", "--route", "/other", "--file", file, "--update"
     )
+
+
+def test_an_update_that_changes_nothing_says_so(run, run_json, update):
+    assert "Version 1 of sales is live already: nothing changed." in run(*update)
+    printed = run_json(*update)
+    assert (printed["version"], printed["changed"]) == (1, False)
+
+
+def test_an_update_takes_sip_names_and_secrets_too(run, run_json, update, monkeypatch, settings, refused):
+    monkeypatch.setenv("SALES_KEY", "PSK_x")
+    text = run(*update, "--sip", "hotline", "sales", "--basic-auth", "me:new", "--signing-key", "env:SALES_KEY")
+    assert "Version 1 of sales is live already. SIP names hotline, sales lead to /sales. Replaced: cred" in text
+    assert "Replaced: credentials, signing key." in text
+    agent = Agent.objects.get()
+    assert (agent.credentials, agent.signing_key) == ("me:new", "PSK_x")
+    assert set(SipMapping.objects.values_list("username", "source")) == {("hotline", "manual"), ("sales", "manual")}
+    assert "nothing changed" in run(*update, "--sip", "hotline", "--basic-auth", "me:new")
+
+    assert run_json(*update, "--signing-key", "none")["changed"] is True
+    assert Agent.objects.get().signing_key == ""
+    assert "the fleet has no credentials" in refused(*update, "--basic-auth", "none")
+    settings.SWML_BASIC_AUTH_PASSWORD = "fleet-password"
+    assert "Replaced: credentials." in run(*update, "--basic-auth", "none")
+    assert Agent.objects.get().credentials == ""
+
+
+def test_an_update_needs_no_route_while_there_is_only_one(run, refused, file, update):
+    file.write_text("prompt: {text: I sell more.}\n")
+    without = ["register", "sales", "--file", file, "--update"]
+    assert "Version 2 of sales is live." in run(*without)
+    Route.objects.create(path="/more", agent=Agent.objects.get())
+    assert "several routes, /sales and /more among them: say which" in refused(*without)
+    assert "there is no agent 'nobody'" in refused("register", "nobody", "--file", file, "--update")
+
+
+def test_the_fleets_credentials_of_this_environment_are_a_warning(run, run_json, file, settings, update):
+    settings.SWML_BASIC_AUTH_PASSWORD = "fleet-password"
+    words = (
+        "uses the fleet's credentials of this command's environment; the server needs the same SWML_BASIC_AUTH_PASSW"
+    )
+    assert words in run("register", "billing", "--route", "/billing", "--file", file)
+    own = run_json("register", "shop", "--route", "/shop", "--file", file, "--basic-auth", "u:p")
+    assert own["warnings"] == []
+    assert words not in run(*update), "an update that does not touch them"
+    assert words in run(*update, "--basic-auth", "none")
+
+
+def test_secrets_from_before_the_trash_are_said(run, file, update):
+    run("unregister", "/sales")
+    text = run("register", "sales", "--route", "/sales", "--file", file)
+    assert "Warning: taken out of the trash with the credentials it had; --basic-auth and --signing-key" in text
+
+
+def test_with_another_secret_key_than_the_databases_nothing_is_changed(refused, file, update, settings):
+    Installation.objects.create(secret_fingerprint=fingerprint("the server's"))
+    assert "belongs to another SECRET_KEY" in refused(*update, "--basic-auth", "me:new")
+    assert Agent.objects.get().credentials == "u:p"
+
+
+def test_a_plain_document_is_registered_as_a_definition(run, refused, tmp_path):
+    path = tmp_path / "document.json"
+    document = {"version": "1.0.0", "sections": {"main": [{"answer": {}}, {"ai": {"prompt": {"text": "I sell."}}}]}}
+    path.write_text(json.dumps(document))
+    run("register", "sales", "--route", "/sales", "--file", path)
+    assert Agent.objects.get().live.definition["prompt"]["text"] == "I sell."
+    document["sections"]["main"][1]["ai"]["prompt"] = {"txt": "I sell."}
+    path.write_text(json.dumps(document))
+    text = refused("register", "sales", "--file", path, "--update")
+    assert "the definition has problems:" in text
+    assert "prompt" in text
 
 
 # --- the others ------------------------------------------------------------------------------------------------------
@@ -204,6 +310,9 @@ def test_unregister(run, run_json, refused, fleet):
     assert run_json("unregister", "info")["agent"] == "info-line"
     assert [route.path for route in Route.objects.all()] == ["/clinic/booking"]
     assert "nothing is registered at /pharmacy" in refused("unregister", "/pharmacy")
+    text = refused("unregister", "booking-desk")
+    assert "nothing is registered at /booking-desk; agent booking-desk is at /clinic/booking" in text
+    assert text.endswith(": unregister /clinic/booking")
 
 
 def test_agents_are_listed(run, run_json, fleet, actor):
@@ -223,22 +332,38 @@ def test_agents_are_listed(run, run_json, fleet, actor):
     }
 
 
+def test_the_trash_is_listed_only_when_asked_for(run, run_json, fleet, actor):
+    actions.unregister("/pharmacy", by=actor)
+    text = run("agents")
+    assert "pharmacy" not in text
+    assert "1 more in the trash: agents --trash" in text
+    assert [row["name"] for row in run_json("agents")] == ["booking-desk", "info-line"]
+    text = run("agents", "--trash")
+    assert any(line.split()[:3] == ["pharmacy", "trashed", "1"] for line in text.splitlines())
+    assert "more in the trash" not in text
+    assert [row["state"] for row in run_json("agents", "--trash")] == ["serving", "serving", "trashed"]
+
+
 def test_agents_without_any_says_how_to_register_one(run, run_json):
     assert "manage.py register" in run("agents")
     assert run_json("agents") == []
 
 
 def test_listing_agents_takes_no_more_queries_the_more_there_are(run, fleet, django_assert_max_num_queries):
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(5):
         run("agents")
 
 
 def test_pause_and_resume(run, run_json, refused, fleet):
     assert "Paused info-line" in run("pause", "info-line", "--message", "Back at noon.")
     assert Agent.objects.get(name="info-line").pause_message == "Back at noon."
-    assert run_json("resume", "info-line")["agent"] == "info-line"
+    printed = run_json("resume", "info-line")
+    assert (printed["agent"], printed["state"], printed["message"]) == ("info-line", "serving", "")
     assert Agent.objects.get(name="info-line").state == "serving"
-    assert run_json("pause", "info-line")["everywhere"] is True
+    printed = run_json("pause", "info-line")
+    assert (printed["state"], printed["message"]) == ("paused", actions.PAUSE_MESSAGE)
+    assert printed["everywhere"] is True
+    assert f"new calls hear “{actions.PAUSE_MESSAGE}”" in run("pause", "info-line")
     assert "Resumed info-line" in run("resume", "info-line")
     for command in ("pause", "resume"):
         assert "there is no agent 'nobody'" in refused(command, "nobody")
@@ -253,6 +378,8 @@ def test_credentials_are_printed_so_that_curl_takes_them(run, run_json, refused,
 
 def test_sip_names_are_mapped_listed_and_unmapped(run, run_json, refused, fleet):
     assert "hotline leads to /info (info-line)." in run("sip", "map", "sip:HotLine@example.com", "/info")
+    assert "hotline leads to /info (info-line) already: nothing changed." in run("sip", "map", "HOTLINE", "/info")
+    assert run_json("sip", "map", "hotline", "info")["changed"] is False
     assert "belongs to agent info-line" in refused("sip", "map", "hotline", "/pharmacy")
     assert "nothing is registered at /nowhere" in refused("sip", "map", "x", "/nowhere")
     assert "not a SIP name" in refused("sip", "map", "a b", "/info")
@@ -278,13 +405,21 @@ def test_the_default_route_is_chosen_and_taken_back(run, run_json, refused, flee
     assert not Route.objects.filter(default=True).exists()
     assert "nothing is registered" in refused("sip", "default", "/nowhere")
     assert run_json("sip", "default", "/info")["route"] == "/info"
+    for command in (["sip", "default"], ["sip", "list"]):
+        assert "SIP names that nobody has lead to /info (info-line)." in run(*command)
+    assert run_json("sip", "default") == {"agent": "info-line", "route": "/info"}
+    assert Route.objects.get(default=True).path == "/info"
+    run("sip", "default", "none")
+    for command in (["sip", "default"], ["sip", "list"]):
+        assert "There is no default route." in run(*command)
+    assert run_json("sip", "default") == {"agent": None, "route": None}
 
 
-def test_a_sip_address_is_tested_with_each_step(transactional_db, fleet, run, run_json):
+def test_a_sip_address_is_tested_with_each_step(transactional_db, fleet, run, run_json, actor):
     text = run("sip", "test", "<SIPS:Refills@example.com>")
     assert "ok    sip: refills leads to /pharmacy" in text
     assert "is answered by pharmacy." in text
-    text = run("sip", "test", "nobody")
+    text = unanswered("sip", "test", "nobody")
     assert "FAIL  sip: nobody has the SIP name nobody" in text
     assert "Nobody answers nobody." in text
     printed = run_json("sip", "test", "refills")
@@ -295,7 +430,18 @@ def test_a_sip_address_is_tested_with_each_step(transactional_db, fleet, run, ru
         False,
     )
     assert [step["rule"] for step in printed["steps"]] == ["sip", "route", "version"]
-    assert run_json("sip", "test", "nobody")["agent"] is None
+    assert json.loads(unanswered("sip", "test", "nobody", "--json"))["agent"] is None
+    actions.set_default_route("/info", by=actor)
+    assert "nobody is answered by info-line." in run("sip", "test", "nobody")
+
+
+def unanswered(*arguments):
+    """Run a command that ends with exit code 1 and an answer all the same."""
+    out = StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command(*arguments, stdout=out)
+    assert ended.value.code == 1
+    return out.getvalue()
 
 
 def test_json_may_stand_before_the_verb_too(fleet):

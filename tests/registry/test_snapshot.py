@@ -7,6 +7,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.conf import settings as django_settings
 from django.db import OperationalError, connection
 from django.utils import timezone
 
@@ -15,6 +16,7 @@ from agents.tokens import TOKEN_SECONDS
 from registry import actions, snapshot
 from registry.loading import CHUNK, Loader, read_records
 from registry.models import Installation, RegistryChange, Route
+from registry.secret_key import fingerprint
 from registry.snapshot import SnapshotError, SnapshotFile, SnapshotKeeper, database_place
 from registry.table import RoutingTable
 from tests.client import Client, basic, load_table
@@ -245,7 +247,7 @@ def test_a_database_is_known_by_its_address_and_name_and_not_by_its_password(set
 
 
 def test_changed_agents_are_written_and_gone_ones_removed(transactional_db, actor, make_keeper, file, monkeypatch):
-    Installation.objects.create(secret_fingerprint="x")
+    Installation.objects.create(secret_fingerprint=fingerprint(django_settings.SECRET_KEY))
     keeper = make_keeper()
     keeper.work()
     assert file.read()[::2] == (0, [])

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from config.listening import ListenError
 from config.supervisor import Options, ServeError, Supervisor
 
 
@@ -35,9 +36,9 @@ class Command(BaseCommand):
         )
         try:
             Supervisor(chosen).run()
-        except ServeError as error:
+        except (ListenError, ServeError) as error:
             self.stderr.write(f"Switchboard: {error}")
-            sys.exit(1)
+            sys.exit(getattr(error, "code", 1))
 
 
 def positive(text: str) -> int:

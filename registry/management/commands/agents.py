@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.core.management.base import CommandParser
+
 from agents.models import Agent
 from registry.management.command import RegistryCommand
 
@@ -11,9 +13,17 @@ class Command(RegistryCommand):
 
     help = "List the agents with their state, routes, SIP names and live version."
 
+    def arguments(self, parser: CommandParser) -> None:
+        """[--trash]"""
+        parser.add_argument("--trash", action="store_true", help="also those that have no route any more")
+
     def run(self, options: dict[str, Any]) -> list[dict[str, Any]]:
         """List."""
         agents = Agent.objects.select_related("live").prefetch_related("routes__sip_mappings")
+        hidden = 0
+        if not options["trash"]:
+            hidden = Agent.objects.filter(state=Agent.State.TRASHED).count()
+            agents = agents.exclude(state=Agent.State.TRASHED)
         rows: list[dict[str, Any]] = [
             {
                 "name": agent.name,
@@ -34,4 +44,6 @@ class Command(RegistryCommand):
         ]
         if rows:
             self.table(table)
+        if hidden:
+            self.say(f"{hidden} more in the trash: agents --trash")
         return rows

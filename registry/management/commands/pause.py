@@ -21,4 +21,5 @@ class Command(RegistryCommand):
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         """Pause."""
         change = actions.pause(options["name"], options["message"], by=self.actor, wait=True)
-        return self.report(change, f"Paused {change.agent}: new calls hear the message, running calls go on.")
+        told = self.report(change, f"Paused {change.agent}: new calls hear “{change.message}”, running calls go on.")
+        return told | {"state": change.state, "message": change.message}

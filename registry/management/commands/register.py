@@ -4,17 +4,18 @@ import os
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandParser
 
 from registry import actions
+from registry.changes import Change
 from registry.errors import Malformed
 from registry.files import read_yaml
-from registry.management.command import RegistryCommand
+from registry.management.command import USAGE, RegistryCommand
 
-LATER = {
-    "python": "Python agents come with step 6 of Switchboard",
-    "remote": "remote agents come with step 6 of Switchboard",
-}
+NOT_YET = "not there yet"
+LATER = {"python": "Python agents", "remote": "remote agents"}
+NONE = "none"
 
 
 class Command(RegistryCommand):
@@ -25,58 +26,100 @@ class Command(RegistryCommand):
     def arguments(self, parser: CommandParser) -> None:
         """NAME --route /sales --file agent.yaml …"""
         parser.add_argument("name", help="lower-case letters, digits, - and _")
-        parser.add_argument("--route", required=True, help="URL path, such as /sales")
+        parser.add_argument("--route", help="URL path, such as /sales; with --update: needed if it has several")
         source = parser.add_mutually_exclusive_group(required=True)
         source.add_argument("--file", type=Path, help="the definition, in YAML or JSON")
-        source.add_argument("--python", metavar="MODULE:CLASS", help="an AgentBase subclass (comes with step 6)")
-        source.add_argument("--remote", metavar="URL", help="a running SWML server (comes with step 6)")
-        parser.add_argument("--user", help="of the remote server")
-        parser.add_argument("--password", help="of the remote server")
+        source.add_argument("--python", metavar="MODULE:CLASS", help=f"an AgentBase subclass ({NOT_YET})")
+        source.add_argument("--remote", metavar="URL", help=f"a running SWML server ({NOT_YET})")
+        parser.add_argument("--user", help=f"of the remote server ({NOT_YET})")
+        parser.add_argument("--password", help=f"of the remote server ({NOT_YET})")
         parser.add_argument("--sip", nargs="+", default=[], metavar="NAME", help="SIP names that lead here")
         parser.add_argument("--no-auto-sip", action="store_true", help="no SIP names from the agent's name and route")
         parser.add_argument(
-            "--basic-auth", metavar="USER:PASSWORD", help="the agent's own credentials; env:NAME reads them"
+            "--basic-auth",
+            metavar="USER:PASSWORD",
+            help="the agent's own credentials; env:NAME reads them; none = the fleet's",
         )
-        parser.add_argument("--signing-key", metavar="env:NAME", help="the platform's signing key; env:NAME reads it")
         parser.add_argument(
-            "--update", action="store_true", help="it is registered there: publish this as its new version"
+            "--signing-key", metavar="env:NAME", help="the platform's signing key, from a variable; none = the fleet's"
+        )
+        parser.add_argument(
+            "--update",
+            action="store_true",
+            help="it is registered: publish this as its new version, add the SIP names, replace the secrets given",
         )
         parser.add_argument("--note", default="", help="why; kept with the version")
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         """Register, or publish."""
-        for word, message in LATER.items():
+        for word, what in LATER.items():
             if options[word]:
-                raise Malformed(f"--{word} is not there yet: {message}. Use --file with a stored definition.")
+                raise Malformed(f"--{word}: {what} are {NOT_YET}. Use --file with a stored definition.")
+        name, route, update = options["name"], options["route"], options["update"]
+        if update and options["no_auto_sip"]:
+            self.fail("--no-auto-sip is for a new agent: with --update no SIP name is made from its name", USAGE)
+        if not update and not route:
+            self.fail("--route is missing: the URL path at which the agent answers, such as /sales", USAGE)
         definition = read_yaml(options["file"])
-        name, route = options["name"], options["route"]
-        if options["update"]:
-            change = actions.publish(name, definition, route=route, by=self.actor, note=options["note"], wait=True)
-            return self.report(change, f"Version {change.version} of {name} is live.")
-        change = actions.register(
-            name,
-            route,
-            definition,
-            by=self.actor,
-            sip=options["sip"],
-            auto_sip=not options["no_auto_sip"],
-            credentials=basic_auth(options["basic_auth"]),
-            signing_key=from_environment(options["signing_key"]) if options["signing_key"] else "",
-            note=options["note"],
-            wait=True,
-        )
+        given: dict[str, Any] = {
+            "by": self.actor,
+            "sip": options["sip"],
+            "credentials": basic_auth(options["basic_auth"]),
+            "signing_key": signing_key(options["signing_key"]),
+            "note": options["note"],
+            "wait": True,
+        }
+        if update:
+            change = actions.publish(name, definition, route=route or actions.only_route(name).path, **given)
+            return self.report(self.warned(change), updated(change))
+        change = actions.register(name, route, definition, auto_sip=not options["no_auto_sip"], **given)
         names = f", SIP names {', '.join(change.sip)}" if change.sip else ", no SIP names"
-        return self.report(change, f"Registered {name} at {change.route}{names}.")
+        return self.report(self.warned(change), f"Registered {name} at {change.route}{names}.")
+
+    def warned(self, change: Change) -> Change:
+        """The same, with a warning where this process's environment has decided what the server's must repeat."""
+        if change.of_fleet and settings.SWML_BASIC_AUTH_PASSWORD:
+            change.warnings.append(
+                f"{change.agent} uses the fleet's credentials of this command's environment; the server needs the same "
+                "SWML_BASIC_AUTH_PASSWORD"
+            )
+        return change
 
 
-def basic_auth(text: str | None) -> tuple[str, str] | None:
-    """USER:PASSWORD, or env:NAME for a variable that holds it."""
+def updated(change: Change) -> str:
+    """What an update did, in words."""
+    if not change.changed:
+        return f"Version {change.version} of {change.agent} is live already: nothing changed."
+    words = [f"Version {change.version} of {change.agent} is live{'' if 'version' in change.renewed else ' already'}."]
+    if change.sip:
+        words.append(f"SIP names {', '.join(change.sip)} lead to {change.route}.")
+    secrets = [word for word in change.renewed if word in ("credentials", "signing key")]
+    if secrets:
+        words.append(f"Replaced: {', '.join(secrets)}.")
+    return " ".join(words)
+
+
+def basic_auth(text: str | None) -> actions.Credentials:
+    """USER:PASSWORD, env:NAME for a variable that holds it, or none."""
     if not text:
         return None
+    if text == NONE:
+        return actions.FLEET
     user, colon, password = from_environment(text).partition(":")
     if not colon:
-        raise Malformed("--basic-auth needs USER:PASSWORD")
+        raise Malformed("--basic-auth needs USER:PASSWORD, env:NAME or none")
     return user, password
+
+
+def signing_key(text: str | None) -> actions.SigningKey:
+    """The value of env:NAME, or none. A key itself is not taken: it would be in the shell's history."""
+    if not text:
+        return ""
+    if text == NONE:
+        return actions.FLEET
+    if not text.startswith("env:"):
+        raise Malformed("--signing-key needs env:NAME, with the key in the variable NAME, or none")
+    return from_environment(text)
 
 
 def from_environment(text: str) -> str:

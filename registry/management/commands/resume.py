@@ -20,4 +20,5 @@ class Command(RegistryCommand):
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         """Resume."""
         change = actions.resume(options["name"], by=self.actor, wait=True)
-        return self.report(change, f"Resumed {change.agent}.")
+        told = self.report(change, f"Resumed {change.agent}.")
+        return told | {"state": change.state, "message": change.message}

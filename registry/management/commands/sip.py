@@ -9,8 +9,8 @@ from django.core.management.base import CommandParser
 from registry import actions
 from registry.decide import CENTRAL_SIP, Facts, decide
 from registry.loading import Loader
-from registry.management.command import RegistryCommand
-from registry.models import SipMapping
+from registry.management.command import REFUSED, RegistryCommand
+from registry.models import Route, SipMapping
 
 
 class Command(RegistryCommand):
@@ -19,7 +19,7 @@ class Command(RegistryCommand):
     help = "Map, unmap, list and test SIP names; choose the default route for names that nobody has."
 
     def arguments(self, parser: CommandParser) -> None:
-        """map USERNAME /route, unmap USERNAME, list, test ADDRESS, default /route"""
+        """map USERNAME /route, unmap USERNAME, list, test ADDRESS, default [/route]"""
         parsers = parser.add_subparsers(dest="verb", required=True, metavar="map|unmap|list|test|default")
         command = parsers.add_parser("map", help="bind a SIP name to a route")
         command.add_argument("username")
@@ -28,7 +28,7 @@ class Command(RegistryCommand):
         parsers.add_parser("list", help="list the SIP names")
         parsers.add_parser("test", help="who answers an address, and why").add_argument("address")
         command = parsers.add_parser("default", help="the route for names that nobody has")
-        command.add_argument("route", help="URL path, or none")
+        command.add_argument("route", nargs="?", help="URL path, or none; without it: say which it is")
         for command in parsers.choices.values():
             # Also behind the verb; left alone when it stood before it.
             command.add_argument("--json", action="store_true", default=SUPPRESS, help="print the result as JSON")
@@ -40,7 +40,8 @@ class Command(RegistryCommand):
     def run_map(self, options: dict[str, Any]) -> dict[str, Any]:
         """Bind a name."""
         change = actions.register_sip_username(options["username"], options["route"], by=self.actor, wait=True)
-        return self.report(change, f"{change.sip[0]} leads to {change.route} ({change.agent}).")
+        already = "" if change.changed else " already: nothing changed"
+        return self.report(change, f"{change.sip[0]} leads to {change.route} ({change.agent}){already}.")
 
     def run_unmap(self, options: dict[str, Any]) -> dict[str, Any]:
         """Remove a name."""
@@ -48,15 +49,14 @@ class Command(RegistryCommand):
         return self.report(change, f"Nobody has the SIP name {change.sip[0]} any more.")
 
     def run_default(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Choose the default route."""
+        """Choose the default route, or say which it is."""
+        if options["route"] is None:
+            present = actions.default_route()
+            self.say(default_in_words(present))
+            return {"agent": present.agent.name, "route": present.path} if present else {"agent": None, "route": None}
         route = None if options["route"] == "none" else options["route"]
         change = actions.set_default_route(route, by=self.actor, wait=True)
-        sentence = (
-            f"SIP names that nobody has lead to {change.route} ({change.agent})."
-            if route
-            else "There is no default route."
-        )
-        return self.report(change, sentence)
+        return self.report(change, default_in_words(actions.default_route()))
 
     def run_list(self, options: dict[str, Any]) -> list[dict[str, Any]]:
         """List the names."""
@@ -71,6 +71,7 @@ class Command(RegistryCommand):
                 *([r["username"], r["route"], r["agent"], r["source"]] for r in rows),
             ]
         )
+        self.say(default_in_words(actions.default_route()))
         return rows
 
     def run_test(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -80,6 +81,7 @@ class Command(RegistryCommand):
             self.say(f"  {'ok  ' if step.ok else 'FAIL'}  {step.rule}: {step.detail}")
         agent = decision.agent.name if decision.agent else None
         self.say(f"{options['address']} is answered by {agent}." if agent else f"Nobody answers {options['address']}.")
+        self.exit_code = 0 if agent else REFUSED
         steps = [{"rule": step.rule, "detail": step.detail, "ok": step.ok} for step in decision.steps]
         return {
             "address": options["address"],
@@ -90,3 +92,12 @@ class Command(RegistryCommand):
             "fallback": decision.fallback,
             "steps": steps,
         }
+
+
+def default_in_words(route: Route | None) -> str:
+    """Who takes the calls to SIP names that nobody has."""
+    return (
+        f"SIP names that nobody has lead to {route.path} ({route.agent.name})."
+        if route
+        else "There is no default route."
+    )

@@ -1,0 +1,33 @@
+"""Our application with a recorder that forgets, for `serve --application benchmarks.unrecorded:application`.
+
+What recording costs is the difference to the real one: masking, serialising, the spool, the writer and the database.
+"""
+
+import os
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup(set_prefix=False)
+
+from config.asgi import Front  # noqa: E402 - after django.setup()
+from config.background import Background, Services  # noqa: E402
+
+
+class Forgetful:
+    """In the place of registry.events.record.Recorder."""
+
+    def record(self, event: dict[str, Any], excerpts: Any) -> None:
+        """Forget it."""
+
+
+class Unrecorded(Front):
+    """The same front, wired to forget."""
+
+    def __init__(self, services: Services):
+        services.dispatcher.context.recorder = Forgetful()
+        super().__init__(services)
+
+
+application = Background(Unrecorded)

@@ -1,0 +1,175 @@
+"""The actions about secrets: agents' credentials and signing keys, tokens for MCP, and a change of the secret key."""
+
+import secrets
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+
+import pghistory
+from cryptography.fernet import Fernet, InvalidToken
+from django.conf import settings
+from django.db.models import TextField
+from django.db.models.functions import Cast
+from django.utils import timezone
+
+from agents.fields import UNREADABLE, cipher_of
+from agents.models import Agent
+from agents.tokens import FOR_MCP, MCP_CALL, TokenKey
+from registry.changes import Actor, changing
+from registry.errors import Conflict, Malformed, NotFound
+from registry.lookups import check_storable, get_agent
+
+MAX_MCP_DAYS = 3650
+CHUNK = 500  # agents that are encrypted again by one statement
+COLUMNS = {"credentials": "credentials", "signing_key": "signing key"}  # with their names for people
+
+
+class Instead(Enum):
+    """What an agent can have instead of a secret of its own."""
+
+    FLEET = "fleet"  # whatever the fleet has
+
+
+FLEET: Final = Instead.FLEET
+Credentials = tuple[str, str] | Instead | None  # None = as they are
+SigningKey = str | Instead  # "" = as it is
+
+
+def check_secrets(credentials: Credentials, signing_key: SigningKey) -> dict[str, str]:
+    """The columns of an agent that are to change, with their new values; what is not mentioned stays as it is."""
+    columns = {}
+    if credentials is FLEET:
+        if not settings.SWML_BASIC_AUTH_PASSWORD:
+            raise Conflict("the fleet has no credentials: set SWML_BASIC_AUTH_PASSWORD, here and for the server")
+        columns["credentials"] = ""
+    elif isinstance(credentials, tuple):
+        columns["credentials"] = check_credentials(credentials)
+    if signing_key is FLEET:
+        columns["signing_key"] = ""
+    elif isinstance(signing_key, str) and signing_key:
+        check_storable("signing_key", signing_key)
+        columns["signing_key"] = signing_key
+    return columns
+
+
+def check_credentials(credentials: tuple[str, str]) -> str:
+    """`user:password` as it is kept (RFC 7617: no colon in the user, no control characters)."""
+    user, password = credentials
+    text = f"{user}:{password}"
+    if (
+        not user
+        or not password
+        or ":" in user
+        or any(ord(character) < 32 or ord(character) == 127 for character in text)
+    ):
+        raise Malformed("credentials need a user without ':' and a password, both without control characters")
+    check_storable("credentials", text)
+    return text
+
+
+def make_credentials() -> tuple[str, str]:
+    """Credentials that nobody can guess."""
+    return settings.SWML_BASIC_AUTH_USER, secrets.token_urlsafe(24)
+
+
+def keep_secrets(agent: Agent, given: Mapping[str, str]) -> list[str]:
+    """Prepare an agent that comes out of the trash: what is given, else what it had. What to say about the latter."""
+    kept: list[str] = []
+    lost: list[str] = []
+    for column, word in COLUMNS.items():
+        before = getattr(agent, column)
+        if column not in given and before:
+            (lost if before == UNREADABLE else kept).append(word)
+        setattr(agent, column, given.get(column, "" if before == UNREADABLE else before))
+    warnings = []
+    if kept:
+        them = "replaces it" if kept == ["signing key"] else "replace them"
+        options = "--signing-key" if kept == ["signing key"] else "--basic-auth and --signing-key"
+        warnings.append(f"taken out of the trash with the {' and the '.join(kept)} it had; {options} {them}")
+    if lost:
+        warnings.append(f"the {' and the '.join(lost)} it had cannot be read with this SECRET_KEY and are gone")
+    return warnings
+
+
+def renew_secrets(agent: Agent, given: Mapping[str, str]) -> list[str]:
+    """Give a registered agent other secrets; which of them are other ones, in words."""
+    other = {column: value for column, value in given.items() if getattr(agent, column) != value}
+    if not other:
+        return []
+    for column, value in other.items():
+        setattr(agent, column, value)
+    agent.save(update_fields=list(other))
+    words = [COLUMNS[column] for column in other]
+    note_in_audit([agent], ", ".join(words))
+    return words
+
+
+def note_in_audit(agents: list[Agent], changed: str) -> None:
+    """Say that secrets changed: the audit's triggers do not look at columns that the audit must not have."""
+    with pghistory.context(changed=changed):
+        for agent in agents:
+            pghistory.create_event(agent, label="update")
+
+
+def reveal_credentials(name: str, *, by: Actor) -> tuple[str, str]:
+    """The user and password with which the platform asks this agent; the audit says who looked."""
+    with changing(by):
+        agent = get_agent(name)
+        pghistory.create_event(agent, label="credentials_revealed")
+        user, _, password = agent.credentials.partition(":")
+    if agent.credentials == UNREADABLE:
+        raise NotFound(
+            f"the credentials of agent {name} were encrypted with another SECRET_KEY: put it into SECRET_KEY_FALLBACKS"
+        )
+    if agent.credentials:
+        return user, password
+    if not settings.SWML_BASIC_AUTH_PASSWORD:
+        raise NotFound(f"agent {name} has no credentials, nor has the fleet: set SWML_BASIC_AUTH_PASSWORD")
+    return settings.SWML_BASIC_AUTH_USER, settings.SWML_BASIC_AUTH_PASSWORD
+
+
+def issue_mcp_token(name: str, days: int, *, by: Actor) -> tuple[str, str]:
+    """An agent's MCP path, and a token that opens its secure functions there for so many days; the audit notes it.
+
+    It cannot be taken back but by a change of SIGNALWIRE_SWAIG_SECRET, so it should not live longer than it must.
+    """
+    if not 1 <= days <= MAX_MCP_DAYS:
+        raise Malformed(f"a token lives 1 to {MAX_MCP_DAYS} days, not {days}")
+    with changing(by):
+        agent = get_agent(name)
+        if agent.live is None or not agent.live.definition.get("mcp"):
+            raise Conflict(f"agent {name} offers no MCP: publish a definition with `mcp: true` first")
+        pghistory.create_event(agent, label="mcp_token_issued")
+        expires = int(timezone.now().timestamp()) + days * 24 * 60 * 60
+        route = agent.routes.values_list("path", flat=True)[0]
+    key = TokenKey(str(settings.SIGNALWIRE_SWAIG_SECRET), agent.name)
+    return f"{route.rstrip('/')}/mcp", key.mint(0, expires, [FOR_MCP], MCP_CALL)[0].decode()
+
+
+def reencrypt(*, by: Actor) -> int:
+    """Encrypt with the present secret key what only a fallback can read, also in the trash; how many agents had such.
+
+    What no key can read stays as it is: its key may be put among the fallbacks later.
+    """
+    first = cipher_of(settings.SECRET_KEY)
+    done: dict[int, Agent] = {}
+    with changing(by):
+        for column in COLUMNS:
+            rows = Agent.objects.exclude(**{column: ""}).annotate(kept=Cast(column, TextField()))
+            stale = [pk for pk, kept in rows.values_list("pk", "kept").order_by("pk") if not can_read(first, kept)]
+            for start in range(0, len(stale), CHUNK):
+                agents = Agent.objects.filter(pk__in=stale[start : start + CHUNK])
+                readable = [agent for agent in agents if getattr(agent, column) != UNREADABLE]
+                Agent.objects.bulk_update(readable, [column])
+                done |= {agent.pk: agent for agent in readable}
+        note_in_audit(list(done.values()), "secret key")
+    return len(done)
+
+
+def can_read(key: Fernet, kept: str) -> bool:
+    """Whether this key encrypted it."""
+    try:
+        key.decrypt(kept.encode())
+    except InvalidToken:
+        return False
+    return True

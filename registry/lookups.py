@@ -1,0 +1,51 @@
+"""What actions look up before they change it, and the words for what is not there."""
+
+from agents.models import Agent
+from registry.addresses import normalise_route
+from registry.errors import Conflict, Malformed, NotFound
+from registry.models import Route
+
+
+def get_agent(name: str) -> Agent:
+    """An agent that has a route, for changing; `NotFound` says where a trashed one is."""
+    agent = Agent.objects.select_for_update(of=("self",)).filter(name=name).first()
+    if agent is None:
+        raise NotFound(f"there is no agent {name!r}: `agents` lists them")
+    if agent.state == Agent.State.TRASHED:
+        raise NotFound(f"agent {name} is in the trash: register it again to bring it back")
+    return agent
+
+
+def get_route(route: str, verb: str = "use") -> Route:
+    """A registered route, for changing. Whoever gives an agent's name instead is told the route to `verb`."""
+    path = normalise_route(route)
+    registered = Route.objects.select_related("agent").filter(path=path).first()
+    if registered is not None:
+        return registered
+    held = list(Route.objects.filter(agent__name=path[1:]).values_list("path", flat=True))
+    if not held:
+        raise NotFound(f"nothing is registered at {path}: `agents` lists the routes")
+    advice = f": {verb} {held[0]}" if len(held) == 1 else ""
+    raise NotFound(f"nothing is registered at {path}; agent {path[1:]} is at {', '.join(held)}{advice}")
+
+
+def only_route(name: str) -> Route:
+    """The route of an agent that has one only; `Conflict` asks which is meant if there are several."""
+    routes = list(Route.objects.select_related("agent").filter(agent__name=name)[:3])
+    if not routes:
+        get_agent(name)  # says why there is none
+        raise NotFound(f"agent {name} has no route")
+    if len(routes) > 1:
+        raise Conflict(f"agent {name} has several routes, {routes[0]} and {routes[1]} among them: say which")
+    return routes[0]
+
+
+def default_route() -> Route | None:
+    """The route that takes calls to SIP names that nobody has."""
+    return Route.objects.select_related("agent").filter(default=True).first()
+
+
+def check_storable(what: str, text: str) -> None:
+    """Raise `Malformed` for text that Postgres cannot hold."""
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise Malformed(f"the {what} contains a character that cannot be stored")
