@@ -61,6 +61,8 @@ def prepare(*, example: bool, say: Say) -> bool:
         close_connections()
     if done.registered:
         say(f"registered the example fleet: {', '.join(done.registered)}")
+    if done.reencrypted:
+        say(f"encrypted the secrets of {done.reencrypted} agents with the present secret key")
     return done.first
 
 
