@@ -26,7 +26,6 @@ SWML_VERSION = "1.0.0"
 # definition can contain it.
 MARK = secrets.token_hex(16)
 URL_MARK, BASE_MARK, TOKEN_MARK = f"{MARK}U", f"{MARK}B", f"{MARK}T"
-MAX_PREFIXES = 16  # a document remembers its form for this many public URLs
 FULL_URL = ("http://", "https://", "//", "env:", "$", "%")  # of a wait_file; anything else is a path on our host
 
 
@@ -216,7 +215,7 @@ class PreparedDocument:
     order; most are there once, the one of the defaults may be there for several functions.
     """
 
-    __slots__ = ("by_url", "purposes", "raw")
+    __slots__ = ("cut", "purposes", "raw", "url")
 
     def __init__(self, definition: AgentDefinition, environment: Mapping[str, str]):
         marks = Marks()
@@ -228,22 +227,22 @@ class PreparedDocument:
         pieces = raw.split(TOKEN_MARK.encode())
         self.purposes = tuple(marks.purposes[int(piece[:MARK_DIGITS])] for piece in pieces[1:])
         self.raw = TOKEN_MARK.encode().join([pieces[0], *(piece[MARK_DIGITS:] for piece in pieces[1:])])
-        self.by_url: dict[bytes, tuple[bytes, ...]] = {}
+        self.url = b""
+        self.cut: tuple[bytes, ...] = ()
 
     def splice(self, url: bytes, base: bytes, tokens: list[bytes]) -> bytes:
         """The document for an agent's public URL (with credentials) and one token for each of `purposes`.
 
         The tokens must be in the order in which the document has them. `base` is the server's URL, without
-        credentials, and goes with `url`. The form for each URL is kept, because a server has one or two; a fleet with
-        more forgets them all and starts again.
+        credentials, and goes with `url`. The form for the last URL is kept, because a server has one: another one
+        costs a few microseconds.
         """
-        cut = self.by_url.get(url)
-        if cut is None:
+        if url == self.url:
+            cut = self.cut
+        else:
             filled = self.raw.replace(URL_MARK.encode(), json_text(url)).replace(BASE_MARK.encode(), json_text(base))
-            cut = tuple(filled.split(TOKEN_MARK.encode()))
-            if len(self.by_url) >= MAX_PREFIXES:
-                self.by_url = {}
-            self.by_url[url] = cut
+            self.cut = cut = tuple(filled.split(TOKEN_MARK.encode()))
+            self.url = url
         if len(cut) == 1:
             return cut[0]
         pieces = [cut[0]]

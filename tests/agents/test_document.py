@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from agents.definition import AgentDefinition
-from agents.document import MAX_PREFIXES, PreparedDocument, Urls, pause_document, render
+from agents.document import PreparedDocument, Urls, pause_document, render
 from agents.tokens import FOR_DEFAULTS, FOR_POST_PROMPT, for_function
 from agents.variables import resolve
 from tests.agents.building import ENVIRONMENT, KEY, NOW, PROMPT, URL, ai_of, token_in, twin, with_function
@@ -182,10 +182,9 @@ def test_a_url_that_json_must_escape_is_escaped() -> None:
 
 def test_each_of_many_public_urls_gets_its_own_document() -> None:
     prepared = PreparedDocument(AgentDefinition.read(with_function()), {})
-    for number in [*range(3 * MAX_PREFIXES), 0, 1]:
+    for number in (0, 1, 1, 0, 2, 0):
         spliced = orjson.loads(prepared.splice(f"https://{number}.example.com".encode(), BASE, [b"T1", b"T2"]))
         assert ai_of(spliced)["SWAIG"]["defaults"]["web_hook_url"] == f"https://{number}.example.com/swaig/?__token=T2"
-        assert len(prepared.by_url) <= MAX_PREFIXES
 
 
 @pytest.mark.parametrize("tokens", [[], [b"T1"], [b"T1", b"T2", b"T3"]])
