@@ -5,12 +5,15 @@ Not when it is loaded: what was right when it was saved goes on serving, whateve
 
 from collections.abc import Sequence
 
+from agents.alternatives import MAX_LOOKS, looks
 from agents.definition import AgentDefinition
 from agents.document import EXAMPLE_URLS, AnyToken, main_section
 from agents.errors import InvalidDefinition
+from agents.functions import MAX_DEPTH
 from agents.swml.checker import verb_problems
 from agents.variables import exposed
 
+MULTIPLY = "has alternatives inside each other that multiply: checking arguments could take seconds; use fewer"
 Path = Sequence[str | int]
 
 
@@ -19,6 +22,9 @@ def check(definition: AgentDefinition) -> None:
     problems = dict(exposed(definition.stored()))
     for field, verb in main_section(definition, EXAMPLE_URLS, AnyToken()):
         add_problems(problems, definition, field, verb)
+    for name, function in definition.functions.items():
+        if looks(function.parameters, MAX_DEPTH) > MAX_LOOKS:
+            problems.setdefault(f"functions.{name}.parameters", MULTIPLY)
     for name, verbs in definition.sections.items():
         for number, verb in enumerate(verbs):
             add_problems(problems, definition, f"sections.{name}.{number}", verb)

@@ -10,4 +10,11 @@ class InvalidDefinition(Exception):  # noqa: N818 - reads as the field says it
 
 
 class WebhookFailed(Exception):  # noqa: N818 - read by people as a sentence in the log
-    """No usable answer came. The message says why, for the log: no header, no query, nothing that the server sent."""
+    """No usable answer came. The message says why, for the log: no header, no query, nothing that the server sent.
+
+    `problem` is the message without `place`, the beginning of the URL, which can be a secret itself.
+    """
+
+    def __init__(self, problem: str, place: str = ""):
+        self.problem = problem
+        super().__init__(f"{place} {problem}".lstrip())

@@ -1,13 +1,22 @@
 """SWAIG functions of stored agents: their arguments are checked, then the handler answers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jsonschema_rs
 import orjson
 
-from agents.definition import DataMapHandler, Function, MatchHandler, Outcome, Webhook, WebhookHandler, validator_for
+from agents.definition import (
+    DataMapHandler,
+    Function,
+    MatchHandler,
+    Outcome,
+    Webhook,
+    WebhookHandler,
+    deeper_than,
+    validator_for,
+)
 from agents.document import document
 from agents.templating import Template, TemplateTree, spoken
 from agents.variables import resolved, variables
@@ -17,6 +26,12 @@ TRANSFER_REPLY = "Connecting you now."
 SAFE_LINE = "I'm sorry, something went wrong on our side."
 UNREACHABLE_REPLY = "I'm sorry, I can't connect you there right now."
 MAX_PROBLEMS = 3  # a model corrects a few mistakes at a time
+MAX_MESSAGE = 200  # characters of one; it repeats what was wrong
+# The validator collects every error before it gives the first: 300,000 wrong numbers held everybody up for 5 s.
+MAX_LISTED_BYTES = 2048  # of arguments whose errors are listed; of larger ones the first is said
+MAX_DEPTH = 16  # of arguments: a model sends few levels, and alternatives inside each other multiply with each
+CONTAINERS = (dict, list)
+TOO_DEEP = "the arguments are nested too deeply"
 VALIDATORS = 4096  # compiled schemas that are kept, about 10 kB each
 
 
@@ -64,13 +79,15 @@ class PreparedWebhook(NamedTuple):
     headers: Mapping[str, str]
     seconds: float | None
     missing: tuple[str, ...]  # variables that this server does not have
+    secret: bool  # the URL came from a variable: no log may name it
 
     @classmethod
     def of(cls, webhook: Webhook, environment: Mapping[str, str]) -> "PreparedWebhook":
         """Look the secrets up."""
         missing = tuple(sorted({name for _, name in variables(webhook.given())} - set(environment)))
         headers = {name: resolved(value, environment) for name, value in webhook.headers.items()}
-        return cls(resolved(webhook.url or "", environment), headers, webhook.timeout, missing)
+        url = resolved(webhook.url or "", environment)
+        return cls(url, headers, webhook.timeout, missing, secret=url != webhook.url)
 
 
 class PreparedFunction:
@@ -131,16 +148,19 @@ class PreparedFunction:
     def problems(self, arguments: dict[str, Any]) -> str:
         """What is missing or wrong, in a sentence that a model can act on; nothing if the arguments are right."""
         validator = validator_of(self.schema)
+        for value in arguments.values():
+            if value.__class__ in CONTAINERS and deeper_than(MAX_DEPTH, value):
+                return TOO_DEEP
         try:
             return "" if validator.is_valid(arguments) else self.described(validator, arguments)
-        except ValueError:  # the validator's "Recursion limit reached"
-            return "the arguments are nested too deeply"
+        except (TypeError, ValueError):  # the validator's "Recursion limit reached"
+            return TOO_DEEP
 
     def described(self, validator: jsonschema_rs.Validator, arguments: dict[str, Any]) -> str:
         """The first problems of wrong arguments, each with the name and the description of its argument."""
         properties = orjson.loads(self.schema)["properties"]
-        found = []
-        for error in validator.iter_errors(arguments):
+        found: list[str] = []
+        for error in errors_of(validator, arguments):
             path = [str(part) for part in error.instance_path]
             kind = error.kind
             if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
@@ -148,14 +168,25 @@ class PreparedFunction:
                 problem = "is missing"
             else:
                 problem = ("is wrong: " if path else "are wrong: ") + error.message
-            name = ".".join(path)
+            name = ".".join(path)[:MAX_MESSAGE]
             described = properties.get(name)
             words = described.get("description") if isinstance(described, dict) else None
             about = f"{name} ({words})" if words else name or "the arguments"
-            found.append(f"{about} {problem}")
+            found.append(f"{about} {problem[:MAX_MESSAGE]}")
             if len(found) == MAX_PROBLEMS:
                 break
         return "; ".join(found)
+
+
+def errors_of(validator: jsonschema_rs.Validator, arguments: dict[str, Any]) -> Iterable[jsonschema_rs.ValidationError]:
+    """What is wrong with arguments; only the first of it if they are large."""
+    if len(orjson.dumps(arguments)) <= MAX_LISTED_BYTES:
+        return validator.iter_errors(arguments)
+    try:
+        validator.validate(arguments)
+    except jsonschema_rs.ValidationError as error:
+        return [error]
+    return []
 
 
 @lru_cache(maxsize=VALIDATORS)

@@ -103,7 +103,9 @@ class StoredVersion:
         try:
             answer = await request.webhooks.post(request.agent, webhook.url, webhook.headers, body, webhook.seconds)
         except WebhookFailed as error:
-            return Result({"response": self.safe_line}, "error", f"webhook: {error}")
+            return Result(
+                {"response": self.safe_line}, "error", f"webhook: {error.problem if webhook.secret else error}"
+            )
         return Result(answer, detail="by webhook")
 
     async def tools(self, request: AgentRequest) -> Answer:

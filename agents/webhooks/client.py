@@ -90,7 +90,7 @@ class WebhookClient:
             if not self.running[agent]:
                 del self.running[agent]
         # Outside of the handlers, so that no traceback shows aiohttp's exceptions: they hold the URL and the headers.
-        raise WebhookFailed(f"{place} {problem}")
+        raise WebhookFailed(problem, place)
 
     async def exchange(self, url: URL, headers: CIMultiDict[str], body: bytes) -> dict[str, Any]:
         """One request and its answer."""

@@ -31,7 +31,7 @@ class Server:
     ) -> dict[str, Any]:
         self.asked.append((agent, url, dict(headers), body, seconds))
         if isinstance(self.says, str):
-            raise WebhookFailed(self.says)
+            raise WebhookFailed(self.says, url)
         return self.says
 
 
@@ -83,7 +83,9 @@ def test_wrong_arguments_and_missing_tokens_never_reach_a_webhook() -> None:
 def test_a_webhook_that_fails_is_a_safe_line_and_a_reason_for_the_log(words: dict[str, Any], line: str) -> None:
     answered = asked(version({"webhook": "https://crm.example.com/hook"}, **words), Server("answered 503"))
     assert (answered.status, orjson.loads(answered.body)) == (200, {"response": line})
-    assert (answered.outcome, answered.detail) == ("error", "webhook: answered 503")
+    assert (answered.outcome, answered.detail) == ("error", "webhook: https://crm.example.com/hook answered 503")
+    secret = asked(version({"webhook": "env:AGENT_SECRET_URL"}, **words), Server("answered 503"))
+    assert secret.detail == "webhook: answered 503", "the URL itself is a secret"
 
 
 def test_a_secret_that_the_server_does_not_have_is_a_failure_that_names_it() -> None:

@@ -58,7 +58,7 @@ def test_a_webhook_answers_a_function_call_and_the_log_says_so() -> None:
 
 
 def test_a_failing_webhook_is_a_safe_line_and_an_error_in_the_log() -> None:
-    asking = client(Server("https://crm.example.com/hook answered 503"))
+    asking = client(Server("answered 503"))
     url = asking.get("/shop?call_id=C1").ai["SWAIG"]["functions"][0]["web_hook_url"]
     response = asking.swaig(url, "look_up", day="Monday")
     assert response.json == {"response": "I'm sorry, something went wrong on our side."}
