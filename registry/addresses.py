@@ -72,7 +72,8 @@ def sip_username(address: object) -> str:
         address = angle[1]
     scheme = SCHEME.match(address)
     rest = (address[scheme.end() :] if scheme else address).strip()
-    user = rest.partition("@")[0].partition(";")[0]
+    user, at, _ = rest.partition("@")
+    user = (user if at else user.partition("?")[0]).partition(";")[0]  # without a user the headers follow the host
     if scheme and scheme[1].lower() == "tel":
         user = TEL_SEPARATORS.sub("", user)
     user = unquote(user.partition(":")[0], errors="replace")

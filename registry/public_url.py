@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ from registry.http import Scope
 
 logger = logging.getLogger(__name__)
 MAX_WARNINGS = 20  # a scanner must not fill the server's log
+# A name, or an IPv6 address in brackets, and a port: whatever else ALLOWED_HOSTS allows, it goes into a URL.
+HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?\Z")
 MAX_REMEMBERED = 256  # hosts, proxies and senders; a fleet has a handful, a scanner any number
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -76,8 +79,7 @@ class PublicUrl:
         """The host as text, or "" if it is not allowed; remembered, and said once."""
         host = claimed.decode("latin-1")
         domain = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-        allowed = bool(domain) and validate_host(domain.lower(), self.allowed_hosts) and host.isprintable()
-        allowed = allowed and not set(host) & set(' /\\?#@"<>')
+        allowed = bool(HOST.match(host)) and validate_host(domain.lower(), self.allowed_hosts)
         if len(self.known_hosts) >= MAX_REMEMBERED:
             self.known_hosts = {}
         self.known_hosts[claimed] = host if allowed else ""

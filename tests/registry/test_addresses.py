@@ -276,3 +276,10 @@ def test_automatic_names_are_names_that_could_be_registered(agent, typed):
     for name in names:
         if len(name) <= MAX_USERNAME:
             assert normalise_sip_username(name) == name
+
+
+@pytest.mark.parametrize(
+    ("address", "username"), [("sip:two?x=y", "two"), ("sip:why?@example.com", "why?"), ("sip:two@h?x=y", "two")]
+)
+def test_headers_behind_a_host_are_no_part_of_the_name(address, username):
+    assert sip_username(address) == username

@@ -149,3 +149,8 @@ def test_no_sender_can_choose_a_base_that_is_not_ours(host, forwarded_host, forw
     name = sender.host.lower().rpartition(":")[0] or sender.host.lower()
     assert name in ("voice.example.com", "10.0.0.1")
     assert len(sender.address) <= 64
+
+
+@pytest.mark.parametrize("host", [b"[x", b"[::1", b"a b", b"a/b", b"a:b", b"a:123456", b"\xe4.example.com", b"@a"])
+def test_what_cannot_stand_in_a_url_is_no_host_even_if_all_are_allowed(host):
+    assert PublicUrl("", ["*"], []).check_host(host) == ""
