@@ -14,7 +14,7 @@ MAX_ROUTE = 200  # characters; a public URL with its token stays far below what 
 MAX_USERNAME = 128  # characters
 MAX_ADDRESS = 16 * MAX_USERNAME  # characters: percent-encoded, one can be twelve; the rest is for host and parameters
 SEGMENT = re.compile(r"[A-Za-z0-9._~-]+\Z")  # RFC 3986's unreserved characters: the same in every encoding
-NOT_IN_USERNAME = re.compile(r"[\s@:;<>\"%\\\x00-\x1f\x7f]")
+NOT_IN_USERNAME = re.compile(r"[\s@:;?<>\"%\\\x00-\x1f\x7f]")
 AGENT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?\Z")
 
 SCHEME = re.compile(r"\s*(sips?|tel):", re.IGNORECASE)
@@ -73,7 +73,9 @@ def sip_username(address: object) -> str:
     scheme = SCHEME.match(address)
     rest = (address[scheme.end() :] if scheme else address).strip()
     user, at, _ = rest.partition("@")
-    user = (user if at else user.partition("?")[0]).partition(";")[0]  # without a user the headers follow the host
+    if scheme and not at:
+        user = user.partition("?")[0]  # the headers of an address without a user
+    user = user.partition(";")[0]
     if scheme and scheme[1].lower() == "tel":
         user = TEL_SEPARATORS.sub("", user)
     user = unquote(user.partition(":")[0], errors="replace")
