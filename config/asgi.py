@@ -9,12 +9,25 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup(set_prefix=False)
 
+from channels.auth import AuthMiddlewareStack  # noqa: E402 - after django.setup()
+from channels.routing import URLRouter  # noqa: E402
+from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from django.urls import path, re_path  # noqa: E402
+
 from config.background import App, Background, Services  # noqa: E402 - after django.setup()
+from dashboard.away import SocketsAway  # noqa: E402
+from dashboard.consumers import EventsConsumer  # noqa: E402
 from registry.addresses import RESERVED_FIRST  # noqa: E402
 from registry.http import Receive, Scope, Send  # noqa: E402
 from registry.probes import PATHS  # noqa: E402
 
 OURS = frozenset(RESERVED_FIRST - {"sip", "health", "ready"})
+
+
+async def nobody(_scope: Scope, receive: Receive, send: Send) -> None:
+    """A socket that is not ours: closing before accepting is a 403 for the client."""
+    await receive()
+    await send({"type": "websocket.close", "code": 4404})
 
 
 class Front:
@@ -24,14 +37,16 @@ class Front:
         self.dispatcher = services.dispatcher
         self.probes = services.probes
         self.django = cast(App, get_asgi_application())
+        self.live = services.live
+        urls = [path("ws/events", EventsConsumer.as_asgi()), re_path("", nobody)]  # type: ignore[arg-type]
+        self.sockets = cast(App, AllowedHostsOriginValidator(SocketsAway(AuthMiddlewareStack(URLRouter(urls)))))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Agents first: their callers wait."""
         path: str = scope["path"]
         if scope["type"] == "websocket":
-            # Sockets come with the live log (step 3); closing before accepting is a 403 for the client.
-            await receive()
-            await send({"type": "websocket.close", "code": 4404})
+            scope["live"] = self.live
+            await self.sockets(scope, receive, send)
         elif path in PATHS:
             await self.probes(scope, receive, send)
         elif path[1:].partition("/")[0] in OURS:

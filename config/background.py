@@ -14,10 +14,15 @@ from django.conf import settings
 from django.utils import timezone
 
 from agents.webhooks.client import WebhookClient, WebhookLimits
+from registry.agent_secrets import environment
 from registry.dispatcher import Dispatcher
+from registry.events.folding import Strangers
+from registry.events.keeper import LogKeeper
 from registry.events.masking import Masker
 from registry.events.record import Recorder
 from registry.events.spool import Spool
+from registry.events.syncing import GroupSync
+from registry.events.tail import Live
 from registry.events.writer import Writer
 from registry.exchange import Context
 from registry.http import Receive, Scope, Send
@@ -51,8 +56,13 @@ class Services:
         snapshot = SnapshotFile(settings.SNAPSHOT_FILE, database_place(settings.DATABASES["default"]))
         self.listener = Listener(self.tables, heart, lambda: self.spool.pending, self.trouble, snapshot)
         self.keeper = SnapshotKeeper(snapshot, lambda: self.listener.served)
+        self.log_keeper = LogKeeper()
+        self.live = Live()
         self.probes = Probes(self.tables, self.checks)
-        recorder = Recorder(self.spool, self.replica, Masker(settings.MASKED_KEYS), settings.EXCERPT_BYTES)
+        masker = Masker(settings.MASKED_KEYS, environment().values())
+        recorder = Recorder(self.spool, self.replica, masker, settings.EXCERPT_BYTES)
+        self.strangers = Strangers(recorder, settings.STRANGER_ROWS, settings.STRANGERS)
+        self.sync = GroupSync(self.spool, settings.LOG_FSYNC_SECONDS) if settings.LOG_FSYNC else None
         self.webhooks = WebhookClient(
             WebhookLimits(
                 settings.WEBHOOK_SECONDS,
@@ -68,6 +78,8 @@ class Services:
             self.webhooks,
             fleet=Credentials.of(settings.SWML_BASIC_AUTH_USER, password) if password else None,
             fleet_key=settings.SIGNALWIRE_SIGNING_KEY,
+            strangers=self.strangers,
+            sync=self.sync,
         )
         self.dispatcher = Dispatcher(self.tables, context)
 
@@ -75,7 +87,7 @@ class Services:
         """What /ready tells besides: calls go on without the database, so its absence is said but is no reason."""
         checks = {
             "database": "away" if self.listener.last_error else "ok",
-            "log": "waiting" if self.writer.last_error else "ok",
+            "log": "waiting" if self.writer.last_error else self.sync_trouble() or "ok",
             "snapshot": self.keeper.problem or "ok",
         }
         return {"table": stale, **checks} if (stale := self.listener.stale) else checks
@@ -83,22 +95,30 @@ class Services:
     def trouble(self) -> str:
         """What the heartbeat tells of the log and the snapshot."""
         snapshot = f"snapshot: {self.keeper.problem}" if self.keeper.problem else ""
-        return "; ".join(text for text in (self.writer.last_error, snapshot) if text)
+        return "; ".join(text for text in (self.writer.last_error, self.sync_trouble(), snapshot) if text)
+
+    def sync_trouble(self) -> str:
+        """What is wrong with LOG_FSYNC."""
+        sync = self.sync
+        return f"not synced: {sync.problem} ({sync.failed} so far)" if sync and sync.problem else ""
 
     def start(self) -> None:
         """Start listener, writer and keeper."""
         self.listener.start()
-        self.writer.start()
-        self.keeper.start()
+        for part in (self.writer, self.keeper, self.log_keeper, self.live.tail):
+            part.start()
 
     def stop(self) -> None:
         """Stop them, all at once and within STOP_SECONDS; what is still in the spool then waits there."""
         deadline = time.monotonic() + settings.STOP_SECONDS
-        self.listener.stopping.set()
-        self.keeper.stopping.set()
+        others = (self.listener, self.keeper, self.log_keeper, self.live.tail)
+        for part in others:
+            part.stopping.set()
         self.writer.stop(deadline - time.monotonic())
-        self.listener.stop(deadline - time.monotonic())
-        self.keeper.stop(deadline - time.monotonic())
+        for part in others:
+            part.stop(deadline - time.monotonic())
+        if self.sync is not None:
+            self.sync.close()
         if not self.writer.thread.is_alive():
             self.spool.close()
 
@@ -139,6 +159,11 @@ class Background:
         assert app is not None
         return app
 
+    def announce_end(self) -> None:
+        """Be out of the load balancer's rotation from now on; calls are answered until the end comes."""
+        if self.services is not None:
+            self.services.probes.draining = True
+
     async def lifespan(self, receive: Receive, send: Send) -> None:
         """The server's start and stop."""
         await receive()
@@ -148,5 +173,6 @@ class Background:
         if self.services is not None:
             self.services.probes.draining = True
             await self.services.webhooks.close()
+            self.services.strangers.close()
             await asyncio.to_thread(self.services.stop)
         await send({"type": "lifespan.shutdown.complete"})

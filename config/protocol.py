@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with two things it lacks: answers in one piece, and a limit on a request's head."""
+"""uvicorn's HTTP protocol with what it lacks: answers in one piece, a limit on a request's head, a gentle end."""
 
 import asyncio
 from typing import Any
@@ -16,6 +16,7 @@ class Protocol(HttpToolsProtocol):
     """Counts a head only while no request is running: counting in the parser's callbacks cost 4 µs a request."""
 
     cycle: RequestResponseCycle | None  # type: ignore[assignment]
+    ending = False  # of the class, when the server is about to end: answers close their connection then
     unclaimed = 0  # bytes received since the last request began or went on
 
     def connection_made(self, transport: Any) -> None:
@@ -27,6 +28,8 @@ class Protocol(HttpToolsProtocol):
         """Look whether this belongs to a running request; if not, it is a head in pieces, or a refused body's rest."""
         super().data_received(data)
         cycle = self.cycle
+        if self.ending and cycle is not None:
+            cycle.keep_alive = False
         if cycle is not None and not cycle.response_complete:
             self.unclaimed = 0
             return

@@ -88,6 +88,11 @@ DATABASES: dict[str, Database] = {
 }
 DATABASES["default"].setdefault("OPTIONS", {}).update(
     connect_timeout=DATABASE_CONNECT_SECONDS,
+    # A server whose machine vanishes says nothing: without these a thread that listens would wait for hours.
+    keepalives_idle=DATABASE_CONNECT_SECONDS,
+    keepalives_interval=2,
+    keepalives_count=3,
+    tcp_user_timeout=2000 * DATABASE_CONNECT_SECONDS,  # milliseconds
     options=f"-c statement_timeout={DATABASE_STATEMENT_SECONDS}s -c timezone=UTC",
 )
 if DATABASE_POOL:
@@ -158,6 +163,16 @@ MASKED_KEYS = env.list(
 WEBHOOK_SECONDS = 10  # for an author's server to answer, unless the handler says otherwise: a caller hears silence
 WEBHOOK_ANSWER_BYTES = 256 * 1024  # a language model has to read it
 WEBHOOKS_RUNNING = 100  # at once per agent: more of them wait for a server that does not keep up
+STRANGER_ROWS = 10  # a minute of each source, of requests to nobody's paths; the rest is one row: scanners fill disks
+STRANGERS = 10_000  # sources that are told apart in a minute, 4 MB at most; all others are one
+# Answers wait until their events are synced to the disk, against power cuts: about 5 ms more of each.
+LOG_FSYNC = env.bool("LOG_FSYNC", default=False)
+LOG_FSYNC_SECONDS = 2  # then a disk hangs, and calls go on without it
+LOG_DAYS = env.int("LOG_DAYS", default=30)  # how long the routing log and the agents' minutes are kept
+LIVE_ROWS_PER_SECOND = 20  # that a viewer is shown one by one; people read no more, the rest is counted
+LIVE_REPLAY_ROWS = 1000  # that a viewer who comes back is shown; of more it is told how many it missed
+LIVE_BATCH_ROWS = 5000  # that are read at once for those who watch: 50 ms of work
+LOG_KEEPER_SECONDS = 3600  # between two looks at the log's partitions
 SPOOL_SEGMENT_BYTES = 8 * 1024 * 1024  # a new spool file then: what a dead process leaves is re-read whole
 WRITER_SECONDS = 0.05  # how long events wait for others to share their batch with
 LISTENER_POLL_SECONDS = 3  # the backstop for a notification that got lost
@@ -168,6 +183,8 @@ SNAPSHOT_SECONDS = 1  # how often what has changed goes to the snapshot on disk,
 SNAPSHOT_RETRY_SECONDS = 30  # until a file that could not be written is tried again: all of it, then
 FIRST_CONNECT_SECONDS = 2  # a starting worker that has a snapshot waits no longer for a database that is silent
 TABLE_SECONDS = 15  # how long a starting worker waits for its first routing table before it takes connections
+# How long /ready says 503 before a SIGTERM ends us: a load balancer must have asked by then. Not for Ctrl-C.
+DRAIN_NOTICE_SECONDS = env.int("DRAIN_NOTICE_SECONDS", default=5)
 DRAIN_SECONDS = 5  # how long running requests may take when a worker stops
 STOP_SECONDS = 2  # and then the spool; with the database away it stays on disk for the next start
 LAST_RESORT_SECONDS = 3  # a worker that takes so much longer than that to stop is killed
@@ -182,6 +199,8 @@ BACKLOG = 2048  # connections the kernel holds while all workers are busy or bei
 KEEP_ALIVE_SECONDS = 75  # longer than a load balancer's usual 60, so that it is never us who closes under its request
 MAX_HEAD_BYTES = 64 * 1024  # of a request's line and headers; browsers and proxies stay below 16 kB
 MAX_SOCKET_MESSAGE_BYTES = 64 * 1024  # a dashboard's socket sends short words
+
+READY_NEEDS_DATABASE = env.bool("READY_NEEDS_DATABASE", default=False)  # calls go on without it, changes do not
 
 # --- the composition -------------------------------------------------------------------------------------------------
 
@@ -210,6 +229,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "dashboard.away.DatabaseAway",
 ]
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
@@ -252,7 +272,14 @@ PGTRIGGER_SCHEMA_EDITOR = True
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "()": "registry.events.masking.MaskedFormatter",
+            "keys": MASKED_KEYS,
+            "fmt": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.level("LOG_LEVEL", default="INFO")},
     "loggers": {

@@ -73,6 +73,7 @@ class Supervisor:
         self.slots = [Slot(number) for number in range(1, options.workers + 1)]
         self.cluster: Cluster | None = None
         self.asked = 0  # how often we were asked to stop
+        self.hurry = False  # the last time by Ctrl-C
         self.interruptible = False
         self.prepared = False  # the database is migrated, and ours
         self.problem = ""  # why it is not, as it was said
@@ -123,6 +124,7 @@ class Supervisor:
         if number == signal.SIGCHLD:
             return
         self.asked += 1
+        self.hurry = number == signal.SIGINT  # somebody sits there
         if self.interruptible:
             self.interruptible = False
             raise Stopped
@@ -290,6 +292,7 @@ class Supervisor:
     def stop(self) -> None:
         """Stop the workers, then the embedded server unless somebody else uses it; a second signal hurries."""
         asked = self.asked
+        self.announce_end(asked)
         self.listener.close()  # from now on a caller is refused, not kept waiting
         started = any(slot.process for slot in self.slots)
         opened = self.cluster is not None
@@ -317,6 +320,18 @@ class Supervisor:
             self.interruptible = False
         if started or opened:
             say("stopped")
+
+    def announce_end(self, asked: int) -> None:
+        """Let load balancers notice that we leave, while calls are still taken; not for Ctrl-C, nor a second signal."""
+        running = [slot.process for slot in self.slots if slot.process and slot.process.poll() is None]
+        if self.hurry or not running or not settings.DRAIN_NOTICE_SECONDS:
+            return
+        say(f"/ready is 503 now; stopping in {settings.DRAIN_NOTICE_SECONDS} s")
+        for process in running:
+            process.send_signal(signal.SIGUSR1)
+        end = time.monotonic() + settings.DRAIN_NOTICE_SECONDS
+        while time.monotonic() < end and self.asked == asked:
+            self.sleep(STARTING_TICK_SECONDS)
 
 
 def say(text: str) -> None:

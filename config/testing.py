@@ -17,6 +17,7 @@ UNSAFE_BUT_FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=of
 
 data_dir = Path(tempfile.mkdtemp(prefix="switchboard-tests-"))
 os.environ["DATA_DIR"] = str(data_dir)
+os.environ.setdefault("DRAIN_NOTICE_SECONDS", "0")  # no load balancer here has to notice anything
 os.environ.setdefault("EMBEDDED_POSTGRES_OPTIONS", UNSAFE_BUT_FAST)
 
 

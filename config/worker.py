@@ -4,10 +4,12 @@ import argparse
 import importlib.util
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
 from pathlib import Path
+from types import FrameType
 
 if __name__ == "__main__":  # run by its path with -P, so that the folder we are started in has no say in imports
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -28,6 +30,14 @@ class Life:
         self.fd = fd
         self.server: uvicorn.Server | None = None
         threading.Thread(target=self.watch, name="life", daemon=True).start()
+
+    def announce_end(self, _number: int, _frame: FrameType | None) -> None:
+        """The supervisor is about to stop us: load balancers and clients shall go elsewhere, and nothing is cut off."""
+        Protocol.ending = True
+        if self.server is not None and self.server.config.loaded:
+            announce = getattr(self.server.config.loaded_app, "announce_end", None)  # ours has it
+            if announce is not None:
+                announce()
 
     def watch(self) -> None:
         """Wait for the end; then stop the server as SIGTERM would, or at last the process."""
@@ -76,6 +86,7 @@ def main() -> None:
         if fd is not None:
             os.set_inheritable(fd, False)  # our own children get nothing of it
     life = Life(options.life_fd)
+    signal.signal(signal.SIGUSR1, life.announce_end)
     serve(options.application, socket.socket(fileno=options.socket_fd), life)
 
 

@@ -24,6 +24,7 @@ class Dispatcher:
     def __init__(self, tables: Tables, context: Context):
         self.tables = tables
         self.context = context
+        self.sync = context.sync
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -41,5 +42,7 @@ class Dispatcher:
         except Exception:  # nor may the log cost a caller the answer
             logger.exception("Failed to record %s %s", scope["method"], scope["path"][:200])
         if answer.status != GONE:
+            if self.sync is not None:
+                await self.sync.wait()
             headers = JSON_HEADERS if answer.status == 200 else exchange.headers_of(answer)
             await respond(send, answer.status, answer.body, headers, head=exchange.method == "HEAD")

@@ -13,7 +13,9 @@ from agents.functions import SAFE_LINE
 from agents.wire import AgentRequest, Answer, Webhooks, error_body
 from registry.access import authorised, has_signature, signed
 from registry.decide import CENTRAL_SIP, Decision, Facts, decide
+from registry.events.folding import Strangers
 from registry.events.record import MAX_FIELD, Excerpts, Recorder, short
+from registry.events.syncing import GroupSync
 from registry.http import (
     JSON_HEADERS,
     SECURITY_HEADERS,
@@ -42,6 +44,8 @@ WRONG_TYPE = error_body("Content-Type must be application/json")
 TOO_LARGE = error_body("Request body too large")
 TOO_SLOW = error_body("Request body took too long")
 
+DOCUMENTS = frozenset({"swml", "sip"})  # kinds whose good answers are documents
+IN_CALL = frozenset({"swaig", "post_prompt"})  # sub-paths that a running call asks for
 CLOSE = (b"connection", b"close")
 REFUSED = Step("credentials", "missing or wrong", ok=False)
 UNSIGNED = Step("signature", "missing or wrong", ok=False)
@@ -56,7 +60,8 @@ class Context:
     """What all exchanges share.
 
     `fleet`: the credentials of `POST /sip`, None if the fleet has none. `fleet_key`: the signing key for requests that
-    lead to no agent. `webhooks`: asks authors' servers. `clock`: seconds since 1970.
+    lead to no agent. `webhooks`: asks authors' servers. `clock`: seconds since 1970. `strangers`: counts requests to
+    nobody's paths, None if each is a row. `sync`: makes answers wait for the disk, None if they do not.
     """
 
     recorder: Recorder
@@ -65,6 +70,8 @@ class Context:
     fleet: Credentials | None = None
     fleet_key: str = ""
     clock: Callable[[], float] = time.time
+    strangers: Strangers | None = None
+    sync: GroupSync | None = None
 
 
 class Exchange:
@@ -216,7 +223,10 @@ class Exchange:
         self.caller = call.get("from") or body.get("caller_id_num")
         self.dialled = dialled = call.get("to")
         in_body, conversation, in_url = body.get("call_id"), body.get("conversation_id"), query.get("call_id")
-        self.call_id = first_text(in_body, conversation, call.get("call_id"), in_url)
+        if self.sub_path in IN_CALL:
+            self.call_id = first_text(in_body, conversation, call.get("call_id"), in_url)
+        else:
+            self.call_id = first_text(in_body, call.get("call_id"), in_url, conversation)
         if self.sub_path == "swaig":
             ids = (in_body, conversation)  # a token may be for these; SWAIG's body alone counts (CONTRACT.md, 2.5)
         elif self.sub_path == "post_prompt":
@@ -263,7 +273,7 @@ class Exchange:
         return headers
 
     def record(self, answer: Answer) -> None:
-        """One row of the routing log, also for what was refused."""
+        """One row of the routing log, also for what was refused. Of a stranger's many, some are only counted."""
         decision = self.decision
         route = self.route
         steps: Sequence[Step] = ()
@@ -274,8 +284,11 @@ class Exchange:
             steps, version, sip_user = decision.steps, decision.version, decision.sip_user
         elif route is not None:
             steps = (route.step,)
+        if route is None and self.is_counted_only(answer):
+            return
         if self.sender.refused_host:
-            self.steps += (Step("host", f"{self.sender.refused_host} is not in ALLOWED_HOSTS", ok=False),)
+            refused_host = self.sender.refused_host.rpartition("@")[2]  # userinfo has no place there, yet may be sent
+            self.steps += (Step("host", f"{refused_host} is not in ALLOWED_HOSTS", ok=False),)
         kind = self.kind()
         event = {
             "kind": kind,
@@ -296,9 +309,21 @@ class Exchange:
             "steps": [step.json for step in (*steps, *self.steps)],
             "microseconds": (time.perf_counter_ns() - self.started) // 1000,
         }
-        # A document can be had again at any time, from its version; other answers cannot.
-        shown = b"" if kind == "swml" and answer.status == 200 else answer.body
-        self.context.recorder.record(event, Excerpts(self.body, self.parsed, shown))
+        # A document can be had again at any time, from its version, and has secrets for the platform; others cannot.
+        shown = b"" if kind in DOCUMENTS and answer.status == 200 else answer.body
+        # What somebody sends who may not: a body of a megabyte for each wrong guess would be theirs to keep here.
+        body, parsed = (b"", None) if answer.outcome == "refused" else (self.body, self.parsed)
+        self.context.recorder.record(event, Excerpts(body, parsed, shown))
+
+    def is_counted_only(self, answer: Answer) -> bool:
+        """Whether a request that leads to no agent has no row of its own: a scanner must not fill the disk."""
+        strangers = self.context.strangers
+        if strangers is None or answer.outcome != "not_found" or self.path == CENTRAL_SIP:
+            return False
+        given = self.headers.get(b"authorization")
+        if given and (authorised(given, self.context.fleet) or strangers.knows(given, self.table)):
+            return False
+        return strangers.fold(self.sender.address, self.path)
 
     def kind(self) -> str:
         """What sort of request it was."""

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pghistory
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -137,6 +138,7 @@ class RoutingEvent(models.Model):
     microseconds = models.IntegerField(help_text="from the request's first byte to just before the answer's")
     request = models.JSONField(null=True)
     response = models.JSONField(null=True)
+    batch = models.BigIntegerField(default=0, help_text="transaction that wrote it; see events/reading.py")
 
     class Meta:
         managed = False  # Django cannot say PARTITION BY; see the migration
@@ -150,3 +152,20 @@ class RoutingEvent(models.Model):
     def time(self) -> datetime:
         """When it was, in UTC: the first 48 bits of a UUIDv7 are milliseconds since 1970 (RFC 9562, 5.7)."""
         return datetime.fromtimestamp((self.id.int >> 80) / 1000, UTC)
+
+
+class AgentMinute(models.Model):
+    """What an agent did in a minute; kept by the writer in the transaction of the events that it counts."""
+
+    pk = models.CompositePrimaryKey("agent", "minute")
+    agent = models.TextField()
+    minute = models.DateTimeField()
+    count = models.BigIntegerField()
+    errors = models.BigIntegerField(help_text="answers that failed on our side")
+    latencies = ArrayField(models.BigIntegerField(), help_text="requests by latency; see registry/events/minutes.py")
+
+    class Meta:
+        ordering = ["agent", "minute"]
+
+    def __str__(self) -> str:
+        return f"{self.agent} {self.minute:%Y-%m-%d %H:%M}"

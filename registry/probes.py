@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import orjson
+from django.conf import settings
 
 from registry.http import JSON_HEADERS, Receive, Scope, Send, respond
 from registry.table import Tables
@@ -12,7 +13,10 @@ NO_AGENTS = b'{"status":"ok","agents":0,"routes":[]}'
 
 
 class Probes:
-    """Liveness: this process answers. Readiness: its routing table is loaded and it is not about to stop."""
+    """Liveness: this process answers. Readiness: its routing table is loaded and it is not about to stop.
+
+    Without the database it is degraded: it answers calls, so it is 200 unless READY_NEEDS_DATABASE.
+    """
 
     def __init__(self, tables: Tables, checks: Callable[[], dict[str, str]]):
         self.tables = tables
@@ -36,7 +40,9 @@ class Probes:
         """Status and body of /ready."""
         table = self.tables.current
         checks = {"table": f"revision {table.revision}" if table else "not loaded", **self.checks()}
-        state = "draining" if self.draining else "ready" if table else "starting"
+        away = checks.get("database") == "away"
+        state = "draining" if self.draining else "starting" if not table else "degraded" if away else "ready"
         agents = len(table.agents) if table else 0
         body = orjson.dumps({"status": state, "agents": agents, "checks": checks})
-        return (200 if state == "ready" else 503), body
+        in_rotation = state == "ready" or (state == "degraded" and not settings.READY_NEEDS_DATABASE)
+        return (200 if in_rotation else 503), body

@@ -86,7 +86,8 @@ class PublicUrl:
         if not allowed and self.warnings_left:
             self.warnings_left -= 1
             logger.warning(
-                "Host %r is not in ALLOWED_HOSTS: set PUBLIC_URL or ALLOWED_HOSTS if it is yours", host[:100]
+                "Host %r is not in ALLOWED_HOSTS: set PUBLIC_URL or ALLOWED_HOSTS if it is yours",
+                host.rpartition("@")[2][:100],  # userinfo has no place there, yet may be sent
             )
         return self.known_hosts[claimed]
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from agents.wire import MALFORMED
-from registry.events.masking import Masker, mask_line
+from registry.events.masking import NO_SECRETS, Masker, Verbatim, end_masked
 from registry.events.spool import Spool
 
 CONTAINERS = (dict, list)
@@ -40,42 +40,65 @@ class Recorder:
         """
         event["id"] = uuid7()
         event["replica"] = self.replica
-        event["request"] = self.request(excerpts.body, excerpts.parsed) if excerpts.body else None
-        event["response"] = self.response(excerpts.answer) if excerpts.answer else None
+        known = self.masker.known
+        event["request"] = event["response"] = None
+        if excerpts.body:
+            event["request"], known = self.request(excerpts.body, excerpts.parsed)
+        if excerpts.answer:
+            event["response"] = self.response(excerpts.answer, known)
+        if known is not NO_SECRETS and (detail := event.get("detail")):
+            event["detail"] = known.masked(detail)
         try:
             line = orjson.dumps(event)
         except orjson.JSONEncodeError:
             line = orjson.dumps(printable(event), default=str)
-        self.spool.append(without_nul(mask_line(line)))
+        self.spool.append(without_nul(self.masker.line(line)))
 
-    def request(self, body: bytes, parsed: Any) -> Any:
-        """The body as JSON where it is, else as text; masked, and cut where it is long."""
+    def request(self, body: bytes, parsed: Any) -> tuple[Any, Verbatim]:
+        """The body as JSON where it is, else as text; masked, and cut where it is long. And what was masked in it."""
+        known = self.masker.known
         if parsed is MALFORMED:
-            return self.text(body)
-        if b"\n" in body or b"\r" in body or (b"\\" in body and b"\\u" in body):
+            return self.text(body), known
+        closely = False
+        if b"\n" in body or b"\r" in body or (b"\\" in body and self.masker.to_rewrite.search(body)):
             try:
                 body = orjson.dumps(parsed)  # one line, and no half surrogates
             except orjson.JSONEncodeError:  # nested some hundred levels deep
-                return self.text(body)
-        return self.shown(body, parsed)
-
-    def response(self, answer: bytes) -> Any:
-        """The answer, which we made ourselves: most have one key, such as `response`, which is none of the masked."""
-        if answer.count(b'":') == 1 and len(answer) <= self.excerpt_bytes:
-            return orjson.Fragment(answer)
-        return self.shown(answer, orjson.loads(answer))
-
-    def shown(self, body: bytes, parsed: Any) -> Any:
-        """A JSON text as it is, if it is short and has no secret in it; else without it, or its beginning."""
+                return self.text(body), known
+            closely = self.masker.inside.search(body) is not None
         if len(body) > STRUCTURED_BYTES:
-            return self.text(body)
+            return self.text(body), known
         try:
-            if parsed.__class__ in CONTAINERS and self.masker.suspects(parsed):
-                body = orjson.dumps(self.masker.value(parsed))
+            if closely or (parsed.__class__ in CONTAINERS and self.masker.suspects(parsed)):
+                known = self.masker.hidden(parsed)
+                body = orjson.dumps(self.masker.value(parsed, known))
+            elif known is not NO_SECRETS and known.is_in(body):
+                body = orjson.dumps(self.masker.value(parsed, known))
         except (RecursionError, orjson.JSONEncodeError):
-            return self.text(body)
+            return self.text(body), known
+        return orjson.Fragment(body) if len(body) <= self.excerpt_bytes else self.beginning(body), known
+
+    def response(self, answer: bytes, known: Verbatim) -> Any:
+        """The answer, which we made ourselves: most have one key, such as `response`, which is none of the masked."""
+        plain = known is NO_SECRETS and b"\\" not in answer
+        if plain and answer.count(b'":') == 1 and len(answer) <= self.excerpt_bytes:
+            return orjson.Fragment(answer)
+        closely = self.masker.inside.search(answer) is not None or known.is_in(answer)
+        if len(answer) > STRUCTURED_BYTES:
+            return known.masked(self.text(answer))
+        value = orjson.loads(answer)
+        try:
+            if closely or (value.__class__ in CONTAINERS and self.masker.suspects(value)):
+                answer = orjson.dumps(self.masker.value(value, known))
+        except (RecursionError, orjson.JSONEncodeError):
+            return known.masked(self.text(answer))
+        return self.beginning(answer)
+
+    def beginning(self, body: bytes) -> Any:
+        """A JSON text that is masked already: as it is if it is short, else the beginning of it as a text."""
         if len(body) > self.excerpt_bytes:
-            return mask_line(body)[: self.excerpt_bytes].decode(errors="replace")
+            masked = end_masked(self.masker.line(body[: self.excerpt_bytes + MARGIN_BYTES]))
+            return masked[: self.excerpt_bytes].decode(errors="replace")
         return orjson.Fragment(body)
 
     def text(self, body: bytes) -> str:

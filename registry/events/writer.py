@@ -9,8 +9,9 @@ from django.conf import settings
 from django.db import Error, connection
 
 from registry.daemon import Daemon
+from registry.events.minutes import BUCKETS, upper_bound
 from registry.events.spool import Segment, Spool
-from registry.models import RoutingEvent
+from registry.models import AgentMinute, RoutingEvent
 
 logger = logging.getLogger(__name__)
 BATCH_BYTES = 1024 * 1024  # about a thousand events, 50 ms of the database's time
@@ -21,20 +22,48 @@ QUARANTINE = ".quarantine"
 STAGING = "CREATE TEMP TABLE IF NOT EXISTS event_staging (line text) ON COMMIT DELETE ROWS"
 # Control characters cannot stand in JSON, so with them as CSV's marks each line is read as it is.
 COPY = r"COPY event_staging FROM STDIN (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02', ESCAPE E'\x02')"
-COLUMNS = [field.column for field in RoutingEvent._meta.concrete_fields]
+COLUMNS = [field.column for field in RoutingEvent._meta.concrete_fields if field.column != "batch"]
 TYPES = {"uuid": "uuid", "integer": "integer", "smallint": "smallint", "jsonb": "jsonb"}
+CHANNEL = "routing_events"
+ERRORS = "outcome = 'error' OR status >= 500"
+# A UUIDv7's first 48 bits are milliseconds since 1970 (RFC 9562, 5.7).
+MINUTE = (
+    "date_trunc('minute', to_timestamp(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 1000.0), 'UTC')"
+)
+# The bucket of a row, from 1 on. Not log(): in Postgres it is decimal, and took 95 of 111 µs per event.
+LIMITS = ", ".join(f"{upper_bound(bucket):.0f}" for bucket in range(BUCKETS - 1))
+BUCKET = f"1 + width_bucket(microseconds, ARRAY[{LIMITS}])"
 
 
 def move_statement() -> str:
-    """The statement that moves staged lines into the log; a line that is there already is skipped."""
+    """The statement that moves staged lines into the log, counts them, and tells whoever watches.
+
+    A line that is there already is skipped, and not counted again. The minutes come in order: two writers that lock
+    the same rows must do so in the same one.
+    """
     names = ", ".join(f'"{column}"' for column in COLUMNS)
     typed = ", ".join(
         f'"{field.column}" {TYPES.get(str(field.db_type(connection)), "text")}'
         for field in RoutingEvent._meta.concrete_fields
+        if field.column != "batch"
     )
+    latencies = ", ".join(f"count(*) FILTER (WHERE bucket = {bucket})" for bucket in range(1, BUCKETS + 1))
+    minutes = AgentMinute._meta.db_table
     return (
-        f"INSERT INTO {RoutingEvent._meta.db_table} ({names}) "  # noqa: S608 - our own column names
-        f"SELECT {names} FROM event_staging, jsonb_to_record(line::jsonb) AS event({typed}) ON CONFLICT DO NOTHING"
+        f"WITH moved AS ("  # noqa: S608 - our own column names
+        f"INSERT INTO {RoutingEvent._meta.db_table} ({names}, batch) "
+        f"SELECT {names}, pg_current_xact_id()::text::bigint "
+        f"FROM event_staging, jsonb_to_record(line::jsonb) AS event({typed}) "
+        f"ON CONFLICT DO NOTHING RETURNING id, agent, outcome, status, microseconds"
+        f"), counted AS ("
+        f"INSERT INTO {minutes} (agent, minute, count, errors, latencies) "
+        f"SELECT agent, minute, count(*), count(*) FILTER (WHERE {ERRORS}), ARRAY[{latencies}] "
+        f"FROM (SELECT *, {MINUTE} AS minute, {BUCKET} AS bucket FROM moved WHERE agent <> '') AS event "
+        f"GROUP BY agent, minute ORDER BY agent, minute "
+        f"ON CONFLICT (agent, minute) DO UPDATE SET count = {minutes}.count + excluded.count, "
+        f"errors = {minutes}.errors + excluded.errors, "
+        f"latencies = switchboard_added({minutes}.latencies, excluded.latencies)"
+        f") SELECT pg_notify('{CHANNEL}', pg_current_xact_id()::text) WHERE EXISTS (SELECT FROM moved)"
     )
 
 

@@ -48,14 +48,22 @@ def test_ready_is_503_until_the_table_is_loaded_and_while_draining(probes):
 def test_a_database_that_is_away_is_said_and_is_no_reason(probes):
     probes.checks = lambda: {"database": "away"}
     status, _, body = ask(probes, "/ready")
-    assert (status, json.loads(body)["checks"]["database"]) == (200, "away")
+    assert (status, json.loads(body)["status"], json.loads(body)["checks"]["database"]) == (200, "degraded", "away")
+
+
+def test_a_setting_makes_a_database_that_is_away_a_reason(probes, settings):
+    settings.READY_NEEDS_DATABASE = True
+    assert ask(probes, "/ready")[0] == 200
+    probes.checks = lambda: {"database": "away"}
+    status, _, body = ask(probes, "/ready")
+    assert (status, json.loads(body)["status"]) == (503, "degraded")
 
 
 def test_a_table_from_the_snapshot_is_said_and_is_no_reason(probes):
     stale = "from the snapshot of 2026-11-21T05:50:00Z, stale since 2026-11-21T06:10:00Z"
     probes.checks = lambda: {"table": stale, "database": "away"}
     status, _, body = ask(probes, "/ready")
-    assert (status, json.loads(body)["status"]) == (200, "ready")
+    assert (status, json.loads(body)["status"]) == (200, "degraded")
     assert json.loads(body)["checks"] == {"table": stale, "database": "away"}
 
 

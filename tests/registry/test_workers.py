@@ -1,9 +1,10 @@
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
-from registry import workers
+from registry import actions, workers
 from registry.models import Worker
 from registry.workers import Everywhere, Heart, everywhere, live_workers, wait_for
 
@@ -88,3 +89,14 @@ def test_waiting_ends_when_the_time_is_up(settings):
     assert not wait_for(5, 0).done
     settings.EVERYWHERE_SECONDS = 0.03
     assert not wait_for(5).done
+
+
+def test_a_change_that_was_made_before_the_database_went_away_is_no_failure(db, actor, monkeypatch):
+    def gone(_revision):
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr("registry.changes.wait_for", gone)
+    change = actions.register("sales", "/sales", {"prompt": {"text": "I sell."}}, by=actor, wait=True)
+    assert change.everywhere is not None
+    assert not change.everywhere.done
+    assert "went away after the change" in str(change.everywhere)

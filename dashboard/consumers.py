@@ -1,0 +1,144 @@
+"""The live log's socket, /ws/events, for signed-in people."""
+
+import asyncio
+import contextlib
+import logging
+from importlib import import_module
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+import psycopg
+from channels.auth import get_user
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.db import Error, connection
+
+from registry.events.filters import Filter, FilterError
+from registry.events.live import News, Viewer
+from registry.events.reading import Cursor, Read, read_since
+from registry.events.tail import Live
+
+logger = logging.getLogger(__name__)
+SEND_SECONDS = 0.1  # between two messages: what comes meanwhile goes together
+BEAT_SECONDS = 10  # without news; the page shows how old its last one is
+RECHECK_SECONDS = 30  # whether the viewer may still watch
+RETRY_SECONDS = 1
+MAX_RATE = 1000  # rows a second that a viewer may ask for
+MAX_RECENT = 1000
+SIGN_IN = 4401  # close code: sign in again. When the server ends, uvicorn closes with 1012, service restart
+
+
+class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
+    """One viewer. Query: `filter`, `cursor` (of the last message), `recent` (rows to begin with), `rate` (rows/s).
+
+    Sends `{"type": "events", "events": […], "folded"?, "missed"?, "cursor"}`, `{"type": "beat", "cursor"}`,
+    `{"type": "away"}` while the database is, `{"type": "error", "message"}`. A cursor that comes back in the next
+    connection, to any worker of any replica, leaves no hole and shows nothing twice.
+    """
+
+    async def connect(self) -> None:
+        """Take the viewer in, if it may watch."""
+        self.tasks: list[asyncio.Task[None]] = []
+        if not self.scope["user"].is_authenticated:
+            await self.close(SIGN_IN)
+            return
+        await self.accept()
+        query = {name: values[-1] for name, values in parse_qs(self.scope["query_string"].decode("latin-1")).items()}
+        try:
+            wanted = Filter.parse(query.get("filter", ""))
+            rate = number(query.get("rate", str(settings.LIVE_ROWS_PER_SECOND)), "rate", MAX_RATE)
+            recent = number(query.get("recent", "0"), "recent", MAX_RECENT)
+        except ValueError as error:
+            await self.say(type="error", message=str(error))
+            await self.close()
+            return
+        live: Live = self.scope["live"]
+        self.viewer = Viewer(wanted, rate)
+        self.tasks = [
+            asyncio.create_task(self.follow(live, Cursor.parse(query.get("cursor", "")), recent)),
+            asyncio.create_task(self.recheck()),
+        ]
+
+    async def disconnect(self, _code: int) -> None:
+        """It left."""
+        for task in self.tasks:
+            task.cancel()
+
+    async def follow(self, live: Live, since: Cursor | None, recent: int) -> None:
+        """Join, show what was missed, then send what is new, a few times a second."""
+        viewer = self.viewer
+        live.hub.join(viewer)
+        try:
+            await self.catch_up(live, since, recent)
+            while True:
+                try:
+                    async with asyncio.timeout(BEAT_SECONDS):  # wait_for would swallow a cancel that comes with news
+                        await viewer.waiting.wait()
+                except TimeoutError:
+                    if live.tail.last_error:
+                        await self.say(type="away")
+                    elif not viewer.waiting.is_set():  # a cursor must not overtake the rows that wait
+                        await self.say(type="beat", cursor=str(viewer.cursor) if viewer.cursor else None)
+                    continue
+                await self.send(text_data=viewer.message().decode())
+                await asyncio.sleep(SEND_SECONDS)
+        finally:
+            live.hub.leave(viewer)
+
+    async def catch_up(self, live: Live, since: Cursor | None, recent: int) -> None:
+        """Read what it has not seen, however long the database is away."""
+        limit = settings.LIVE_REPLAY_ROWS if since else recent
+        told = False
+        while True:
+            live.tail.watch()
+            try:
+                # The tail must know where it is before we look: what is new after that, it brings.
+                if not await asyncio.to_thread(live.tail.positioned.wait, RETRY_SECONDS):
+                    raise Error(live.tail.last_error or "the log cannot be read")
+                async with live.reading:
+                    read = await asyncio.to_thread(read_missed, since, limit)
+            except (Error, psycopg.Error, OSError):
+                if not told:
+                    await self.say(type="away")
+                    told = True
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self.viewer.caught_up(News(read.events, read.cursor, {}, read.missed))
+                self.viewer.waiting.set()  # a first message in any case: it has the cursor
+                return
+
+    async def recheck(self) -> None:
+        """Close when the session ends or its user is switched off."""
+        while True:
+            await asyncio.sleep(RECHECK_SECONDS)
+            with contextlib.suppress(Error, psycopg.Error):  # the database being away signs nobody out
+                if not await may_watch(self.scope):
+                    await self.close(SIGN_IN)
+                    return
+
+    async def say(self, **message: Any) -> None:
+        """Send a small message."""
+        await self.send(text_data=orjson.dumps(message).decode())
+
+
+def number(text: str, name: str, most: int) -> int:
+    """A whole number between 0 and `most`; `FilterError` otherwise."""
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) > most:
+        raise FilterError(f"{name} must be a whole number up to {most}")
+    return int(text)
+
+
+def read_missed(since: Cursor | None, limit: int) -> Read:
+    """What a viewer has not seen."""
+    try:
+        connection.ensure_connection()
+        return read_since(connection.connection, since, limit)
+    finally:
+        connection.close()  # it belongs to a thread that may not come again
+
+
+async def may_watch(scope: dict[str, Any]) -> bool:
+    """Whether the session is still there, and its user may sign in."""
+    session = import_module(settings.SESSION_ENGINE).SessionStore(scope["session"].session_key)
+    return bool((await get_user({"session": session})).is_authenticated)

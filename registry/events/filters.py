@@ -1,0 +1,91 @@
+"""What somebody wants to see of the routing log: `agent:sales outcome:error ms:>800 refill`."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+MAX_TEXT = 500  # characters of a filter
+# The words of a filter, and the column that each looks at.
+WORDS = {
+    "agent": "agent",
+    "call": "call_id",
+    "fn": "function",
+    "from": "from",
+    "kind": "kind",
+    "method": "method",
+    "outcome": "outcome",
+    "path": "path",
+    "replica": "replica",
+    "route": "route",
+    "sip": "sip_user",
+    "source": "source",
+    "to": "to",
+}
+NUMBERS = {"ms": ("microseconds", 1000), "status": ("status", 1), "version": ("version", 1)}
+SEARCHED = ("agent", "path", "call_id", "from", "to", "function", "sip_user", "detail", "outcome")
+NUMBER = re.compile(r"(?P<sign>[<>]=?)?(?P<number>\d+(\.\d+)?)\Z")
+TERM = re.compile(r'(?:(?P<word>[a-z]+):)?(?:"(?P<quoted>[^"]*)"|(?P<plain>\S+))')
+COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": lambda value, limit: value < limit,
+    "<=": lambda value, limit: value <= limit,
+    ">": lambda value, limit: value > limit,
+    ">=": lambda value, limit: value >= limit,
+    "": lambda value, limit: value == limit,
+}
+
+Event = Mapping[str, Any]
+
+
+class FilterError(ValueError):
+    """A filter cannot be understood; the message says which part, and what is known."""
+
+
+class Term(NamedTuple):
+    """One condition: a column and its value, or a limit, or a text in any of the columns that people search."""
+
+    column: str  # "" = search
+    sign: str  # "" = equal
+    value: str | float
+
+    def holds(self, event: Event) -> bool:
+        """Whether an event meets it."""
+        if not self.column:
+            return any(str(self.value) in str(event[column]).casefold() for column in SEARCHED)
+        found = event[self.column]
+        if isinstance(self.value, str):
+            return str(found).casefold() == self.value
+        return found is not None and COMPARISONS[self.sign](found, self.value)
+
+
+class Filter(NamedTuple):
+    """Conditions that must all hold; none = everything. Equal filters are one, however they were typed."""
+
+    terms: tuple[Term, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "Filter":
+        """Read a filter: `word:value`, `ms:>800`, or plain words that are searched. `FilterError` if it is none."""
+        if len(text) > MAX_TEXT:
+            raise FilterError(f"the filter is longer than {MAX_TEXT} characters")
+        return cls(tuple(sorted({term_of(found) for found in TERM.finditer(text)}, key=repr)))
+
+    def matches(self, event: Event) -> bool:
+        """Whether an event meets all conditions."""
+        return all(term.holds(event) for term in self.terms)
+
+
+def term_of(found: re.Match[str]) -> Term:
+    """One condition from its text."""
+    word, value = found["word"], found["quoted"] if found["quoted"] is not None else found["plain"]
+    if word is None:
+        return Term("", "", value.casefold())
+    if word in WORDS:
+        return Term(WORDS[word], "", value.casefold())
+    if word not in NUMBERS:
+        known = ", ".join(sorted([*WORDS, *NUMBERS]))
+        raise FilterError(f"{word}: is not known; use {known}, or put a text with a colon in quotes")
+    number = NUMBER.match(value)
+    if not number:
+        raise FilterError(f"{word}: needs a number, such as {word}:>800, not {value!r}")
+    column, scale = NUMBERS[word]
+    return Term(column, number["sign"] or "", float(number["number"]) * scale)

@@ -1,0 +1,22 @@
+"""Looks after the routing log: its partitions, its retention."""
+
+from django.conf import settings
+
+from registry.daemon import Daemon
+from registry.events import partitions
+
+
+class LogKeeper(Daemon):
+    """Makes tomorrow's partitions today and drops old ones; every worker tries, one at a time does it."""
+
+    name = "log keeper"
+    trouble = "The routing log's partitions are not looked after"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pause_seconds = settings.LOG_KEEPER_SECONDS
+
+    def work(self) -> None:
+        """Look, unless it is over."""
+        if not self.stopping.is_set():
+            partitions.keep()

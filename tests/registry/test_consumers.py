@@ -1,0 +1,343 @@
+"""The live log's socket: who may watch and for how long, what is refused, and the same under Daphne."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from channels.auth import AuthMiddlewareStack
+from channels.security.websocket import AllowedHostsOriginValidator
+from channels.testing import WebsocketCommunicator
+from django.conf import settings as django_settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.db import OperationalError
+from django.test import Client
+
+from dashboard import away, consumers
+from dashboard.away import SocketsAway
+from dashboard.consumers import SIGN_IN, EventsConsumer
+from registry.events import tail
+from registry.events.filters import Filter
+from registry.events.live import Viewer
+from registry.events.tail import Live
+from tests.config.processes import wait_for
+from tests.e2e import test_live
+from tests.e2e.server import ROOT, Server, database_url
+from tests.registry.test_reading import Connection, connected, insert
+from tests.registry.test_writer import apart
+
+__all__ = ["connected"]  # a fixture
+
+
+def sessions() -> Any:
+    return import_module(django_settings.SESSION_ENGINE).SessionStore
+
+
+def make_session() -> str:
+    user, _ = get_user_model().objects.get_or_create(username="watcher")
+    user.is_active = True
+    user.save()
+    session = sessions()()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = django_settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    return str(session.session_key)
+
+
+@pytest.fixture
+def session(db: None) -> Iterator[str]:
+    """A signed-in viewer's."""
+    key = apart(make_session)
+    yield key
+    apart(lambda: sessions()(key).delete())
+    apart(lambda: get_user_model().objects.filter(username="watcher").delete())
+
+
+@pytest.fixture
+def live(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
+    monkeypatch.setattr(tail, "TICK_SECONDS", 0.05)
+    live = Live()
+    live.tail.start()
+    yield live
+    live.tail.stop(5)
+
+
+def socket(live: Live, session: str, origin: str = "http://localhost", **query: Any) -> WebsocketCommunicator:
+    """A connection to the consumer, behind what stands before it in config/asgi.py."""
+    app = AllowedHostsOriginValidator(SocketsAway(AuthMiddlewareStack(EventsConsumer.as_asgi())))
+    parameters = "&".join(f"{name}={quote(str(value))}" for name, value in query.items())
+    headers = [(b"origin", origin.encode()), (b"cookie", f"sessionid={session}".encode())]
+    made = WebsocketCommunicator(app, f"/ws/events?{parameters}", headers=headers)
+    made.scope["live"] = live
+    return made
+
+
+async def told(viewer: WebsocketCommunicator, kind: str = "events") -> dict[str, Any]:
+    """The next message of a kind."""
+    while True:
+        message: dict[str, Any] = json.loads(await viewer.receive_from(5))
+        if message["type"] == kind:
+            return message
+
+
+def test_a_viewer_is_shown_what_is_new_and_leaves(
+    live: Live, session: str, connected: Callable[[], Connection]
+) -> None:
+    writer = connected()
+
+    async def watch() -> None:
+        insert(writer)
+        viewer = socket(live, session)
+        assert await viewer.connect(5) == (True, None)
+        first = await told(viewer)
+        assert first["events"] == []
+        made = insert(writer, "C9")
+        message = await told(viewer)
+        assert [(event["id"], event["call_id"]) for event in message["events"]] == [(made, "C9")]
+        await viewer.disconnect()
+        assert live.hub.viewers == set()
+        again = socket(live, session, cursor=first["cursor"])
+        await again.connect(5)
+        assert [event["id"] for event in (await told(again))["events"]] == [made]
+        await again.disconnect()
+        recent = socket(live, session, recent=5)
+        await recent.connect(5)
+        assert len((await told(recent))["events"]) == 2
+        await recent.disconnect()
+
+    asyncio.run(watch())
+
+
+@pytest.mark.parametrize("end", ["the session is deleted", "the user is switched off"])
+def test_when_the_session_ends_so_does_the_socket(
+    live: Live, session: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.1)
+
+    async def watch() -> None:
+        viewer = socket(live, session)
+        await viewer.connect(5)
+        await told(viewer)
+        await asyncio.sleep(0.3)
+        assert await viewer.receive_nothing()
+        if end == "the session is deleted":
+            await asyncio.to_thread(apart, lambda: sessions()(session).delete())
+        else:
+            users = get_user_model().objects.filter(username="watcher")
+            await asyncio.to_thread(apart, lambda: users.update(is_active=False))
+        closed = await viewer.receive_output(5)
+        assert (closed["type"], closed["code"]) == ("websocket.close", SIGN_IN)
+        await viewer.disconnect()
+
+    asyncio.run(watch())
+
+
+def test_nobody_else_may_watch(live: Live, session: str) -> None:
+    async def watch() -> None:
+        assert await socket(live, "nobody's").connect(5) == (False, SIGN_IN)
+        assert (await socket(live, session, "https://evil.example").connect(5))[0] is False
+        assert live.hub.viewers == set()
+
+    asyncio.run(watch())
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"filter": "agnet:x"}, "agnet: is not known"),
+        ({"filter": "x" * 501}, "longer than"),
+        ({"rate": "-1"}, "rate must be a whole number up to 1000"),
+        ({"rate": "1001"}, "rate must be"),
+        ({"rate": "٣"}, "rate must be"),
+        ({"recent": "many"}, "recent must be a whole number up to 1000"),
+        ({"recent": "9" * 5000}, "recent must be"),
+    ],
+)
+def test_what_cannot_be_understood_is_said_and_the_socket_closed(
+    live: Live, session: str, query: dict[str, str], said: str
+) -> None:
+    async def watch() -> None:
+        viewer = socket(live, session, **query)
+        await viewer.connect(5)
+        assert said in (await told(viewer, "error"))["message"]
+        assert (await viewer.receive_output(5))["type"] == "websocket.close"
+        await viewer.disconnect()
+        assert live.hub.viewers == set()
+
+    asyncio.run(watch())
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "1:2:3:4", "1" * 5000, "1:999999999999999999:"])
+def test_a_cursor_that_is_none_begins_anew(live: Live, session: str, cursor: str) -> None:
+    async def watch() -> None:
+        viewer = socket(live, session, cursor=cursor)
+        await viewer.connect(5)
+        message = await told(viewer)
+        assert "missed" not in message
+        await viewer.disconnect()
+
+    asyncio.run(watch())
+
+
+def test_a_viewer_that_comes_while_the_database_is_away_is_told_and_then_shown(
+    live: Live, session: str, connected: Callable[[], Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = insert(connected())
+    monkeypatch.setattr(consumers, "RETRY_SECONDS", 0.05)
+    read_missed = consumers.read_missed
+    failures = iter([OperationalError("gone"), psycopg.OperationalError("gone"), OSError("gone")])
+
+    def sometimes(*arguments: Any) -> Any:
+        for error in failures:
+            raise error
+        return read_missed(*arguments)
+
+    monkeypatch.setattr(consumers, "read_missed", sometimes)
+
+    async def watch() -> None:
+        viewer = socket(live, session, recent=1)
+        await viewer.connect(5)
+        assert json.loads(await viewer.receive_from(5)) == {"type": "away"}
+        message = json.loads(await viewer.receive_from(5))  # told once
+        assert [event["id"] for event in message["events"]] == [made]
+        await viewer.disconnect()
+
+    asyncio.run(watch())
+
+
+def test_without_news_there_are_beats_and_while_the_tail_is_cut_off_it_is_said(
+    live: Live, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "BEAT_SECONDS", 0.05)
+
+    async def watch() -> None:
+        viewer = socket(live, session)
+        await viewer.connect(5)
+        cursor = (await told(viewer))["cursor"]
+        assert (await told(viewer, "beat"))["cursor"].split(":")[1] >= cursor.split(":")[1]
+        monkeypatch.setattr(live.tail, "recovered", lambda: None)
+        live.tail.last_error = "gone"
+        assert await told(viewer, "away")
+        await viewer.disconnect()
+
+    asyncio.run(watch())
+
+
+def test_a_socket_whose_session_cannot_be_read_is_told_and_closed(
+    live: Live, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(_scope: Any) -> None:
+        raise OperationalError("gone") from psycopg.OperationalError("gone")
+
+    monkeypatch.setattr("channels.auth.get_user", gone)
+
+    async def watch() -> None:
+        viewer = socket(live, session)
+        assert await viewer.connect(5) == (True, None)
+        assert json.loads(await viewer.receive_from(5)) == {"type": "away"}
+        closed = await viewer.receive_output(5)
+        assert (closed["type"], closed["code"]) == ("websocket.close", away.TRY_AGAIN)
+
+    asyncio.run(watch())
+
+
+def test_a_viewer_that_leaves_just_when_news_come_is_gone() -> None:
+    """In Python 3.11 `asyncio.wait_for` swallows a cancel that comes together with what it waits for."""
+    live = Live()
+    consumer = EventsConsumer()
+
+    async def nothing(*_: Any, **__: Any) -> None:
+        pass
+
+    consumer.catch_up = consumer.send = nothing  # type: ignore[method-assign]
+
+    async def watch() -> None:
+        consumer.viewer = Viewer(Filter(), 1)
+        task = asyncio.create_task(consumer.follow(live, None, 0))
+        await asyncio.sleep(0.01)
+        assert live.hub.viewers
+        consumer.viewer.waiting.set()
+        await asyncio.sleep(0)  # what waits for it has been woken, and has not run
+        task.cancel()
+        await asyncio.wait([task], timeout=1)
+        assert task.cancelled()
+        assert live.hub.viewers == set()
+
+    asyncio.run(watch())
+
+
+# --- pages -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cause", "is_away"),
+    [
+        (psycopg.OperationalError("connection refused"), True),
+        (psycopg.errors.AdminShutdown(), True),
+        (psycopg.errors.CannotConnectNow(), True),
+        (psycopg.errors.TooManyConnections(), True),
+        (psycopg.InterfaceError("the connection is closed"), True),
+        (psycopg.errors.QueryCanceled(), False),
+        (psycopg.errors.DiskFull(), False),
+        (psycopg.errors.UndefinedTable(), False),
+    ],
+)
+def test_a_page_says_that_the_database_is_away_and_nothing_else_is_taken_for_that(
+    db: None, cause: psycopg.Error, is_away: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OperationalError(str(cause)) from cause
+
+    monkeypatch.setattr("django.contrib.auth.get_user", fail)
+    client = Client(raise_request_exception=False)
+    page = client.get("/admin/")
+    if not is_away:
+        assert page.status_code == 500
+        return
+    assert (page.status_code, page.headers["retry-after"]) == (503, "5")
+    text = page.content.decode()
+    assert "The database is away; calls go on" in text
+    assert not [mark for mark in ("<script", "<style", "<link", "src=", "href=", "Traceback") if mark in text]
+
+
+# --- Daphne ----------------------------------------------------------------------------------------------------------
+
+
+class Daphne(Server):
+    """`daphne config.asgi:application` on a database that is prepared."""
+
+    def __init__(self, prepared: Server, log: Path):
+        self.__dict__.update(prepared.__dict__)
+        self.log = log
+        with log.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "daphne", "-p", str(self.port), "config.asgi:application"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        wait_for(lambda: "Listening on TCP address" in self.printed)
+
+
+def test_the_live_log_under_daphne(tmp_path: Path) -> None:
+    prepared = Server(database_url("e2e_daphne"), tmp_path / "data", workers=1, example=True)
+    assert prepared.stop() == 0
+    daphne = Daphne(prepared, tmp_path / "daphne.log")
+    try:
+        test_live.test_events_arrive_by_themselves_filtered_on_the_server(daphne)
+        test_live.test_a_new_viewer_may_begin_with_the_last_rows(daphne)
+        for path in ("/ws/events", "/ws/nothing"):
+            test_live.test_strangers_are_turned_away(daphne, path)
+        assert "Traceback" not in daphne.printed
+    finally:
+        daphne.process.terminate()
+        daphne.process.wait(20)
