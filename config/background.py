@@ -86,8 +86,8 @@ class Services:
     def checks(self) -> dict[str, str]:
         """What /ready tells besides: calls go on without the database, so its absence is said but is no reason."""
         checks = {
-            "database": "away" if self.listener.last_error else "ok",
-            "log": "waiting" if self.writer.last_error else self.sync_trouble() or "ok",
+            "database": "away" if self.listener.last_error or self.listener.silent else "ok",
+            "log": "waiting" if self.writer.last_error else self.sync_trouble() or self.lost() or "ok",
             "snapshot": self.keeper.problem or "ok",
         }
         return {"table": stale, **checks} if (stale := self.listener.stale) else checks
@@ -95,7 +95,11 @@ class Services:
     def trouble(self) -> str:
         """What the heartbeat tells of the log and the snapshot."""
         snapshot = f"snapshot: {self.keeper.problem}" if self.keeper.problem else ""
-        return "; ".join(text for text in (self.writer.last_error, self.sync_trouble(), snapshot) if text)
+        return "; ".join(text for text in (self.writer.last_error, self.sync_trouble(), self.lost(), snapshot) if text)
+
+    def lost(self) -> str:
+        """How many events the disk had no room for."""
+        return f"{self.spool.lost} events lost: the disk took no more" if self.spool.lost else ""
 
     def sync_trouble(self) -> str:
         """What is wrong with LOG_FSYNC."""

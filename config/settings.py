@@ -176,6 +176,7 @@ LOG_KEEPER_SECONDS = 3600  # between two looks at the log's partitions
 SPOOL_SEGMENT_BYTES = 8 * 1024 * 1024  # a new spool file then: what a dead process leaves is re-read whole
 WRITER_SECONDS = 0.05  # how long events wait for others to share their batch with
 LISTENER_POLL_SECONDS = 3  # the backstop for a notification that got lost
+DATABASE_SILENT_SECONDS = 20  # a database that has not answered for so long is away, whatever its connection says
 HEARTBEAT_SECONDS = 2
 WORKER_LIVE_SECONDS = 10  # a worker not heard of for so long no longer counts
 EVERYWHERE_SECONDS = 5  # how long `wait=True` waits for every live worker
@@ -185,7 +186,8 @@ FIRST_CONNECT_SECONDS = 2  # a starting worker that has a snapshot waits no long
 TABLE_SECONDS = 15  # how long a starting worker waits for its first routing table before it takes connections
 # How long /ready says 503 before a SIGTERM ends us: a load balancer must have asked by then. Not for Ctrl-C.
 DRAIN_NOTICE_SECONDS = env.int("DRAIN_NOTICE_SECONDS", default=5)
-DRAIN_SECONDS = 5  # how long running requests may take when a worker stops
+# How long running requests may take when a worker stops: longer than a webhook.
+DRAIN_SECONDS = env.int("DRAIN_SECONDS", default=WEBHOOK_SECONDS + 2)
 STOP_SECONDS = 2  # and then the spool; with the database away it stays on disk for the next start
 LAST_RESORT_SECONDS = 3  # a worker that takes so much longer than that to stop is killed
 RESTART_SECONDS = 30  # the longest pause before a worker that keeps dying is started again; the first is one second
@@ -197,6 +199,8 @@ PREPARE_SECONDS = 2  # how often `serve` tries again to reach the database when 
 MIGRATION_LOCK_SECONDS = 300  # how long a replica waits for another one's migrations
 BACKLOG = 2048  # connections the kernel holds while all workers are busy or being replaced
 KEEP_ALIVE_SECONDS = 75  # longer than a load balancer's usual 60, so that it is never us who closes under its request
+# For a new connection to send its first request: idle ones would use up all descriptors.
+HEAD_SECONDS = env.int("HEAD_SECONDS", default=10)
 MAX_HEAD_BYTES = 64 * 1024  # of a request's line and headers; browsers and proxies stay below 16 kB
 MAX_SOCKET_MESSAGE_BYTES = 64 * 1024  # a dashboard's socket sends short words
 

@@ -66,6 +66,8 @@ def changing(by: Actor) -> Iterator[None]:
     except OperationalError as error:
         if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
             raise Busy(f"another change has been running for {LOCK_SECONDS} s: try again") from error
+        if isinstance(error.__cause__, psycopg.errors.DeadlockDetected):
+            raise Busy("somebody was changing the same rows beside the actions, by SQL say: try again") from error
         raise
 
 

@@ -4,6 +4,7 @@ The path everything else exists for. It reads the routing table and nothing else
 grows with the number of agents. Each request ends as one event in the routing log.
 """
 
+import asyncio
 import logging
 
 from agents.wire import Answer
@@ -34,6 +35,8 @@ class Dispatcher:
             answer = await exchange.answer(receive) if table else NOT_YET
         except ClientGone:
             answer = Answer(GONE, b"", "gone", "the sender closed the connection before its body had come")
+        except asyncio.CancelledError:  # the server ends and has waited long enough: for a webhook, say
+            answer = exchange.apology("the server was stopping")
         except Exception:  # a caller must hear something, whatever we did wrong
             logger.exception("Failed to answer %s %s", scope["method"], scope["path"][:200])
             answer = exchange.apology()

@@ -47,7 +47,14 @@ class Listener(Daemon):
         self.snapshot_problem = ""
         self.stale = ""  # where the table is from, if not from the database
         self.loader = Loader()
+        self.fresh = True  # nothing has been loaded on this connection yet
+        self.polled_at: float | None = None  # when the database last answered; monotonic
         self.loaded = threading.Event()
+
+    @property
+    def silent(self) -> bool:
+        """Whether the database has said nothing for longer than it is asked: it hangs, whatever the connection says."""
+        return self.polled_at is not None and time.monotonic() - self.polled_at > settings.DATABASE_SILENT_SECONDS
 
     @property
     def served(self) -> int | None:
@@ -79,6 +86,7 @@ class Listener(Daemon):
         params = connection.get_connection_params()
         if self.tables.current is None and self.snapshot.path.exists():
             params["connect_timeout"] = settings.FIRST_CONNECT_SECONDS
+        self.fresh = True  # a fail-over may have lost a change, a restore may have come to the same revision
         with psycopg.connect(**params, autocommit=True) as listening:
             listening.execute(f"LISTEN {CHANNEL}")
             self.follow(listening)
@@ -100,10 +108,13 @@ class Listener(Daemon):
     def load(self) -> bool:
         """Load what changed; True if the table is a new one."""
         before = self.tables.current
-        # The snapshot may be of a database that is no more: nothing of it is kept.
+        # A new connection may lead to a database that has been set back, the snapshot may be of another one: nothing
+        # of what was known is kept then.
         gently = before is not None or self.failures > 0  # after a failure the server may have started without a table
-        table = self.loader.next(None if self.stale else before, gently=gently)
+        table = self.loader.next(None if self.fresh else before, gently=gently)
         self.tables.current = table
+        self.fresh = False
+        self.polled_at = time.monotonic()
         if self.stale:
             logger.warning("The database is back: its routing table is served, revision %d", table.revision)
             self.stale = ""

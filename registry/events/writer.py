@@ -77,6 +77,7 @@ class Writer(Daemon):
         super().__init__()
         self.spool = spool
         self.quarantined = 0
+        self.adopted: list[Segment] = []  # dead processes', ours now: until they are drained
         self.adopted_at = 0.0
         self.pause_seconds = settings.WRITER_SECONDS
 
@@ -93,9 +94,16 @@ class Writer(Daemon):
         if time.monotonic() - self.adopted_at > ADOPT_SECONDS:
             for segment in self.spool.abandoned():
                 logger.info("Draining %s, which a dead process left", segment.path.name)
-                self.drain_segment(segment)
-                segment.remove()
+                self.adopted.append(segment)
             self.adopted_at = time.monotonic()
+        while self.adopted:  # if the database is away they are kept for the next round: their lock is ours
+            self.drain_segment(self.adopted[0])
+            self.adopted.pop(0).remove()
+
+    def end(self) -> None:
+        """Leave what is not drained to whoever comes next."""
+        for segment in self.adopted:
+            segment.close()
 
     def drain_segment(self, segment: Segment) -> None:
         """Move one segment's whole lines. What arrives meanwhile waits for the next round: small batches cost most."""
@@ -104,16 +112,19 @@ class Writer(Daemon):
             self.store(batch, segment)
             segment.drained += len(batch)
 
-    def store(self, batch: bytes, segment: Segment) -> None:
-        """Store a batch; one that the database refuses is halved until the bad line is alone."""
+    def store(self, batch: bytes, segment: Segment, *, halved: bool = False) -> None:
+        """Store a batch; one that the database refuses is written anew, then halved until the bad line is alone."""
         refusal = self.try_to_store(batch)
         if refusal is None:
             return
         lines = [line + b"\n" for line in batch.split(b"\n")[:-1]]
+        # Most of what is refused are numbers such as 1e-99999. One by one they would hold up all others.
+        if len(lines) > 1 and not halved and self.try_to_store(b"".join(map(mend, lines))) is None:
+            return
         if len(lines) > 1:
             middle = len(lines) // 2
-            self.store(b"".join(lines[:middle]), segment)
-            self.store(b"".join(lines[middle:]), segment)
+            self.store(b"".join(lines[:middle]), segment, halved=True)
+            self.store(b"".join(lines[middle:]), segment, halved=True)
         elif (mended := mend(batch)) == batch or self.try_to_store(mended):
             self.put_aside(batch, segment, refusal)
 

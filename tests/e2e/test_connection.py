@@ -2,6 +2,7 @@
 
 import socket
 import time
+from collections.abc import Callable
 
 from tests.e2e.server import Server
 
@@ -39,3 +40,23 @@ def test_a_connection_is_held_to_its_limits(fleet_server: Server) -> None:
     patient = b"POST /sip HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic dTpw\r\nExpect: 100-continue\r\n"
     answers = exchange(fleet_server, patient + b"Content-Length: 2\r\n\r\n", b"{}")
     assert answers.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 ")
+
+
+def test_the_head_of_a_later_request_has_the_same_limit(fleet_server: Server) -> None:
+    ask = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    endless = [b"GET /x HTTP/1.1\r\nHost: localhost\r\n", *[b"X-Pad: " + b"x" * 30_000 + b"\r\n"] * 3]
+    answers = exchange(fleet_server, ask, *endless)
+    assert answers.startswith(b"HTTP/1.1 200 OK")
+    assert b"HTTP/1.1 431 " in answers
+
+
+def test_a_connection_that_asks_nothing_is_closed(make_server: Callable[..., Server]) -> None:
+    server = make_server(workers=1, HEAD_SECONDS="1")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as silent:
+        assert silent.recv(1) == b""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as kept:
+        kept.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        time.sleep(1.5)
+        kept.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        time.sleep(0.2)
+        assert kept.recv(65536).count(b"HTTP/1.1 200 OK") == 2, "one that has asked is kept"

@@ -110,3 +110,21 @@ def test_servers_inside_are_not_reached_unless_the_operator_says_so(
         assert inside.connections == 0
     details = [event["detail"] for event in server.events(4, "outcome = 'error'")]
     assert "not a public address" in details[0]
+
+
+def test_a_stop_in_the_middle_of_a_webhook_is_a_safe_line_and_a_row(
+    make_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = make_server(workers=1, WEBHOOK_ALLOWED_HOSTS="127.0.0.1", DRAIN_SECONDS="1")
+    with running(author.after_request(author.hang)) as hanging:
+        path = agent(tmp_path, hanging=hanging.url)
+        Path(path).write_text(Path(path).read_text().replace('"timeout": 2', '"timeout": 30'))
+        server.command("register", "shop", "--route", "/x", "--file", path)
+        with ThreadPoolExecutor(1) as threads:
+            waiting = threads.submit(call, server, "hanging")
+            while not hanging.connections:
+                time.sleep(0.01)
+            assert server.stop() == 0
+            assert waiting.result() == SAFE
+    details = [event["detail"] for event in server.events(1, "agent = 'shop'")]
+    assert details == ["the server was stopping"]

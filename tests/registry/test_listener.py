@@ -205,3 +205,24 @@ def test_a_snapshot_that_cannot_be_used_is_said_once_and_the_database_waited_for
     assert len(errors) == (0 if content == "nothing" else 1)
     come_back()
     assert starting.loaded.wait(10)
+
+
+def test_a_new_connection_trusts_nothing_that_was_known(listening):
+    before = listening.tables.current
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE query LIKE 'LISTEN%' AND pid <> pg_backend_pid()"
+        )
+    end = time.monotonic() + 10
+    while listening.tables.current is before:
+        assert time.monotonic() < end, "the revision is the same, and yet the table is loaded anew"
+        time.sleep(0.02)
+    assert listening.tables.current.revision == before.revision
+
+
+def test_a_database_that_answers_no_more_is_silent_whatever_its_connection_says(listening, settings):
+    assert not listening.silent
+    settings.DATABASE_SILENT_SECONDS = 0
+    listening.polled_at -= 1
+    assert listening.silent

@@ -5,7 +5,7 @@ import uuid
 import orjson
 import pytest
 from django.conf import settings as django_settings
-from django.db import connections
+from django.db import OperationalError, connections
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -334,3 +334,33 @@ def test_a_writer_outlives_its_own_bugs(log, spool, monkeypatch, caplog):
     writer.stop(10)
     assert len(log()) == 1
     assert "a bug" in caplog.text
+
+
+def test_what_a_dead_process_left_is_stored_when_the_database_is_back(log, spool, monkeypatch):
+    spool.folder.mkdir()
+    path = spool.folder / "dead-1.jsonl"
+    path.write_bytes(line(call_id="kept") + b"\n" + bytes(100))
+    writer = Writer(spool)
+    copy_batch = writer_module.copy_batch
+
+    def away(_batch):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(writer_module, "copy_batch", away)
+    with pytest.raises(OperationalError):
+        apart(writer.drain)
+    monkeypatch.setattr(writer_module, "copy_batch", copy_batch)
+    apart(writer.drain)
+    assert [event.call_id for event in log()] == ["kept"]
+    assert not path.exists()
+
+
+def test_many_numbers_that_postgres_cannot_hold_are_written_anew_at_once(log, spool, monkeypatch):
+    batches = []
+    copy_batch = writer_module.copy_batch
+    monkeypatch.setattr(writer_module, "copy_batch", lambda batch: (batches.append(batch), copy_batch(batch))[1])
+    for number in range(64):
+        spool.append(line(call_id=str(number)).replace(b'"request":null', b'"request":[1e-99999]'))
+    drain(spool)
+    assert len(log()) == 64
+    assert len(batches) == 2, "one refusal, one batch that is written anew; halving took 127"
