@@ -1,9 +1,11 @@
 """One worker process of `serve`: uvicorn on the supervisor's socket, for as long as the supervisor lives."""
 
 import argparse
+import contextlib
 import importlib.util
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -74,6 +76,13 @@ def serve(application: str, listener: socket.socket, life: Life) -> None:
     life.server.run(sockets=[listener])
 
 
+def take_descriptors() -> None:
+    """As many open files as the system allows: connections, and what the spool keeps while the database is away."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS calls more unlimited than it gives
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def main() -> None:
     """Take what the supervisor left open: the listening socket, the life pipe, the embedded server's lock."""
     parser = argparse.ArgumentParser()
@@ -85,6 +94,7 @@ def main() -> None:
     for fd in (options.socket_fd, options.life_fd, options.lock_fd):
         if fd is not None:
             os.set_inheritable(fd, False)  # our own children get nothing of it
+    take_descriptors()
     life = Life(options.life_fd)
     signal.signal(signal.SIGUSR1, life.announce_end)
     serve(options.application, socket.socket(fileno=options.socket_fd), life)

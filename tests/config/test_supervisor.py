@@ -4,6 +4,7 @@ import base64
 import contextlib
 import os
 import re
+import resource
 import shlex
 import signal
 import socket
@@ -368,3 +369,15 @@ def test_a_process_s_end_is_described() -> None:
     assert describe(-9) == "was killed by SIGKILL"
     assert describe(-64) == "was killed by SIGRTMAX"
     assert describe(-250) == "was killed by signal 250"
+
+
+def test_a_worker_takes_all_the_open_files_that_it_may_have(serve: Serve) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, hard - 1), hard))  # what it inherits
+    try:
+        served = serve(*STUB)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    pid = served.get()[0]
+    limits = Path(f"/proc/{pid}/limits").read_text()
+    assert next(line.split()[3] for line in limits.splitlines() if line.startswith("Max open files")) == str(hard)
