@@ -14,7 +14,7 @@ from agents.fields import EncryptedTextField, OrderedJSONField
     pghistory.DeleteEvent(),
     pghistory.ManualEvent("credentials_revealed"),  # type: ignore[no-untyped-call]
     pghistory.ManualEvent("mcp_token_issued"),  # type: ignore[no-untyped-call]
-    exclude=["credentials", "signing_key"],
+    exclude=["credentials", "signing_key", "former_reach"],
 )
 class Agent(models.Model):
     """A named thing that answers. Its routes are in the registry; one without a route is trashed."""
@@ -43,6 +43,7 @@ class Agent(models.Model):
     draft = models.ForeignKey("AgentVersion", models.PROTECT, null=True, blank=True, related_name="draft_in")
     created = models.DateTimeField(auto_now_add=True)
     trashed = models.DateTimeField(null=True, blank=True)
+    former_reach = models.JSONField(null=True, blank=True, help_text="routes and names that a trashed agent had")
 
     class Meta:
         ordering = ["name"]

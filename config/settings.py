@@ -5,6 +5,7 @@ import ipaddress
 import os
 import secrets
 import shlex
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -204,6 +205,18 @@ HEAD_SECONDS = env.int("HEAD_SECONDS", default=10)
 MAX_HEAD_BYTES = 64 * 1024  # of a request's line and headers; browsers and proxies stay below 16 kB
 MAX_SOCKET_MESSAGE_BYTES = 64 * 1024  # a dashboard's socket sends short words
 
+# Of the REST API, by each token: in whatever rhythm within a minute. Never on agents' own routes.
+API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=1200, minimum=1)
+# People who guess passwords: after so many wrong ones for a name from an address, that address waits for that name.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "registry.asking.client_address"
+AXES_LOCKOUT_CALLABLE = "dashboard.signing_in.locked_out"
+AXES_VERBOSE = False
+PASSWORD_RESET_TIMEOUT = 24 * 60 * 60  # seconds that a sign-in link is good
+
 READY_NEEDS_DATABASE = env.bool("READY_NEEDS_DATABASE", default=False)  # calls go on without it, changes do not
 
 # --- the composition -------------------------------------------------------------------------------------------------
@@ -219,6 +232,8 @@ INSTALLED_APPS = [
     "channels",
     "pgtrigger",
     "pghistory",
+    "axes",
+    "ninja",  # its documentation pages have their assets with them
     "config",
     "agents",
     "registry",
@@ -234,7 +249,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "dashboard.away.DatabaseAway",
+    "axes.middleware.AxesMiddleware",
 ]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
 APPEND_SLASH = True
@@ -257,7 +274,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-LOGIN_URL = "admin:login"
+LOGIN_URL = "dashboard:sign-in"
+LOGIN_REDIRECT_URL = "dashboard:home"
 LANGUAGE_CODE = "en"
 USE_I18N = False
 TIME_ZONE = "UTC"

@@ -4,16 +4,13 @@ Each takes the advisory lock first of all, checks, writes, and leaves audit rows
 raises a `RegistryError` and has changed nothing.
 """
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
 
-from agents.definition import AgentDefinition
-from agents.models import Agent, AgentVersion
-from registry.addresses import automatic_usernames, check_agent_name, normalise_route, normalise_sip_username
+from agents.models import Agent
+from registry.addresses import check_agent_name, normalise_route, normalise_sip_username
 from registry.changes import Actor, Change, changing, finish
 from registry.credentials import (
     FLEET,
@@ -28,18 +25,38 @@ from registry.credentials import (
     reveal_credentials,
 )
 from registry.definitions import read_definition, warnings_of
-from registry.errors import Conflict, Malformed, NotFound
+from registry.describing import agent_tag, check_expected
+from registry.errors import Conflict, Malformed
 from registry.lookups import check_storable, default_route, get_agent, get_route, only_route
-from registry.models import RegistryChange, Route, SipMapping
+from registry.models import RegistryChange, Route
+from registry.reach import (
+    add_automatic_mappings,
+    add_sip_mapping,
+    refuse_taken_route,
+    register_route,
+    register_sip_username,
+    restore_agent,
+    set_default_route,
+    take_out_of_trash,
+    unregister,
+    unregister_agent,
+    unregister_sip_username,
+    update_route,
+)
+from registry.versions import Expected, discard_draft, make_live, publish_draft, restore_version, save_draft
 
 # The whole of it, also what is at home elsewhere.
 __all__ = [
-    "FLEET", "Credentials", "SigningKey", "default_route", "issue_mcp_token", "only_route", "pause", "publish",
-    "reencrypt", "register", "register_sip_username", "resume", "reveal_credentials", "set_default_route", "unregister",
-    "unregister_sip_username",
+    "FLEET", "Credentials", "SigningKey", "default_route", "discard_draft", "issue_mcp_token", "only_route", "pause",
+    "publish", "publish_draft", "reencrypt", "register", "register_route", "register_sip_username", "restore_agent",
+    "restore_version", "resume", "reveal_credentials", "save_draft", "set_default_route", "unregister",
+    "unregister_agent", "unregister_sip_username", "update_agent", "update_route",
 ]  # fmt: skip
 
 PAUSE_MESSAGE = "This line is paused at the moment. Please call again later."
+MAX_TITLE = 200  # characters
+MAX_TAGS = 20
+MAX_TAG = 50  # characters
 MAX_PAUSE_MESSAGE = 500  # characters; spoken in about half a minute
 
 
@@ -75,7 +92,7 @@ def register(
                 f"agent {name} is registered already, at {held}: unregister it first, or use --update for a new version"
             )
         agent = agent or Agent(name=name)
-        agent.state, agent.trashed, agent.pause_message = Agent.State.SERVING, None, ""
+        take_out_of_trash(agent)
         change = Change(agent=name, route=path, warnings=warnings_of(checked, name))
         change.warnings += keep_secrets(agent, secrets)
         if not agent.credentials and not settings.SWML_BASIC_AUTH_PASSWORD:
@@ -104,6 +121,7 @@ def publish(
     credentials: Credentials = None,
     signing_key: SigningKey = "",
     note: str = "",
+    expected: Expected = None,
     wait: bool = False,
 ) -> Change:
     """Give an agent a new live version; running calls keep theirs. A definition that is live already makes none.
@@ -116,6 +134,7 @@ def publish(
     secrets = check_secrets(credentials, signing_key)
     with changing(by):
         agent = get_agent(name)
+        check_expected(expected, agent_tag(agent))
         registered = None
         if route is not None or wanted:
             registered = get_route(route) if route is not None else only_route(name)
@@ -137,17 +156,35 @@ def publish(
     return finish(change, wait)
 
 
-def unregister(route: str, *, by: Actor, wait: bool = False) -> Change:
-    """Remove a route and its SIP names: 404 from now on. An agent without any route is in the trash."""
+def update_agent(
+    name: str,
+    *,
+    by: Actor,
+    title: str | None = None,
+    tags: Iterable[str] | None = None,
+    credentials: Credentials = None,
+    signing_key: SigningKey = "",
+    expected: Expected = None,
+    wait: bool = False,
+) -> Change:
+    """Change what an agent has besides its definition; what is not given stays."""
+    secrets = check_secrets(credentials, signing_key)
+    given: dict[str, Any] = {}
+    if title is not None:
+        given["title"] = check_title(title)
+    if tags is not None:
+        given["tags"] = check_tags(tags)
     with changing(by):
-        registered = get_route(route, "unregister")
-        agent = registered.agent
-        change = Change(agent=agent.name, route=registered.path)
-        change.sip = list(registered.sip_mappings.values_list("username", flat=True))
-        registered.delete()
-        if not agent.routes.exists():
-            agent.state, agent.trashed = Agent.State.TRASHED, timezone.now()
-            agent.save(update_fields=["state", "trashed"])
+        agent = get_agent(name)
+        check_expected(expected, agent_tag(agent))
+        other = {column: value for column, value in given.items() if getattr(agent, column) != value}
+        for column, value in other.items():
+            setattr(agent, column, value)
+        if other:
+            agent.save(update_fields=list(other))
+        change = Change(agent=name, renewed=[*other, *renew_secrets(agent, secrets)])
+        change.changed = bool(change.renewed)
+        change.of_fleet = "credentials" in change.renewed and not agent.credentials
         change.revision = RegistryChange.newest()
     return finish(change, wait)
 
@@ -179,98 +216,23 @@ def set_state(name: str, state: Agent.State, message: str, by: Actor, wait: bool
     return finish(change, wait)
 
 
-def register_sip_username(username: str, route: str, *, by: Actor, wait: bool = False) -> Change:
-    """Bind a SIP name to a route. One that was bound to it before stays as it is: nothing is changed."""
-    normalised = normalise_sip_username(username)
-    with changing(by):
-        registered = get_route(route)
-        change = Change(agent=registered.agent.name, route=registered.path, sip=[normalised])
-        change.changed = add_sip_mapping(normalised, username, registered)
-        change.revision = RegistryChange.newest()
-    return finish(change, wait)
-
-
-def unregister_sip_username(username: str, *, by: Actor, wait: bool = False) -> Change:
-    """Remove a SIP name."""
-    normalised = normalise_sip_username(username)
-    with changing(by):
-        mapping = SipMapping.objects.select_related("route__agent").filter(username=normalised).first()
-        if mapping is None:
-            raise NotFound(f"nobody has the SIP name {normalised}")
-        change = Change(agent=mapping.route.agent.name, route=mapping.route.path, sip=[normalised])
-        mapping.delete()
-        change.revision = RegistryChange.newest()
-    return finish(change, wait)
-
-
-def set_default_route(route: str | None, *, by: Actor, wait: bool = False) -> Change:
-    """Choose the route that takes calls to SIP names that nobody has; None = nobody takes them."""
-    with changing(by):
-        registered = None if route is None else get_route(route)
-        change = Change(agent=registered.agent.name, route=registered.path) if registered else Change(agent="")
-        change.changed = default_route() != registered
-        if change.changed:
-            Route.objects.filter(default=True).update(default=False)
-        if change.changed and registered:
-            registered.default = True
-            registered.save(update_fields=["default"])
-        change.revision = RegistryChange.newest()
-    return finish(change, wait)
-
-
 # --- what they have in common ----------------------------------------------------------------------------------------
 
 
-def refuse_taken_route(path: str, name: str) -> None:
-    """Raise `Conflict` with the owner's name; the owner itself, `name`, is told how to publish a new version."""
-    owner = Route.objects.filter(path=path).values_list("agent__name", flat=True).first()
-    if owner == name:
-        raise Conflict(f"agent {name} is registered already, at {path}: --update publishes a new version of it")
-    if owner:
-        raise Conflict(f"route {path} is taken by agent {owner}")
+def check_title(title: str) -> str:
+    """A title as it is kept."""
+    check_storable("title", title)
+    if len(title.strip()) > MAX_TITLE:
+        raise Malformed(f"a title has at most {MAX_TITLE} characters", problems={"title": f"at most {MAX_TITLE}"})
+    return title.strip()
 
 
-def make_live(agent: Agent, definition: AgentDefinition, by: Actor, note: str) -> AgentVersion:
-    """Add a version and make it the live one; one that says the same as the live one is not added."""
-    check_storable("note", note)
-    stored = definition.stored()
-    before = agent.live
-    if before is not None and json.dumps(before.definition) == json.dumps(stored):  # in its order: that is served too
-        return before
-    newest = agent.versions.order_by("-number").values_list("number", flat=True).first() or 0
-    version = AgentVersion.objects.create(
-        agent=agent, number=newest + 1, definition=stored, note=note[:500], author=by.name[:150]
-    )
-    if before is not None:
-        before.retired = timezone.now()
-        before.save(update_fields=["retired"])
-    agent.live = version
-    agent.save(update_fields=["live"])
-    return version
-
-
-def add_sip_mapping(username: str, typed: str, route: Route) -> bool:
-    """Bind a name that somebody chose; `Conflict` names its owner. False = it was chosen for this route before.
-
-    A name that the route has by itself becomes a chosen one.
-    """
-    owner = SipMapping.objects.select_related("route__agent").filter(username=username).first()
-    if owner is not None:
-        if owner.route_id != route.pk:
-            raise Conflict(f"SIP name {username} belongs to agent {owner.route.agent.name} at {owner.route.path}")
-        if owner.source == SipMapping.Source.MANUAL:
-            return False
-        owner.delete()
-    SipMapping.objects.create(username=username, typed=typed[:200], route=route, source=SipMapping.Source.MANUAL)
-    return True
-
-
-def add_automatic_mappings(route: Route, change: Change) -> None:
-    """Bind the names that an agent gets by itself; one that is taken is skipped and reported."""
-    for username in automatic_usernames(route.agent.name, route.path):
-        owner = SipMapping.objects.filter(username=username).values_list("route_id", "route__agent__name").first()
-        if owner is None:
-            SipMapping.objects.create(username=username, typed=username, route=route, source=SipMapping.Source.AUTO)
-            change.sip.append(username)
-        elif owner[0] != route.pk:
-            change.skipped[username] = owner[1]
+def check_tags(tags: Iterable[str]) -> list[str]:
+    """Tags as they are kept: each once, in the order given."""
+    kept = list(dict.fromkeys(tag.strip() for tag in tags))
+    for tag in kept:
+        check_storable("tag", tag)
+    if len(kept) > MAX_TAGS or any(not tag or len(tag) > MAX_TAG for tag in kept):
+        words = f"at most {MAX_TAGS} tags of 1 to {MAX_TAG} characters"
+        raise Malformed(words, problems={"tags": words})
+    return kept

@@ -24,6 +24,7 @@ class Actor:
     via: str  # command, api, admin, dashboard, serve
     address: str = ""
     request_id: str = ""
+    token: str = ""  # visible key of the token that was used
 
 
 @dataclass

@@ -23,6 +23,12 @@ class Conflict(RegistryError):  # noqa: N818
     status = 409
 
 
+class Outdated(RegistryError):  # noqa: N818
+    """It has changed since the caller looked at it."""
+
+    status = 412
+
+
 class NotFound(RegistryError):  # noqa: N818
     """There is no such thing."""
 

@@ -16,8 +16,13 @@ def get_agent(name: str) -> Agent:
     return agent
 
 
-def get_route(route: str, verb: str = "use") -> Route:
-    """A registered route, for changing. Whoever gives an agent's name instead is told the route to `verb`."""
+def get_route(route: str | int, verb: str = "use") -> Route:
+    """A registered route by its path or id, for changing. Whoever gives an agent's name is told the route to `verb`."""
+    if isinstance(route, int):
+        found = Route.objects.select_related("agent").filter(pk=route).first()
+        if found is None:
+            raise NotFound(f"there is no route with the id {route}")
+        return found
     path = normalise_route(route)
     registered = Route.objects.select_related("agent").filter(path=path).first()
     if registered is not None:

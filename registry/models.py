@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pghistory
+from django.contrib.auth.models import User
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -93,6 +94,63 @@ class ServedAgent(Agent):
     class Meta:
         proxy = True
         triggers = change_feed("agent")
+
+
+@pghistory.track(
+    pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent(),
+    fields=["name", "key", "scope", "owner", "expires", "revoked"], model_name="ApiTokenEvent",
+    obj_field=pghistory.ObjForeignKey(related_name="events"),
+)  # fmt: skip
+class ApiToken(models.Model):
+    """What a script shows instead of a password. The token itself is kept nowhere: only its digest."""
+
+    class Scope(models.TextChoices):
+        """How much it opens; see registry/policy.py."""
+
+        READ = "read"
+        OPERATE = "operate"
+        ADMIN = "admin"
+
+    name = models.CharField(max_length=100)
+    key = models.CharField(max_length=32, unique=True, help_text="the visible part")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the secret part, in hex")
+    scope = models.CharField(max_length=7, choices=Scope)
+    owner = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="api_tokens")
+    author = models.CharField(max_length=150, help_text="who made it")
+    created = models.DateTimeField(auto_now_add=True)
+    expires = models.DateTimeField(null=True, blank=True)
+    revoked = models.DateTimeField(null=True, blank=True)
+    last_used = models.DateTimeField(null=True, blank=True)
+    allowance = models.FloatField(default=0, help_text="requests that it had left when it was last used")
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+@pghistory.track(
+    pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent(),
+    pghistory.ManualEvent("password_changed"),  # type: ignore[no-untyped-call]
+    pghistory.ManualEvent("sign_in_link_made"),  # type: ignore[no-untyped-call]
+    fields=["username", "email", "is_active", "is_staff", "is_superuser"],
+    model_name="MemberEvent",
+    obj_field=pghistory.ObjForeignKey(related_name="events"),
+)  # fmt: skip
+class Member(User):
+    """People as the audit sees them."""
+
+    class Meta:
+        proxy = True
+
+
+@pghistory.track(pghistory.InsertEvent(), pghistory.DeleteEvent(), obj_field=None)
+class Membership(User.groups.through):  # type: ignore[name-defined, misc]  # the table of who has which role
+    """Roles as the audit sees them."""
+
+    class Meta:
+        proxy = True
 
 
 class Worker(models.Model):

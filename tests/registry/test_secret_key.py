@@ -30,6 +30,15 @@ ACTIONS = {
     "set_default_route": lambda actor: actions.set_default_route("/sales", by=actor),
     "reveal_credentials": lambda actor: actions.reveal_credentials("sales", by=actor),
     "issue_mcp_token": lambda actor: actions.issue_mcp_token("sales", 1, by=actor),
+    "update_agent": lambda actor: actions.update_agent("sales", title="Sales", by=actor),
+    "register_route": lambda actor: actions.register_route("sales", "/more", by=actor),
+    "update_route": lambda actor: actions.update_route("/sales", enabled=False, by=actor),
+    "unregister_agent": lambda actor: actions.unregister_agent("sales", by=actor),
+    "restore_agent": lambda actor: actions.restore_agent("former", by=actor),
+    "save_draft": lambda actor: actions.save_draft("sales", {"prompt": {"text": "y"}}, by=actor),
+    "discard_draft": lambda actor: actions.discard_draft("sales", by=actor),
+    "publish_draft": lambda actor: actions.publish_draft("sales", by=actor),
+    "restore_version": lambda actor: actions.restore_version("sales", 2, by=actor),
     "reencrypt": lambda actor: actions.reencrypt(by=actor),
 }
 
@@ -40,6 +49,9 @@ def sales(settings, actor):
     settings.SECRET_KEY = "old"
     initialise(example=False, by=actor)
     actions.register("sales", "/sales", DEFINITION, by=actor, credentials=("u", "p"), signing_key="key")
+    actions.save_draft("sales", {"prompt": {"text": "z"}}, by=actor)
+    actions.register("former", "/former", DEFINITION, by=actor)
+    actions.unregister_agent("former", by=actor)
 
 
 def test_the_actions_here_are_all_there_are():

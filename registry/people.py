@@ -1,0 +1,151 @@
+"""People: their accounts, their roles, and the links with which they first sign in."""
+
+import pghistory
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import Group, User
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
+
+from registry.changes import Actor, changing
+from registry.errors import Conflict, Malformed, NotFound
+from registry.models import Member
+from registry.policy import ROLES
+
+FIRST = "admin"  # the account that the first start makes
+LINK = "/dashboard/sign-in/link/"
+
+
+class SignInTokens(PasswordResetTokenGenerator):
+    """Tokens for sign-in links: good once, because signing in changes what they are made of, for a day."""
+
+    key_salt = "registry.people.SignInTokens"
+
+    def _make_hash_value(self, user: AbstractBaseUser, timestamp: int) -> str:
+        """Django's own looks at whole seconds: a link that is used in the second of its making would stay good."""
+        return f"{user.pk} {user.password} {user.last_login} {timestamp}"
+
+
+def add_member(username: str, role: str, *, by: Actor, staff: bool = False, email: str = "") -> Member:
+    """Make an account without a password: its owner signs in by a link, and may choose one then."""
+    wanted = role_named(role)
+    member = Member(username=username, email=email, is_staff=staff)
+    member.set_unusable_password()
+    try:
+        member.clean_fields()
+    except ValidationError as error:
+        problems = {field: " ".join(messages) for field, messages in error.message_dict.items()}
+        raise Malformed("; ".join(problems.values()), problems=problems) from None
+    with changing(by):
+        if User.objects.filter(username=username).exists():
+            raise Conflict(f"there is an account {username} already")
+        member.save()
+        member.groups.set([Group.objects.get(name=wanted)])
+    return member
+
+
+def set_role(username: str, role: str | None, *, by: Actor) -> bool:
+    """Give somebody this role and no other, or none. False = it was so before. The last Admin stays one."""
+    wanted = None if role is None else role_named(role)
+    with changing(by):
+        member = get_member(username)
+        before = set(member.groups.filter(name__in=ROLES).values_list("name", flat=True))
+        after = set() if wanted is None else {wanted}
+        if before == after and not member.is_superuser:
+            return False
+        if wanted != "Admin":
+            refuse_last_admin(member)
+        member.groups.remove(*Group.objects.filter(name__in=before - after))
+        member.groups.add(*Group.objects.filter(name__in=after - before))
+        if member.is_superuser and wanted != "Admin":
+            member.is_superuser = False
+            member.save(update_fields=["is_superuser"])
+    return True
+
+
+def set_active(username: str, active: bool, *, by: Actor) -> bool:
+    """Switch an account on or off: its sessions and tokens with it. False = it was so before."""
+    with changing(by):
+        member = get_member(username)
+        if member.is_active == active:
+            return False
+        if not active:
+            refuse_last_admin(member)
+        member.is_active = active
+        member.save(update_fields=["is_active"])
+    return True
+
+
+def make_sign_in_link(username: str, *, by: Actor) -> str:
+    """The path that signs somebody in, once, within `settings.PASSWORD_RESET_TIMEOUT` seconds; the audit notes it."""
+    with changing(by):
+        member = get_member(username)
+        if not member.is_active:
+            raise Conflict(f"the account {username} is switched off")
+        pghistory.create_event(member, label="sign_in_link_made")
+    return f"{LINK}{urlsafe_base64_encode(force_bytes(member.pk))}/{SignInTokens().make_token(member)}/"
+
+
+def owner_of(encoded: str, token: str) -> User | None:
+    """Whose sign-in link this is; None if it is nobody's, used or too old."""
+    try:
+        member = User.objects.filter(pk=int(urlsafe_base64_decode(encoded)), is_active=True).first()
+    except (ValueError, OverflowError):
+        return None
+    return member if member is not None and SignInTokens().check_token(member, token) else None
+
+
+def use_link(encoded: str, token: str) -> User | None:
+    """The same, and from now on it is used: of two who come with it at once, one gets in."""
+    with transaction.atomic():
+        member = owner_of(encoded, token)
+        locked = member and User.objects.select_for_update().get(pk=member.pk)
+        if locked is None or not SignInTokens().check_token(locked, token):
+            return None
+        locked.last_login = timezone.now()  # the token was made of the time before
+        locked.save(update_fields=["last_login"])
+    return locked
+
+
+def note_password_change(user: User, *, by: Actor) -> None:
+    """Leave an audit row: the triggers do not look at passwords."""
+    with changing(by):
+        pghistory.create_event(Member.objects.get(pk=user.pk), label="password_changed")
+
+
+# --- what they have in common ----------------------------------------------------------------------------------------
+
+
+def get_member(username: str) -> Member:
+    """An account, for changing."""
+    member = Member.objects.select_for_update().filter(username=username).first()
+    if member is None:
+        raise NotFound(f"there is no account {username!r}: `member list` shows them")
+    return member
+
+
+def role_named(role: str) -> str:
+    """The role's name as the group has it; `Malformed` says which there are."""
+    for name in ROLES:
+        if name.casefold() == role.casefold():
+            return name
+    words = ", ".join(ROLES)
+    raise Malformed(f"the role is one of {words}", problems={"role": f"one of {words}"})
+
+
+def admins() -> set[int]:
+    """The accounts that may administer."""
+    active = User.objects.filter(is_active=True)
+    return {
+        *active.filter(is_superuser=True).values_list("pk", flat=True),
+        *active.filter(groups__name="Admin").values_list("pk", flat=True),
+    }
+
+
+def refuse_last_admin(member: User) -> None:
+    """Raise `Conflict` if nobody but this one may administer."""
+    if admins() == {member.pk}:
+        raise Conflict(f"{member.username} is the last Admin: make somebody else one first")

@@ -1,0 +1,135 @@
+"""The actions about definitions: versions become live, drafts wait, old versions come back."""
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from django.utils import timezone
+
+from agents.definition import AgentDefinition
+from agents.models import Agent, AgentVersion
+from registry.changes import Actor, Change, changing, finish
+from registry.definitions import read_definition, warnings_of
+from registry.describing import agent_tag, check_expected, draft_tag
+from registry.errors import NotFound
+from registry.lookups import check_storable, get_agent
+from registry.models import RegistryChange
+
+Expected = Collection[str] | None  # tags, one of which the thing must have now; None = any
+
+
+def save_draft(name: str, definition: Any, *, by: Actor, note: str = "", expected: Expected = None) -> Change:
+    """Keep a definition as the agent's draft, in place of the one before: a version that callers do not hear yet."""
+    checked = read_definition(definition)
+    with changing(by):
+        agent = get_agent(name)
+        check_expected(expected, draft_tag(agent))
+        change = Change(agent=name, warnings=warnings_of(checked, name))
+        before = agent.draft
+        if before is not None and says_the_same(before, checked):
+            change.changed, change.version = False, before.number
+        else:
+            agent.draft = add_version(agent, checked, by, note)
+            agent.save(update_fields=["draft"])
+            change.version = agent.draft.number
+        change.revision = RegistryChange.newest()
+    return change
+
+
+def discard_draft(name: str, *, by: Actor, expected: Expected = None) -> Change:
+    """Take the draft away; its version stays among the others."""
+    with changing(by):
+        agent = get_agent(name)
+        draft = draft_of(agent)
+        check_expected(expected, draft_tag(agent))
+        agent.draft = None
+        agent.save(update_fields=["draft"])
+        return Change(agent=name, version=draft.number, revision=RegistryChange.newest())
+
+
+def publish_draft(name: str, *, by: Actor, expected: Expected = None, wait: bool = False) -> Change:
+    """Make the draft the live version; running calls keep theirs. It is checked again: the world may have changed."""
+    with changing(by):
+        agent = get_agent(name)
+        draft = draft_of(agent)
+        check_expected(expected, draft_tag(agent))
+        checked = read_definition(draft.definition)
+        change = Change(agent=name, warnings=warnings_of(checked, name))
+        agent.draft = None
+        if agent.live is not None and says_the_same(agent.live, checked):
+            agent.save(update_fields=["draft"])
+            change.changed, change.version = False, agent.live.number
+        else:
+            set_live(agent, draft)
+            change.version, change.renewed = draft.number, ["version"]
+        change.revision = RegistryChange.newest()
+    return finish(change, wait)
+
+
+def restore_version(
+    name: str, number: int, *, by: Actor, note: str = "", expected: Expected = None, wait: bool = False
+) -> Change:
+    """Make what an old version says live again, as a new version."""
+    with changing(by):
+        agent = get_agent(name)
+        check_expected(expected, agent_tag(agent))
+        old = get_version(agent, number)
+        checked = read_definition(old.definition)
+        change = Change(agent=name, warnings=warnings_of(checked, name))
+        before = agent.live_id
+        change.version = make_live(agent, checked, by, note or f"restored from version {number}").number
+        change.changed = agent.live_id != before
+        change.renewed = ["version"] if change.changed else []
+        change.revision = RegistryChange.newest()
+    return finish(change, wait)
+
+
+# --- what they have in common ----------------------------------------------------------------------------------------
+
+
+def make_live(agent: Agent, definition: AgentDefinition, by: Actor, note: str) -> AgentVersion:
+    """Add a version and make it the live one; one that says the same as the live one is not added."""
+    if agent.live is not None and says_the_same(agent.live, definition):
+        return agent.live
+    version = add_version(agent, definition, by, note)
+    set_live(agent, version)
+    return version
+
+
+def add_version(agent: Agent, definition: AgentDefinition, by: Actor, note: str) -> AgentVersion:
+    """Add a version that is not live yet."""
+    check_storable("note", note)
+    newest = agent.versions.order_by("-number").values_list("number", flat=True).first() or 0
+    return AgentVersion.objects.create(
+        agent=agent, number=newest + 1, definition=definition.stored(), note=note[:500], author=by.name[:150]
+    )
+
+
+def set_live(agent: Agent, version: AgentVersion) -> None:
+    """Make a version the live one, and save the agent."""
+    before = agent.live
+    if before is not None:
+        before.retired = timezone.now()
+        before.save(update_fields=["retired"])
+    agent.live = version
+    agent.save(update_fields=["live", "draft"])
+
+
+def says_the_same(version: AgentVersion, definition: AgentDefinition) -> bool:
+    """Whether a version has this definition, also in its order: that is served too."""
+    return json.dumps(version.definition) == json.dumps(definition.stored())
+
+
+def draft_of(agent: Agent) -> AgentVersion:
+    """The agent's draft."""
+    if agent.draft is None:
+        raise NotFound(f"agent {agent.name} has no draft")
+    return agent.draft
+
+
+def get_version(agent: Agent, number: int) -> AgentVersion:
+    """One of an agent's versions."""
+    version = agent.versions.filter(number=number).first()
+    if version is None:
+        raise NotFound(f"agent {agent.name} has no version {number}")
+    return version
