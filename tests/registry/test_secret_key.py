@@ -49,9 +49,6 @@ def sales(settings, actor):
     settings.SECRET_KEY = "old"
     initialise(example=False, by=actor)
     actions.register("sales", "/sales", DEFINITION, by=actor, credentials=("u", "p"), signing_key="key")
-    actions.save_draft("sales", {"prompt": {"text": "z"}}, by=actor)
-    actions.register("former", "/former", DEFINITION, by=actor)
-    actions.unregister_agent("former", by=actor)
 
 
 def test_the_actions_here_are_all_there_are():
@@ -65,6 +62,9 @@ def test_the_actions_here_are_all_there_are():
     ("fallbacks", "words"), [([], "belongs to another SECRET_KEY"), (["old"], "start `serve`, which takes")]
 )
 def test_no_action_writes_with_another_key(sales, actor, settings, name, fallbacks, words):
+    actions.save_draft("sales", {"prompt": {"text": "z"}}, by=actor)
+    actions.register("former", "/former", DEFINITION, by=actor)
+    actions.unregister_agent("former", by=actor)
     before = everything(), RegistryChange.newest(), AgentEvent.objects.count()
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new", fallbacks
     with pytest.raises(WrongSecret, match=words):
