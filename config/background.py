@@ -60,7 +60,7 @@ class Services:
         self.live = Live()
         self.probes = Probes(self.tables, self.checks)
         masker = Masker(settings.MASKED_KEYS, environment().values())
-        recorder = Recorder(self.spool, self.replica, masker, settings.EXCERPT_BYTES)
+        self.recorder = recorder = Recorder(self.spool, self.replica, masker, settings.EXCERPT_BYTES)
         self.strangers = Strangers(recorder, settings.STRANGER_ROWS, settings.STRANGERS)
         self.sync = GroupSync(self.spool, settings.LOG_FSYNC_SECONDS) if settings.LOG_FSYNC else None
         self.webhooks = WebhookClient(

@@ -21,7 +21,7 @@ def read_definition(definition: Any) -> AgentDefinition:
         checked = AgentDefinition.read(definition_of(definition) if is_document(definition) else definition)
         check(checked)
     except InvalidDefinition as error:
-        raise Malformed(f"the definition has problems:\n{error}", problems=error.problems) from None
+        raise Malformed(f"the definition has problems:\n{error}", problems=error.problems, where="definition") from None
     refused = {path: name for path, name in checked.variables().items() if not is_allowed(name)}
     if refused:
         allowed = ", ".join(settings.AGENT_SECRETS) or "none"
@@ -29,7 +29,8 @@ def read_definition(definition: Any) -> AgentDefinition:
             path: f"the variable {name} is not for agents: AGENT_SECRETS allows {allowed}"
             for path, name in refused.items()
         }
-        raise Malformed(f"the definition has problems:\n{InvalidDefinition(problems)}", problems=problems)
+        words = f"the definition has problems:\n{InvalidDefinition(problems)}"
+        raise Malformed(words, problems=problems, where="definition")
     return checked
 
 

@@ -54,3 +54,9 @@ def check_storable(what: str, text: str) -> None:
     """Raise `Malformed` for text that Postgres cannot hold."""
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise Malformed(f"the {what} contains a character that cannot be stored")
+
+
+def like(text: str) -> str:
+    """The pattern of LIKE for texts that contain this one, whatever its characters."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
