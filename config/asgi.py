@@ -20,16 +20,23 @@ from dashboard.away import SocketsAway  # noqa: E402
 from dashboard.consumers import EventsConsumer  # noqa: E402
 from registry.addresses import RESERVED_FIRST  # noqa: E402
 from registry.http import Message, Receive, Scope, Send  # noqa: E402
+from registry.metrics.endpoint import PATH as METRICS  # noqa: E402
+from registry.metrics.endpoint import Metrics  # noqa: E402
 from registry.probes import PATHS  # noqa: E402
 from registry.rehearsing import Stage  # noqa: E402
 
-OURS = frozenset(RESERVED_FIRST - {"sip", "health", "ready"})
+OURS = frozenset(RESERVED_FIRST - {"sip", "health", "ready", "metrics"})
 
 
 async def nobody(_scope: Scope, receive: Receive, send: Send) -> None:
     """A socket that is not ours: closing before accepting is a 403 for the client."""
     await receive()
     await send({"type": "websocket.close", "code": 4404})
+
+
+async def closed(_authorization: bytes | None) -> int:
+    """The gate of /metrics for as long as there are no tokens: nobody passes."""
+    return 401
 
 
 def limited(receive: Receive) -> Receive:
@@ -51,6 +58,7 @@ class Front:
     def __init__(self, services: Services):
         self.dispatcher = services.dispatcher
         self.probes = services.probes
+        self.metrics = Metrics(services.exposition, closed)
         self.django = cast(App, get_asgi_application())
         self.live = services.live
         self.stage = Stage(services.tables, services.webhooks, services.recorder)
@@ -65,6 +73,8 @@ class Front:
             await self.sockets(scope, receive, send)
         elif path in PATHS:
             await self.probes(scope, receive, send)
+        elif path == METRICS:
+            await self.metrics(scope, receive, send)
         elif path[1:].partition("/")[0] in OURS:
             scope["stage"] = self.stage
             await self.django(scope, limited(receive), send)

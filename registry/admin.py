@@ -38,7 +38,7 @@ class RoutingEventAdmin(ReadOnlyAdmin):
     list_display = ("time", "outcome", "kind", "path", "agent", "version", "function", "status", "call_id")
     show_full_result_count = False
     list_per_page = 50
-    search_fields = ("call_id__exact",)
+    search_fields = ("call_id__exact", "request_id__exact", "trace_id__exact")
 
     @admin.display(description="time")
     def time(self, event: RoutingEvent) -> str:
