@@ -3,9 +3,9 @@
 
     .venv/bin/python benchmarks/dispatch.py [--profile] [--agents 3] [--requests 20000] [--rounds 5]
 
-Prints microseconds for SWML and SWAIG, with and without recording (and counting for /metrics), beside a bare ASGI application that parses the same
-body and returns as many bytes. The machine's speed drifts: the rows take turns, and only their ratios are worth
-quoting. `--profile` shows where the time of a recorded SWAIG request goes.
+Prints microseconds for SWML and SWAIG, with and without recording (and counting for /metrics), beside a bare ASGI
+application that parses the same body and returns as many bytes. The machine's speed drifts: the rows take turns, and
+only their ratios are worth quoting. `--profile` shows where the time of a recorded SWAIG request goes.
 """
 
 import argparse
