@@ -87,6 +87,8 @@ class Reader:
     def names_of(self, path: Path, pause: Pause) -> list[Named]:
         """All names in a file that only grows, of which only what is new is read."""
         named, read = self.known.get(path, ([], 0))
+        if not path.exists():  # its worker is about to make it
+            return named
         with path.open("rb") as file:
             file.seek(read)
             while lines := file.readlines(CHUNK * 64):

@@ -263,6 +263,15 @@ def test_without_any_room_at_the_start_a_worker_counts_for_itself(tmp_path, capl
     counters.close()
 
 
+def test_a_disk_that_is_full_at_the_start_is_the_same(run, monkeypatch, caplog):
+    monkeypatch.setattr(files.os, "pwrite", lambda _file, _line, _place: 0)
+    counters = Counters(run)
+    counters.count("sales", "swml", "ok", 5)
+    assert (counters.number, scraped(counters)["switchboard_requests_total", "sales", "swml", "ok"]) == (0, 1)
+    assert "No space left" in caplog.text
+    counters.close()
+
+
 def test_a_file_that_makes_no_sense_keeps_no_worker_from_starting(run, caplog):
     Counters(run).close()
     (run / "1.names").write_text("nonsense\n")
