@@ -105,6 +105,8 @@ def complete(operation: dict[str, Any], scope: str) -> None:
     """Say of an operation what ninja does not know: its scope, the media type of problems, headers."""
     if scope:
         operation["x-scope"] = scope
+    for parameter in operation["parameters"]:
+        parameter.pop("examples", None)  # ninja copies the schema's, which are a list; of a parameter they are a map
     tagged = any(parameter["name"] == "If-Match" for parameter in operation["parameters"])
     for status, answer in operation["responses"].items():
         content = answer.get("content", {})
