@@ -127,6 +127,8 @@ def told(row: tuple[Any, ...], numbers: dict[int, int]) -> dict[str, Any]:
     if label == "delete":
         before = plain(present, numbers)
     words = sorted({*before, *after}) if label in LABELS else []
+    if label != "update":
+        words = [word for word in words if not word.endswith("_id")]  # the name, the agent say it
     changes = {
         word: {"before": before.get(word), "after": after.get(word)}
         for word in words
