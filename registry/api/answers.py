@@ -43,7 +43,8 @@ class Served(Schema):
     workers: int = Field(description="live workers")
     reached: int = Field(description="of them serve it")
     behind: list[str] = Field([], description="of them do not yet")
-    done: bool = Field(description="whether all of them serve it")
+    silent: list[str] = Field([], description="workers not heard of for some seconds: dead, or without the database")
+    done: bool = Field(description="whether all live workers serve it")
 
 
 class Credentials(Schema):
@@ -86,6 +87,7 @@ def told(change: Change) -> dict[str, Any]:
             "workers": everywhere.live,
             "reached": everywhere.reached,
             "behind": list(everywhere.behind),
+            "silent": list(everywhere.silent),
             "done": everywhere.done,
         }
         if everywhere
