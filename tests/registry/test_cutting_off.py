@@ -19,8 +19,11 @@ from tests.e2e.server import Server, database_url
 @pytest.fixture
 def raw(db):
     opened = psycopg.connect(**connection.get_connection_params(), autocommit=True)
+    backend = opened.info.backend_pid
     yield opened
     opened.close()
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])  # it does not know that nobody waits
 
 
 def test_what_waits_too_long_is_cut_off(raw):
