@@ -1,12 +1,13 @@
 """A plan of what a document would change, and its application: one change, or none."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from registry.changes import Actor, changing, wait_until_everywhere
 from registry.errors import Conflict, Malformed, Outdated
 from registry.fleet.checking import Progress, check_all, no_progress
+from registry.fleet.collector import without_collector
 from registry.fleet.comparing import Comparison, compare
 from registry.fleet.document import Document
 from registry.fleet.plan import Plan
@@ -48,6 +49,7 @@ class Result:
         }
 
 
+@without_collector
 def make_plan(document: str | bytes | Document, *, remove: bool = False, progress: Progress = no_progress) -> Plan:
     """What a document would change. `remove`: agents that are not in it go to the trash.
 
@@ -75,6 +77,20 @@ def apply_plan(
     `expected_digest`: of the plan that was seen; `Outdated` if another one would be carried out now. `Malformed` and
     `Conflict` have every problem of every agent by its path.
     """
+    result = carried_out(document, by, remove, expected_digest, note, progress)
+    return replace(result, everywhere=wait_until_everywhere(result.revision)) if wait else result
+
+
+@without_collector
+def carried_out(
+    document: str | bytes | Document,
+    by: Actor,
+    remove: bool,
+    expected_digest: str | None,
+    note: str,
+    progress: Progress,
+) -> Result:
+    """The same without waiting for the workers."""
     check_storable("note", note)
     document = as_document(document)
     with one_moment():
@@ -90,7 +106,7 @@ def apply_plan(
             credentials = carry_out(comparison, by, note).credentials
             progress("written", len(comparison.plan.steps), len(comparison.plan.steps))
         revision = RegistryChange.newest()
-    return Result(comparison.plan, revision, credentials, wait_until_everywhere(revision) if wait else None)
+    return Result(comparison.plan, revision, credentials)
 
 
 def as_document(document: str | bytes | Document) -> Document:

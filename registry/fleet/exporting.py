@@ -7,6 +7,7 @@ import orjson
 from agents.models import Agent
 from registry.addresses import normalise_sip_username
 from registry.errors import Malformed
+from registry.fleet.collector import without_collector
 from registry.fleet.document import Document, FleetAgent, FleetRoute
 from registry.fleet.present import PresentAgent, PresentName, PresentRoute, one_moment, read_definitions, read_present
 from registry.models import SipMapping
@@ -14,11 +15,13 @@ from registry.models import SipMapping
 PREFIX = "AGENT_SECRET_"  # what AGENT_SECRETS allows unless it is set
 
 
+@without_collector
 def export_fleet() -> str:
     """The whole registry as YAML; the same bytes as long as nothing changes."""
     return export_document().as_yaml()
 
 
+@without_collector
 def export_document() -> Document:
     """The whole registry, as of one moment. What is in the trash is not in it, nor what cannot answer."""
     with one_moment():

@@ -12,6 +12,7 @@ from registry.actions import check_pause_message, check_tags, check_title
 from registry.addresses import check_agent_name, normalise_route, normalise_sip_username
 from registry.errors import Malformed, RegistryError
 from registry.files import parse
+from registry.fleet.collector import without_collector
 from registry.fleet.document import FORMAT, MAX_AGENTS, MAX_BYTES, REFERENCE, Document, FleetAgent, FleetRoute
 
 DOCUMENT_KEYS = ("switchboard", "agents")
@@ -24,6 +25,7 @@ VARIABLE_REFERENCE = re.compile(rf"{REFERENCE}([A-Za-z_][A-Za-z0-9_]*)\Z")
 T = TypeVar("T")
 
 
+@without_collector
 def read_document(text: str | bytes, called: str = "the document") -> Document:
     """The fleet that a text in YAML or JSON says; `Malformed` has all problems by path."""
     if len(text if isinstance(text, bytes) else text.encode(errors="surrogatepass")) > MAX_BYTES:
@@ -117,11 +119,10 @@ class Reader:
 
     def document(self, value: Any) -> list[FleetAgent]:
         """The whole of it."""
-        found = self.object("document", value)
-        if not found:
+        if not isinstance(value, dict) or not value:
             self.note("document", f"must begin with `switchboard: {FORMAT}` and have agents by name")
             return []
-        self.object("", found, DOCUMENT_KEYS)
+        found = self.object("", value, DOCUMENT_KEYS)
         number = found.get("switchboard")
         if number != FORMAT or isinstance(number, bool):
             self.note("switchboard", f"must be {FORMAT}: the document's format, which is the only one known here")
