@@ -324,3 +324,15 @@ def test_the_collector_wakes_up_after_the_last_one():
         assert not gc.isenabled(), "somebody else's"
     finally:
         gc.enable()
+
+
+def test_outside_of_a_transaction_it_is_the_same(transactional_db, fleet, actor):
+    text = export_fleet()
+    other = text.replace("You take refill orders.", "You take refills.")
+    plan = make_plan(other)
+    assert [step.agent for step in plan.steps] == ["pharmacy"]
+    assert apply_plan(other, by=actor, expected_digest=plan.digest).changed
+    before = everything()
+    with pytest.raises(Conflict):
+        apply_plan(json.dumps(plain(a={"routes": {"/info": {}}})), by=actor)
+    assert everything() == before

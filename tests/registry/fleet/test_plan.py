@@ -49,8 +49,10 @@ def test_a_plan_says_what_is_added_changed_removed_unchanged_and_kept(register, 
     assert list(plan_lines(found)) == [
         '~ billing  definition.prompt.text: "I sell." → "I bill."',
         "+ sales  /sales; SIP names tele-sales, sales",
-        "Plan: 1 to add, 1 to change, 0 to remove, 1 unchanged, "
-        "1 not in the document and kept (--remove removes them).",
+        (
+            "Plan: 1 to add, 1 to change, 0 to remove, 1 unchanged, "
+            "1 not in the document and kept (--remove removes them)."
+        ),
     ]
     removing = plan(remove=True, same={})
     assert [(step.action, step.agent, step.routes) for step in removing.steps] == [
