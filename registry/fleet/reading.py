@@ -43,16 +43,16 @@ def parse_json(text: str, called: str) -> Any:
     """JSON by its own rules, for YAML 1.1 takes 1e5 for a text; what is no JSON may be YAML all the same."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            keys = [key for key, _ in pairs]
-            double = next(key for key in keys if keys.count(key) > 1)
-            raise Malformed(f"{called}: the key {double[:80]!r} stands twice in one object")
+        found: dict[str, Any] = {}
+        for key, item in pairs:
+            if key in found:
+                raise Malformed(f"{called}: the key {key[:80]!r} stands twice in one object")
+            found[key] = item
         return found
 
     try:
         return json.loads(text, object_pairs_hook=once)
-    except json.JSONDecodeError:
+    except ValueError:  # no JSON, or a number of thousands of digits: YAML's reader says where
         return parse(text, called)
     except RecursionError:
         raise Malformed(f"{called} is nested too deeply") from None

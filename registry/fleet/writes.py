@@ -20,6 +20,7 @@ from registry.reach import TRASH_COLUMNS, former_route, take_out_of_trash, trash
 
 CHUNK = 500  # rows of a statement: far below the 30 s that one may take
 AGENT_COLUMNS = ["title", "tags", "state", "pause_message"]
+LIGHT = Agent.objects.defer("credentials", "signing_key", "former_reach")  # nothing is decrypted that is not needed
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
 
@@ -68,7 +69,7 @@ def clear_reach(comparison: Comparison) -> None:
 def put_into_trash(comparison: Comparison) -> None:
     """Note what led to the agents that go."""
     reach = {agent.id: [former_route(route, route.names) for route in agent.routes] for agent in comparison.removed}
-    agents = in_chunks(Agent.objects.all(), reach)
+    agents = in_chunks(LIGHT, reach)
     for agent in agents:
         trash(agent, reach[agent.pk])
     Agent.objects.bulk_update(agents, TRASH_COLUMNS, batch_size=CHUNK)
@@ -77,7 +78,7 @@ def put_into_trash(comparison: Comparison) -> None:
 def write_agents(work: Sequence[Work], written: Written) -> dict[str, Agent]:
     """Write what agents have besides definition and reach; all that are worked on, by name."""
     had = [one.present.id for one in work if one.present]
-    agents = {agent.name: agent for agent in in_chunks(Agent.objects.select_related("live"), had)}
+    agents = {agent.name: agent for agent in in_chunks(LIGHT, had)}
     new, restored, edited = [], [], []
     renewed: dict[str, list[Agent]] = {column: [] for column in COLUMNS}
     for one in work:

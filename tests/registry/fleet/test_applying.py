@@ -336,3 +336,32 @@ def test_outside_of_a_transaction_it_is_the_same(transactional_db, fleet, actor)
     with pytest.raises(Conflict):
         apply_plan(json.dumps(plain(a={"routes": {"/info": {}}})), by=actor)
     assert everything() == before
+
+
+def test_secrets_of_the_trash_that_no_key_can_read_are_gone(register, apply, actor, settings):
+    register("sales", credentials=("u", "p"), signing_key="PSK_1")
+    actions.unregister_agent("sales", by=actor)
+    settings.SECRET_KEY = "another-key-that-cannot-read-the-former-ones"
+    found = make_plan(json.dumps(plain(sales={"signing_key": "env:AGENT_SECRET_NOT_SET"})))
+    assert set(found.problems) == {"agents.sales.signing_key"}
+    result = apply(sales={})
+    agent = Agent.objects.get()
+    assert agent.credentials == ":".join(result.credentials["sales"])
+    assert agent.signing_key == ""
+
+
+def test_what_nobody_can_read_now_is_kept_or_replaced(register, apply, actor, settings, monkeypatch):
+    register("sales", credentials=("u", "p"))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT credentials FROM agents_agent")
+        (kept,) = cursor.fetchone()
+    settings.SECRET_KEY = "another-key-that-cannot-read-the-former-ones"
+    named = {"sales": {"title": "x", "credentials": "env:AGENT_SECRET_S"}}
+    assert apply(**named).changed
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT credentials FROM agents_agent")
+        assert cursor.fetchone() == (kept,), "its key may come back"
+    monkeypatch.setenv("AGENT_SECRET_S", "v:w")
+    assert apply(**named).changed
+    assert Agent.objects.get().credentials == "v:w"
+    assert apply(**named).changed is False

@@ -107,6 +107,7 @@ def test_what_is_no_document_at_all(text):
         (b"\xff", "not UTF-8: byte 0"),
         ("[" * 3000, "nested too deeply"),
         ('{"a":' * 3000, "nested too deeply"),
+        ('{"a": ' + "1" * 5000 + "}", "cannot be read as int"),
         ("a: !!python/object:os.system x", "could not determine a constructor"),
     ],
 )
