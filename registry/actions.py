@@ -191,11 +191,7 @@ def update_agent(
 
 def pause(name: str, message: str = "", *, by: Actor, wait: bool = False) -> Change:
     """New calls hear the message and are hung up; running calls go on."""
-    message = message.strip() or PAUSE_MESSAGE
-    check_storable("message", message)
-    if len(message) > MAX_PAUSE_MESSAGE:
-        raise Malformed(f"the pause message has {len(message)} characters, more than {MAX_PAUSE_MESSAGE}")
-    return set_state(name, Agent.State.PAUSED, message, by, wait)
+    return set_state(name, Agent.State.PAUSED, check_pause_message(message), by, wait)
 
 
 def resume(name: str, *, by: Actor, wait: bool = False) -> Change:
@@ -217,6 +213,15 @@ def set_state(name: str, state: Agent.State, message: str, by: Actor, wait: bool
 
 
 # --- what they have in common ----------------------------------------------------------------------------------------
+
+
+def check_pause_message(message: str) -> str:
+    """A pause message as it is kept; the usual one if there is none."""
+    message = message.strip() or PAUSE_MESSAGE
+    check_storable("message", message)
+    if len(message) > MAX_PAUSE_MESSAGE:
+        raise Malformed(f"the pause message has {len(message)} characters, more than {MAX_PAUSE_MESSAGE}")
+    return message
 
 
 def check_title(title: str) -> str:
