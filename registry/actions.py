@@ -7,8 +7,6 @@ raises a `RegistryError` and has changed nothing.
 from collections.abc import Iterable
 from typing import Any
 
-from django.conf import settings
-
 from agents.models import Agent
 from registry.addresses import check_agent_name, normalise_route, normalise_sip_username
 from registry.changes import Actor, Change, changing, finish
@@ -17,9 +15,9 @@ from registry.credentials import (
     Credentials,
     SigningKey,
     check_secrets,
+    have_credentials,
     issue_mcp_token,
     keep_secrets,
-    make_credentials,
     reencrypt,
     renew_secrets,
     reveal_credentials,
@@ -95,10 +93,7 @@ def register(
         take_out_of_trash(agent)
         change = Change(agent=name, route=path, warnings=warnings_of(checked, name))
         change.warnings += keep_secrets(agent, secrets)
-        if not agent.credentials and not settings.SWML_BASIC_AUTH_PASSWORD:
-            change.credentials = make_credentials()
-            agent.credentials = ":".join(change.credentials)
-        change.of_fleet = not agent.credentials
+        have_credentials(agent, change)
         agent.save()
         change.version = make_live(agent, checked, by, note).number
         registered = Route.objects.create(path=path, agent=agent)

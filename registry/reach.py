@@ -5,9 +5,11 @@ from typing import Any, Protocol
 
 from django.utils import timezone
 
+from agents.fields import UNREADABLE
 from agents.models import Agent
 from registry.addresses import automatic_usernames, normalise_route, normalise_sip_username
 from registry.changes import Actor, Change, changing, finish
+from registry.credentials import have_credentials
 from registry.describing import agent_tag, check_expected, route_tag
 from registry.errors import Conflict, NotFound
 from registry.lookups import default_route, get_agent, get_route
@@ -106,8 +108,14 @@ def restore_agent(name: str, *, by: Actor, wait: bool = False) -> Change:
         reach = agent.former_reach or []
         if not reach:
             raise Conflict(f"agent {name} is in the trash without its routes: register it again at one")
+        if UNREADABLE in (agent.credentials, agent.signing_key):
+            raise Conflict(
+                f"the secrets of agent {name} were encrypted with another SECRET_KEY: put it into "
+                "SECRET_KEY_FALLBACKS, or register the agent again with new ones"
+            )
         change = Change(agent=name, route=reach[0]["path"], state=Agent.State.SERVING.value)
         take_out_of_trash(agent)
+        have_credentials(agent, change)
         agent.save()
         for former in reach:
             refuse_taken_route(former["path"], "")
