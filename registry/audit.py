@@ -74,7 +74,10 @@ def read_audit(search: Search, limit: int, after: Position | None = None) -> lis
         values |= {"at": after.time, "at_what": after.what, "at_id": after.id}
     union = " UNION ALL ".join(f"({part(kind, search, after)})" for kind in kinds)
     with connection.cursor() as cursor:
-        cursor.execute(f"{union} ORDER BY at DESC, what DESC, id DESC LIMIT %(limit)s", values)
+        cursor.execute(
+            f"SELECT * FROM ({union}) found ORDER BY at DESC, what DESC, id DESC LIMIT %(limit)s",  # noqa: S608
+            values,
+        )
         rows = [parsed(row) for row in cursor.fetchall()]
     numbers = version_numbers(row[index] for row in rows for index in JSON_COLUMNS[1:])
     return [told(row, numbers) for row in rows]
@@ -102,7 +105,7 @@ def part(kind: str, search: Search, after: Position | None) -> str:
     former = "NULL::jsonb" if kind == "role" else FORMER.format(table=source.table)
     group = "(SELECT g.name FROM auth_group g WHERE g.id = e.group_id)" if kind == "role" else "''"
     return (
-        f"SELECT e.pgh_created_at AS at, '{kind}' AS what, e.pgh_id AS id, e.pgh_label, {agent}, {name}, c.metadata,"  # noqa: S608 - our own words
+        f"SELECT e.pgh_created_at AS at, '{kind}' AS what, e.pgh_id AS id, e.pgh_label, {agent}, {name}, c.metadata,"  # noqa: S608 - only this module's words are put in
         f" {former}, to_jsonb(e), {key}, {group}"
         f" FROM {source.table} e LEFT JOIN pghistory_context c ON c.id = e.pgh_context_id"
         f" WHERE {' AND '.join(conditions)}"
@@ -124,6 +127,8 @@ def told(row: tuple[Any, ...], numbers: dict[int, int]) -> dict[str, Any]:
     if label == "delete":
         before = plain(present, numbers)
     words = sorted({*before, *after}) if label in LABELS else []
+    if label != "update":
+        words = [word for word in words if not word.endswith("_id")]  # the name, the agent say it
     changes = {
         word: {"before": before.get(word), "after": after.get(word)}
         for word in words

@@ -1,6 +1,7 @@
 """Definitions on their way into the registry: everything is checked here before anything is written."""
 
 import os
+from collections.abc import Container, Mapping, Set
 from typing import Any
 
 from django.conf import settings
@@ -35,21 +36,26 @@ def read_definition(definition: Any) -> AgentDefinition:
 
 
 def warnings_of(definition: AgentDefinition, name: str) -> list[str]:
-    """What may be right later, or elsewhere, and is no reason to refuse.
-
-    Transfers to agents that are not registered, for one of two that transfer to each other must come first; variables
-    that this process does not have, for the server's may.
-    """
+    """What may be right later, or elsewhere, and is no reason to refuse."""
     targets = definition.transfer_targets()
     serving = Route.objects.filter(agent__name__in=set().union(*targets.values())).values_list("agent__name", flat=True)
-    known = {name, *serving}
-    warnings = [
+    return [*transfer_warnings(targets, {name, *serving}), *warnings_about(definition)]
+
+
+def transfer_warnings(targets: Mapping[str, Set[str]], known: Container[str]) -> list[str]:
+    """Transfers to agents that are not registered: of two that transfer to each other one must come first."""
+    return [
         f"function {function} transfers to {target}, which is not registered"
         for function, names in targets.items()
-        for target in sorted(names - known)
+        for target in sorted(names)
+        if target not in known
     ]
+
+
+def warnings_about(definition: AgentDefinition) -> list[str]:
+    """Variables that this process does not have, for the server's may; webhooks that this process would not ask."""
     missing = sorted(set(definition.variables().values()) - set(os.environ))
-    warnings += [f"{variable} is not set here: the server must have it" for variable in missing]
+    warnings = [f"{variable} is not set here: the server must have it" for variable in missing]
     warnings += [
         f"function {function}: {problem}; WEBHOOK_ALLOWED_HOSTS can allow it"
         for function, url in definition.webhook_urls().items()

@@ -6,13 +6,16 @@ from registry.errors import Conflict, Malformed, NotFound
 from registry.models import Route
 
 
-def get_agent(name: str) -> Agent:
-    """An agent that has a route, for changing; `NotFound` says where a trashed one is."""
-    agent = Agent.objects.select_for_update(of=("self",)).filter(name=name).first()
+def get_agent(name: str, *, changing: bool = True) -> Agent:
+    """An agent that is not in the trash; `NotFound` says where a trashed one is. `changing`: its row is locked."""
+    agents = (
+        Agent.objects.select_for_update(of=("self",)) if changing else Agent.objects.select_related("live", "draft")
+    )
+    agent = agents.filter(name=name).first() if "\0" not in name else None
     if agent is None:
         raise NotFound(f"there is no agent {name!r}: `agents` lists them")
     if agent.state == Agent.State.TRASHED:
-        raise NotFound(f"agent {name} is in the trash: register it again to bring it back")
+        raise NotFound(f"agent {name} is in the trash: restore it, or register it again")
     return agent
 
 

@@ -85,7 +85,7 @@ def preview(name: str, which: str, call: Call, base: str) -> Preview:
 
     The live version of a paused agent is its pause message, as callers hear it.
     """
-    agent = get_known(name)
+    agent = get_agent(name, changing=False)
     version = version_of(agent, which)
     if which == "live" and agent.state == Agent.State.PAUSED:
         return Preview(version.number, agent.state, orjson.loads(pause_document(agent.pause_message)))
@@ -162,7 +162,7 @@ def rehearsal_of(
     webhooks: Webhooks,
 ) -> tuple[StoredVersion, AgentRequest]:
     """The prepared version and the request that `run` needs. `extra`: global_data and meta_data, if given."""
-    agent = get_known(name)
+    agent = get_agent(name, changing=False)
     version = prepared_version(agent, version_of(agent, which), environment())
     if function not in version.functions:
         known = ", ".join(version.functions) or "none"
@@ -201,15 +201,6 @@ def rehearsal_of(
 
 
 # --- what they have in common ----------------------------------------------------------------------------------------
-
-
-def get_known(name: str) -> Agent:
-    """An agent that is not in the trash, for looking at."""
-    agent = Agent.objects.select_related("live", "draft").filter(name=name).first()
-    if agent is None or agent.state == Agent.State.TRASHED:
-        get_agent(name)  # says why there is none
-    assert agent is not None
-    return agent
 
 
 def version_of(agent: Agent, which: str) -> AgentVersion:

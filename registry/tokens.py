@@ -117,6 +117,8 @@ def check_token(text: str) -> Verdict:
     if state != "active":
         moment = token.revoked or token.expires
         return Verdict(problem=f"the token {token.key} is {state} since {moment:%Y-%m-%d %H:%M} UTC")
+    if token.owner is not None and not token.owner.is_active:
+        return Verdict(problem=f"the owner of the token {token.key} is switched off")
     left_over = float(found[1])
     wait = None if left_over >= 1 else (1 - left_over) * 60 / minute
     return Verdict(of_token(token), wait=wait)

@@ -14,6 +14,7 @@ from pydantic import Field
 from registry.api.problems import Problem, Refused
 from registry.changes import Change
 from registry.describing import ANY
+from registry.workers import Everywhere
 
 TAG = re.compile(r'\s*(?:W/)?"([^"]*)"\s*(?:,|$)')
 MAX_LIMIT = 1000
@@ -43,7 +44,8 @@ class Served(Schema):
     workers: int = Field(description="live workers")
     reached: int = Field(description="of them serve it")
     behind: list[str] = Field([], description="of them do not yet")
-    done: bool = Field(description="whether all of them serve it")
+    silent: list[str] = Field([], description="workers not heard of for some seconds: dead, or without the database")
+    done: bool = Field(description="whether all live workers serve it")
 
 
 class Credentials(Schema):
@@ -70,7 +72,6 @@ class Changed(Schema):
 
 def told(change: Change) -> dict[str, Any]:
     """A change as `Changed`."""
-    everywhere = change.everywhere
     return {
         "agent": change.agent,
         "route": change.route,
@@ -81,15 +82,21 @@ def told(change: Change) -> dict[str, Any]:
         "warnings": change.warnings,
         "credentials": dict(zip(("user", "password"), change.credentials, strict=True)) if change.credentials else None,
         "revision": change.revision,
-        "everywhere": {
-            "revision": everywhere.revision,
-            "workers": everywhere.live,
-            "reached": everywhere.reached,
-            "behind": list(everywhere.behind),
-            "done": everywhere.done,
-        }
-        if everywhere
-        else None,
+        "everywhere": served(change.everywhere),
+    }
+
+
+def served(everywhere: Everywhere | None) -> dict[str, Any] | None:
+    """How far a revision has come, as `Served`."""
+    if everywhere is None:
+        return None
+    return {
+        "revision": everywhere.revision,
+        "workers": everywhere.live,
+        "reached": everywhere.reached,
+        "behind": list(everywhere.behind),
+        "silent": list(everywhere.silent),
+        "done": everywhere.done,
     }
 
 

@@ -14,7 +14,7 @@ from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 from ninja.types import DictStrAny
 
-from registry.api import agents, log, routing, system, versions
+from registry.api import agents, fleet, log, routing, system, versions
 from registry.api.problems import MEDIA_TYPE, Refused, handle_problems, problem
 from registry.api.security import Token
 from registry.policy import NEEDS
@@ -105,6 +105,8 @@ def complete(operation: dict[str, Any], scope: str) -> None:
     """Say of an operation what ninja does not know: its scope, the media type of problems, headers."""
     if scope:
         operation["x-scope"] = scope
+    for parameter in operation["parameters"]:
+        parameter.pop("examples", None)  # ninja copies the schema's, which are a list; of a parameter they are a map
     tagged = any(parameter["name"] == "If-Match" for parameter in operation["parameters"])
     for status, answer in operation["responses"].items():
         content = answer.get("content", {})
@@ -144,4 +146,5 @@ api.add_router("/agents", agents.router)
 api.add_router("/agents", versions.router)
 api.add_router("", routing.router)
 api.add_router("", log.router)
+api.add_router("", fleet.router)
 api.add_router("", system.router)

@@ -8,6 +8,7 @@ import psycopg
 from django.conf import settings
 from django.db import Error, connection
 
+from registry.cutting_off import watched
 from registry.daemon import Daemon
 from registry.events.minutes import BUCKETS, upper_bound
 from registry.events.spool import Segment, Spool
@@ -134,7 +135,12 @@ class Writer(Daemon):
     def try_to_store(self, batch: bytes) -> Exception | None:
         """Store a batch; the error if the database refuses it. Any other error is raised."""
         try:
-            copy_batch(batch)
+            new = connection.connection is None
+            with watched(self.name):
+                if new:
+                    with connection.cursor() as cursor:
+                        cursor.execute(STAGING)
+                copy_batch(batch)
         except (Error, psycopg.Error) as error:
             if not is_refusal(error):
                 raise
@@ -152,10 +158,6 @@ class Writer(Daemon):
 
 def copy_batch(batch: bytes) -> None:
     """One transaction: the bytes as they are into staging, from there into the log."""
-    if connection.connection is None:
-        connection.ensure_connection()
-        with connection.cursor() as cursor:
-            cursor.execute(STAGING)
     raw = connection.connection
     with raw.transaction(), raw.cursor() as cursor:
         with cursor.copy(COPY) as copy:

@@ -1,12 +1,14 @@
 """Registering, looking at, changing and unregistering agents through the API."""
 
 import pytest
+from django.db.models import TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from agents.models import Agent, AgentVersion
 from registry.models import RegistryChange, Route, SipMapping
 from registry.workers import Heart
-from tests.client import Client, load_table
+from tests.client import Client, basic, load_table
 from tests.registry.api.conftest import PUMP
 
 pytestmark = pytest.mark.django_db
@@ -289,3 +291,20 @@ def test_waiting_says_who_is_behind(pumps, settings):
     everywhere = pumps.post("/agents/pumps/pause?wait=true").json()["everywhere"]
     assert (everywhere["workers"], everywhere["reached"], everywhere["done"]) == (2, 1, False)
     assert everywhere["behind"] == ["late/2"]
+
+
+def test_a_restored_agent_has_credentials_or_is_not_restored(ask, look, settings):
+    settings.SWML_BASIC_AUTH_PASSWORD = "the fleet's own"
+    ask.post("/agents", {"name": "pumps", "route": "/pumps", "definition": PUMP})
+    ask("DELETE", "/agents/pumps")
+    settings.SWML_BASIC_AUTH_PASSWORD = ""
+    made = ask.post("/agents/pumps/restore").json()["credentials"]
+    assert Client(load_table()).get("/pumps", auth=basic(**made)).status == 200
+
+    ask("DELETE", "/agents/pumps")
+    kept = Agent.objects.annotate(kept=Cast("credentials", TextField())).get().kept
+    key, settings.SECRET_KEY = settings.SECRET_KEY, "another key, whose owner is not here"
+    answer = ask.post("/agents/pumps/restore")
+    settings.SECRET_KEY = key
+    assert (answer.status_code, "SECRET_KEY_FALLBACKS" in answer.json()["detail"]) == (409, True)
+    assert Agent.objects.annotate(kept=Cast("credentials", TextField())).get().kept == kept
