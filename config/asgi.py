@@ -19,6 +19,7 @@ from config.background import App, Background, Services  # noqa: E402 - after dj
 from dashboard.away import SocketsAway  # noqa: E402
 from dashboard.consumers import EventsConsumer  # noqa: E402
 from registry.addresses import RESERVED_FIRST  # noqa: E402
+from registry.gate import TokenGate  # noqa: E402
 from registry.http import Message, Receive, Scope, Send  # noqa: E402
 from registry.metrics.endpoint import PATH as METRICS  # noqa: E402
 from registry.metrics.endpoint import Metrics  # noqa: E402
@@ -32,11 +33,6 @@ async def nobody(_scope: Scope, receive: Receive, send: Send) -> None:
     """A socket that is not ours: closing before accepting is a 403 for the client."""
     await receive()
     await send({"type": "websocket.close", "code": 4404})
-
-
-async def closed(_authorization: bytes | None) -> int:
-    """The gate of /metrics for as long as there are no tokens: nobody passes."""
-    return 401
 
 
 def limited(receive: Receive) -> Receive:
@@ -58,7 +54,7 @@ class Front:
     def __init__(self, services: Services):
         self.dispatcher = services.dispatcher
         self.probes = services.probes
-        self.metrics = Metrics(services.exposition, closed)
+        self.metrics = Metrics(services.exposition, TokenGate())
         self.django = cast(App, get_asgi_application())
         self.live = services.live
         self.stage = Stage(services.tables, services.webhooks, services.recorder)
