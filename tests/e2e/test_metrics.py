@@ -12,7 +12,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.agents import webhook_server as author
-from tests.e2e.server import Server
+from tests.e2e.server import Server, database_url
+from tests.e2e.test_outage import Forwarder
 from tests.e2e.test_webhooks import agent, running
 
 REQUESTS = 60
@@ -32,8 +33,7 @@ def server(make_server: Callable[..., Server]) -> Server:
     return make_server(workers=2, example=True)
 
 
-@pytest.fixture
-def scrape(server: Server) -> Callable[[], Samples]:
+def scraper(server: Server) -> Callable[[], Samples]:
     """What any worker answers to a scrape: each is a connection of its own."""
     token = server.command("shell", "--verbosity", "0", "--command", MAKE_TOKEN).strip()
 
@@ -44,6 +44,11 @@ def scrape(server: Server) -> Callable[[], Samples]:
         return {(found.name, *found.labels.values()): found.value for family in families for found in family.samples}
 
     return samples
+
+
+@pytest.fixture
+def scrape(server: Server) -> Callable[[], Samples]:
+    return scraper(server)
 
 
 def pids(found: Samples) -> dict[str, int]:
@@ -116,6 +121,22 @@ def test_a_new_serve_begins_anew(server: Server, make_server: Callable[..., Serv
         assert first != second
     finally:
         again.stop()
+
+
+def test_metrics_go_on_while_the_database_is_away(tmp_path: Path) -> None:
+    database = Forwarder(database_url("e2e_metrics"))
+    server = Server(database.url, tmp_path / "data", workers=1, example=True)
+    try:
+        scrape = scraper(server)
+        assert scrape()["switchboard_table_age_seconds", "1"] < 10
+        database.refuse()
+        assert server.get("/sales").status == 200
+        found = until(lambda: (now := scrape())["switchboard_table_age_seconds", "1"] > 5 and now)
+        assert found["switchboard_requests_total", "sales-agent", "swml", "ok"] == 1
+        assert found["switchboard_spool_bytes", "1"] > 0
+    finally:
+        server.stop()
+        database.listener.close()
 
 
 def test_nobody_scrapes_without_a_token(server: Server) -> None:
