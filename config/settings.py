@@ -223,7 +223,7 @@ READY_NEEDS_DATABASE = env.bool("READY_NEEDS_DATABASE", default=False)  # calls 
 
 INSTALLED_APPS = [
     "daphne",
-    "django.contrib.admin",
+    "dashboard.apps.SwitchboardAdminConfig",  # the Django admin
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
