@@ -46,7 +46,7 @@ def add_member(username: str, role: str, *, by: Actor, staff: bool = False, emai
         if User.objects.filter(username=username).exists():
             raise Conflict(f"there is an account {username} already")
         member.save()
-        member.groups.set([Group.objects.get(name=wanted)])
+        member.groups.set([group_of(wanted)])
     return member
 
 
@@ -104,7 +104,7 @@ def set_role(username: str, role: str | None, *, by: Actor) -> bool:
         if wanted != "Admin":
             refuse_last_admin(member)
         member.groups.remove(*Group.objects.filter(name__in=before - after))
-        member.groups.add(*Group.objects.filter(name__in=after - before))
+        member.groups.add(*map(group_of, after - before))
         if member.is_superuser and wanted != "Admin":
             member.is_superuser = False
             member.save(update_fields=["is_superuser"])
@@ -173,7 +173,7 @@ def given_role(member: User) -> str | None:
     """The role that somebody has, or will have again when the account is switched on."""
     if member.is_superuser:
         return "Admin"
-    names = set(member.groups.values_list("name", flat=True))
+    names = {group.name for group in member.groups.all()}
     return next((name for name in reversed(ROLES) if name in names), None)
 
 
@@ -193,6 +193,14 @@ def get_member(username: str) -> Member:
     return member
 
 
+def get_user(username: str) -> User:
+    """An account, for looking at."""
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        raise NotFound(f"there is no account {username!r}: `member list` shows them")
+    return user
+
+
 def role_named(role: str) -> str:
     """The role's name as the group has it; `Malformed` says which there are."""
     for name in ROLES:
@@ -200,6 +208,11 @@ def role_named(role: str) -> str:
             return name
     words = ", ".join(ROLES)
     raise Malformed(f"the role is one of {words}", problems={"role": f"one of {words}"})
+
+
+def group_of(role: str) -> Group:
+    """A role's group; the migration made it, unless somebody has emptied the tables."""
+    return Group.objects.get_or_create(name=role)[0]
 
 
 def admins() -> set[int]:
