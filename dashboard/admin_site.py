@@ -36,10 +36,10 @@ class Site(AdminSite):
         """By our own page."""
         return SignOut.as_view()(request)
 
-    def password_change(self, _request: HttpRequest, _extra: dict[str, Any] | None = None) -> HttpResponse:
+    def password_change(self, _request: HttpRequest, _extra: dict[str, Any] | None = None) -> Any:
         """On our own page, which leaves an audit row."""
         return redirect("dashboard:password")
 
-    def password_change_done(self, _request: HttpRequest, _extra: dict[str, Any] | None = None) -> HttpResponse:
+    def password_change_done(self, _request: HttpRequest, _extra: dict[str, Any] | None = None) -> Any:
         """The same."""
         return redirect("dashboard:password")
