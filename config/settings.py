@@ -215,6 +215,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "registry.asking.client_address"
 AXES_LOCKOUT_CALLABLE = "dashboard.signing_in.locked_out"
 AXES_VERBOSE = False
+AXES_ENABLE_ADMIN = False  # ours is read-only
 PASSWORD_RESET_TIMEOUT = 24 * 60 * 60  # seconds that a sign-in link is good
 
 READY_NEEDS_DATABASE = env.bool("READY_NEEDS_DATABASE", default=False)  # calls go on without it, changes do not

@@ -68,12 +68,40 @@ def read_yaml(path: Path) -> Any:
         raise Malformed(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise Malformed(f"{path} is not UTF-8: byte {error.start}") from None
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, name: str) -> Any:
+    """What a text says; `name` is what it is called where it goes wrong."""
+    if len(text) > MAX_FILE_BYTES:
+        raise Malformed(f"{name} has {len(text):,} characters, more than {MAX_FILE_BYTES:,}")
     try:
         return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
     except Refused as error:
-        raise Malformed(f"{path}, {where(error.problem_mark)}: {error.problem}") from None
+        raise Malformed(f"{name}, {where(error.problem_mark)}: {error.problem}") from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise Malformed(f"{path} is neither YAML nor JSON: {in_words(error, text)}") from None
+        raise Malformed(f"{name} is neither YAML nor JSON: {in_words(error, text)}") from None
+
+
+class Dumper(yaml.SafeDumper):
+    """YAML that reads as people write it: keys in their order, long texts in blocks, no aliases."""
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        """None: `Loader` refuses them."""
+        return True
+
+
+def represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """A text of several lines as a block, where YAML can."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+Dumper.add_representer(str, represent_text)
+
+
+def write_yaml(value: Any) -> str:
+    """A definition as a text that `parse_yaml` reads back."""
+    return yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
 def in_words(error: Exception, text: str) -> str:
