@@ -10,6 +10,8 @@ from registry.errors import Malformed
 
 MAX_FILE_BYTES = 1024 * 1024  # twice the largest definition that is accepted
 
+OTHER_LINE_ENDS = {"\r", "\x85", "\u2028", "\u2029"}  # which reading a file makes spaces or plain line ends of
+
 
 class Refused(yaml.MarkedYAMLError):
     """What is YAML, but not in a file of ours."""
@@ -92,8 +94,9 @@ class Dumper(yaml.SafeDumper):
 
 
 def represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    """A text of several lines as a block, where YAML can."""
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    """A text of several lines as a block, where YAML can; one with line ends of other kinds is written in quotes."""
+    style = '"' if OTHER_LINE_ENDS & set(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 Dumper.add_representer(str, represent_text)
