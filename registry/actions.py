@@ -7,8 +7,6 @@ raises a `RegistryError` and has changed nothing.
 from collections.abc import Iterable
 from typing import Any
 
-from django.conf import settings
-
 from agents.models import Agent
 from registry.addresses import check_agent_name, normalise_route, normalise_sip_username
 from registry.changes import Actor, Change, changing, finish
@@ -17,9 +15,9 @@ from registry.credentials import (
     Credentials,
     SigningKey,
     check_secrets,
+    have_credentials,
     issue_mcp_token,
     keep_secrets,
-    make_credentials,
     reencrypt,
     renew_secrets,
     reveal_credentials,
@@ -95,10 +93,7 @@ def register(
         take_out_of_trash(agent)
         change = Change(agent=name, route=path, warnings=warnings_of(checked, name))
         change.warnings += keep_secrets(agent, secrets)
-        if not agent.credentials and not settings.SWML_BASIC_AUTH_PASSWORD:
-            change.credentials = make_credentials()
-            agent.credentials = ":".join(change.credentials)
-        change.of_fleet = not agent.credentials
+        have_credentials(agent, change)
         agent.save()
         change.version = make_live(agent, checked, by, note).number
         registered = Route.objects.create(path=path, agent=agent)
@@ -191,11 +186,7 @@ def update_agent(
 
 def pause(name: str, message: str = "", *, by: Actor, wait: bool = False) -> Change:
     """New calls hear the message and are hung up; running calls go on."""
-    message = message.strip() or PAUSE_MESSAGE
-    check_storable("message", message)
-    if len(message) > MAX_PAUSE_MESSAGE:
-        raise Malformed(f"the pause message has {len(message)} characters, more than {MAX_PAUSE_MESSAGE}")
-    return set_state(name, Agent.State.PAUSED, message, by, wait)
+    return set_state(name, Agent.State.PAUSED, check_pause_message(message), by, wait)
 
 
 def resume(name: str, *, by: Actor, wait: bool = False) -> Change:
@@ -217,6 +208,15 @@ def set_state(name: str, state: Agent.State, message: str, by: Actor, wait: bool
 
 
 # --- what they have in common ----------------------------------------------------------------------------------------
+
+
+def check_pause_message(message: str) -> str:
+    """A pause message as it is kept; the usual one if there is none."""
+    message = message.strip() or PAUSE_MESSAGE
+    check_storable("message", message)
+    if len(message) > MAX_PAUSE_MESSAGE:
+        raise Malformed(f"the pause message has {len(message)} characters, more than {MAX_PAUSE_MESSAGE}")
+    return message
 
 
 def check_title(title: str) -> str:

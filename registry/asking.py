@@ -1,7 +1,7 @@
 """Who asks, of a Django request: the sender's address, the principal, and the actor that the audit will name."""
 
 import uuid
-from typing import cast
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
@@ -9,18 +9,32 @@ from django.http import HttpRequest
 
 from registry.changes import Actor
 from registry.policy import Principal, of_user
-from registry.public_url import PublicUrl
+from registry.public_url import PublicUrl, Sender
+from registry.rehearsing import Stage
 
 
 def client_address(request: HttpRequest) -> str:
     """The sender's address; what proxies say counts only if they are trusted, as for agents' requests."""
-    if not isinstance(request, ASGIRequest):
-        return str(request.META.get("REMOTE_ADDR", ""))
-    url = PublicUrl("", settings.ALLOWED_HOSTS, settings.TRUSTED_PROXIES)
-    address = request.scope["client"][0] if request.scope.get("client") else ""
-    if settings.TRUSTED_PROXIES and url.is_proxy(address):
-        return url.forwarded_for(dict(request.scope["headers"]), address)
-    return cast(str, address)
+    return sender_of(request).address if isinstance(request, ASGIRequest) else request.META.get("REMOTE_ADDR", "")
+
+
+def public_base(request: HttpRequest) -> str:
+    """Our public URL, as agents' documents would have it; no slash at its end."""
+    if isinstance(request, ASGIRequest):
+        return sender_of(request).base
+    return settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
+
+
+def sender_of(request: ASGIRequest) -> Sender:
+    """Who sent the request and how they know us, as the dispatcher would see it."""
+    url = PublicUrl(settings.PUBLIC_URL, settings.ALLOWED_HOSTS, settings.TRUSTED_PROXIES)
+    return url.sender(dict(request.scope), dict(request.scope["headers"]))
+
+
+def stage_of(request: HttpRequest) -> Stage | None:
+    """What this process lends for rehearsals, if it serves agents: config/asgi.py puts it there."""
+    scope: Any = getattr(request, "scope", {})
+    return cast("Stage | None", scope.get("stage"))
 
 
 def principal_of(request: HttpRequest) -> Principal:

@@ -75,8 +75,13 @@ def changing(by: Actor) -> Iterator[None]:
 def finish(change: Change, wait: bool) -> Change:
     """Wait for the workers if asked to: after the transaction, else they could not see it."""
     if wait:
-        try:
-            change.everywhere = wait_for(change.revision)
-        except OperationalError:  # it is done, and nobody can say how far it has come
-            change.everywhere = Everywhere(change.revision, 0, 1, ("any: the database went away after the change",))
+        change.everywhere = wait_until_everywhere(change.revision)
     return change
+
+
+def wait_until_everywhere(revision: int) -> Everywhere:
+    """Wait for the workers; if the database goes away meanwhile the change is done, and nobody can say how far."""
+    try:
+        return wait_for(revision)
+    except OperationalError:
+        return Everywhere(revision, 0, 1, ("any: the database went away after the change",))

@@ -15,7 +15,7 @@ from django.utils import timezone
 from agents.fields import UNREADABLE, cipher_of
 from agents.models import Agent
 from agents.tokens import FOR_MCP, MCP_CALL, TokenKey
-from registry.changes import Actor, changing
+from registry.changes import Actor, Change, changing
 from registry.errors import Conflict, Malformed, NotFound
 from registry.lookups import check_storable, get_agent
 
@@ -70,6 +70,14 @@ def check_credentials(credentials: tuple[str, str]) -> str:
 def make_credentials() -> tuple[str, str]:
     """Credentials that nobody can guess."""
     return settings.SWML_BASIC_AUTH_USER, secrets.token_urlsafe(24)
+
+
+def have_credentials(agent: Agent, change: Change) -> None:
+    """Give an agent that has none, nor the fleet, credentials that are shown once; it is not saved here."""
+    if not agent.credentials and not settings.SWML_BASIC_AUTH_PASSWORD:
+        change.credentials = make_credentials()
+        agent.credentials = ":".join(change.credentials)
+    change.of_fleet = not agent.credentials
 
 
 def keep_secrets(agent: Agent, given: Mapping[str, str]) -> list[str]:

@@ -6,8 +6,9 @@ class RegistryError(Exception):
 
     status = 400  # for the REST API
 
-    def __init__(self, message: str, *, problems: dict[str, str] | None = None):
+    def __init__(self, message: str, *, problems: dict[str, str] | None = None, where: str = ""):
         self.problems = problems or {}  # by field path, for forms and the API
+        self.where = where  # the field that those paths begin in, if it is a whole of its own: definition
         super().__init__(message)
 
 

@@ -10,6 +10,7 @@ import psycopg
 from django.conf import settings
 from django.db import Error, connection
 
+from registry.cutting_off import scissors, watched
 from registry.daemon import Daemon
 from registry.loading import Loader
 from registry.snapshot import SnapshotError, SnapshotFile
@@ -48,6 +49,7 @@ class Listener(Daemon):
         self.stale = ""  # where the table is from, if not from the database
         self.loader = Loader()
         self.fresh = True  # nothing has been loaded on this connection yet
+        self.connected = 0  # connections on which everything has been loaded
         self.polled_at: float | None = None  # when the database last answered; monotonic
         self.loaded = threading.Event()
 
@@ -88,7 +90,8 @@ class Listener(Daemon):
             params["connect_timeout"] = settings.FIRST_CONNECT_SECONDS
         self.fresh = True  # a fail-over may have lost a change, a restore may have come to the same revision
         with psycopg.connect(**params, autocommit=True) as listening:
-            listening.execute(f"LISTEN {CHANNEL}")
+            with scissors.watching(listening, self.name):
+                listening.execute(f"LISTEN {CHANNEL}")
             self.follow(listening)
 
     def follow(self, listening: psycopg.Connection) -> None:
@@ -111,7 +114,11 @@ class Listener(Daemon):
         # A new connection may lead to a database that has been set back, the snapshot may be of another one: nothing
         # of what was known is kept then.
         gently = before is not None or self.failures > 0  # after a failure the server may have started without a table
-        table = self.loader.next(None if self.fresh else before, gently=gently)
+        with watched(self.name, settings.LOAD_SECONDS):
+            table = self.loader.next(None if self.fresh else before, gently=gently)
+            if self.fresh:
+                self.heart.bury()
+                self.connected += 1
         self.tables.current = table
         self.fresh = False
         self.polled_at = time.monotonic()
@@ -149,4 +156,5 @@ class Listener(Daemon):
         """Tell everybody which revision this worker serves."""
         table = self.tables.current
         trouble = "; ".join(text for text in (self.last_error, self.others_trouble()) if text)
-        self.heart.beat(table.revision if table else 0, self.spool_bytes(), trouble)
+        with watched(self.name):
+            self.heart.beat(table.revision if table else 0, self.spool_bytes(), trouble)

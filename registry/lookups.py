@@ -6,13 +6,16 @@ from registry.errors import Conflict, Malformed, NotFound
 from registry.models import Route
 
 
-def get_agent(name: str) -> Agent:
-    """An agent that has a route, for changing; `NotFound` says where a trashed one is."""
-    agent = Agent.objects.select_for_update(of=("self",)).filter(name=name).first()
+def get_agent(name: str, *, changing: bool = True) -> Agent:
+    """An agent that is not in the trash; `NotFound` says where a trashed one is. `changing`: its row is locked."""
+    agents = (
+        Agent.objects.select_for_update(of=("self",)) if changing else Agent.objects.select_related("live", "draft")
+    )
+    agent = agents.filter(name=name).first() if "\0" not in name else None
     if agent is None:
         raise NotFound(f"there is no agent {name!r}: `agents` lists them")
     if agent.state == Agent.State.TRASHED:
-        raise NotFound(f"agent {name} is in the trash: register it again to bring it back")
+        raise NotFound(f"agent {name} is in the trash: restore it, or register it again")
     return agent
 
 
@@ -54,3 +57,9 @@ def check_storable(what: str, text: str) -> None:
     """Raise `Malformed` for text that Postgres cannot hold."""
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise Malformed(f"the {what} contains a character that cannot be stored")
+
+
+def like(text: str) -> str:
+    """The pattern of LIKE for texts that contain this one, whatever its characters."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"

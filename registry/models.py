@@ -177,7 +177,7 @@ class RoutingEvent(models.Model):
 
     id = models.UUIDField(primary_key=True, help_text="UUIDv7: its time is the event's")
     replica = models.TextField()
-    kind = models.TextField(help_text="swml, swaig, post_prompt, sip, check_for_input, debug_events or unmatched")
+    kind = models.TextField(help_text="swml, swaig, post_prompt, sip, check_for_input, debug_events, unmatched or test")
     method = models.TextField()
     path = models.TextField()
     source = models.TextField(help_text="address of the sender")

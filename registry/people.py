@@ -1,6 +1,6 @@
 """People: their accounts, their roles, and the links with which they first sign in."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import pghistory
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -46,7 +46,7 @@ def add_member(username: str, role: str, *, by: Actor, staff: bool = False, emai
         if User.objects.filter(username=username).exists():
             raise Conflict(f"there is an account {username} already")
         member.save()
-        member.groups.set([group_of(wanted)])
+        member.groups.set(groups_named([wanted]))
     return member
 
 
@@ -103,8 +103,8 @@ def set_role(username: str, role: str | None, *, by: Actor) -> bool:
             return False
         if wanted != "Admin":
             refuse_last_admin(member)
-        member.groups.remove(*Group.objects.filter(name__in=before - after))
-        member.groups.add(*map(group_of, after - before))
+        member.groups.remove(*groups_named(before - after))
+        member.groups.add(*groups_named(after - before))
         if member.is_superuser and wanted != "Admin":
             member.is_superuser = False
             member.save(update_fields=["is_superuser"])
@@ -210,9 +210,9 @@ def role_named(role: str) -> str:
     raise Malformed(f"the role is one of {words}", problems={"role": f"one of {words}"})
 
 
-def group_of(role: str) -> Group:
-    """A role's group; the migration made it, unless somebody has emptied the tables."""
-    return Group.objects.get_or_create(name=role)[0]
+def groups_named(names: Iterable[str]) -> list[Group]:
+    """The groups that stand for roles; one that somebody deleted is made again."""
+    return [Group.objects.get_or_create(name=name)[0] for name in names]
 
 
 def admins() -> set[int]:

@@ -1,17 +1,22 @@
 """The actions about what leads to an agent: its routes and SIP names, and the trash for an agent without any."""
 
 from collections.abc import Iterable
+from typing import Any, Protocol
 
 from django.utils import timezone
 
+from agents.fields import UNREADABLE
 from agents.models import Agent
 from registry.addresses import automatic_usernames, normalise_route, normalise_sip_username
 from registry.changes import Actor, Change, changing, finish
+from registry.credentials import have_credentials
 from registry.describing import agent_tag, check_expected, route_tag
 from registry.errors import Conflict, NotFound
 from registry.lookups import default_route, get_agent, get_route
 from registry.models import RegistryChange, Route, SipMapping
 from registry.versions import Expected
+
+TRASH_COLUMNS = ["state", "trashed", "former_reach"]
 
 
 def register_route(
@@ -103,8 +108,14 @@ def restore_agent(name: str, *, by: Actor, wait: bool = False) -> Change:
         reach = agent.former_reach or []
         if not reach:
             raise Conflict(f"agent {name} is in the trash without its routes: register it again at one")
+        if UNREADABLE in (agent.credentials, agent.signing_key):
+            raise Conflict(
+                f"the secrets of agent {name} were encrypted with another SECRET_KEY: put it into "
+                "SECRET_KEY_FALLBACKS, or register the agent again with new ones"
+            )
         change = Change(agent=name, route=reach[0]["path"], state=Agent.State.SERVING.value)
         take_out_of_trash(agent)
+        have_credentials(agent, change)
         agent.save()
         for former in reach:
             refuse_taken_route(former["path"], "")
@@ -166,17 +177,51 @@ def set_default_route(route: str | None, *, by: Actor, wait: bool = False) -> Ch
 def put_into_trash(agent: Agent) -> None:
     """Note what leads to an agent, before that is removed."""
     routes = agent.routes.prefetch_related("sip_mappings")
-    agent.former_reach = [
-        {
-            "path": route.path,
-            "enabled": route.enabled,
-            "default": route.default,
-            "sip": list(route.sip_mappings.values("username", "typed", "source")),
-        }
-        for route in routes
-    ]
-    agent.state, agent.trashed = Agent.State.TRASHED, timezone.now()
-    agent.save(update_fields=["state", "trashed", "former_reach"])
+    trash(agent, [former_route(route, route.sip_mappings.all()) for route in routes])
+    agent.save(update_fields=TRASH_COLUMNS)
+
+
+class HasReach(Protocol):
+    """What is noted of a route."""
+
+    @property
+    def path(self) -> str:
+        """Its path."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it is on."""
+
+    @property
+    def default(self) -> bool:
+        """Whether it takes the calls to names that nobody has."""
+
+
+class HasName(Protocol):
+    """What is noted of a SIP name."""
+
+    @property
+    def username(self) -> str:
+        """As names are compared."""
+
+    @property
+    def typed(self) -> str:
+        """As somebody typed it."""
+
+    @property
+    def source(self) -> str:
+        """Who chose it."""
+
+
+def former_route(route: HasReach, names: Iterable[HasName]) -> dict[str, Any]:
+    """A route and its names as a trashed agent keeps them."""
+    sip = [{"username": name.username, "typed": name.typed, "source": name.source} for name in names]
+    return {"path": route.path, "enabled": route.enabled, "default": route.default, "sip": sip}
+
+
+def trash(agent: Agent, reach: list[dict[str, Any]]) -> None:
+    """Put it into the trash, once its TRASH_COLUMNS are saved and its routes are gone."""
+    agent.state, agent.trashed, agent.former_reach = Agent.State.TRASHED, timezone.now(), reach
 
 
 def take_out_of_trash(agent: Agent) -> None:

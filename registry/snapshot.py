@@ -20,6 +20,7 @@ from urllib.parse import quote
 import orjson
 from django.conf import settings
 
+from registry.cutting_off import watched
 from registry.daemon import Daemon
 from registry.loading import CHUNK, changes_since, one_view, read_records
 from registry.models import Installation
@@ -148,16 +149,19 @@ class SnapshotKeeper(Daemon):
 
     `served`: the revision of this worker's table, None if that is not the database's. It is looked at once in
     SNAPSHOT_SECONDS, so that changes are written together; the records are read anew, so that the listener need not
-    wait for the disk. Whoever gets the lock begins with everything, for it does not know what its predecessor wrote.
+    wait for the disk. `connected` counts the connections that it had to the database: after each, everything is written
+    anew. Whoever gets the lock begins with everything, for it does not know what its predecessor wrote.
     """
 
     name = "snapshot keeper"
     trouble = "The snapshot on disk is not renewed"
 
-    def __init__(self, file: SnapshotFile, served: Callable[[], int | None]):
+    def __init__(self, file: SnapshotFile, served: Callable[[], int | None], connected: Callable[[], int]):
         super().__init__()
         self.file = file
         self.served = served
+        self.connected = connected
+        self.of_connection = 0  # on which what the file has was read
         self.pause_seconds = settings.SNAPSHOT_SECONDS
         self.lock: int | None = None  # the descriptor that holds it
         self.seen: int | None = None  # the table's revision when we last looked
@@ -171,8 +175,12 @@ class SnapshotKeeper(Daemon):
         if revision is None or time.monotonic() < self.retry_at:
             return
         try:
+            if self.connected() != self.of_connection:
+                # The database was away, and may have been set back meanwhile: what the file has is not known.
+                self.of_connection, self.seen, self.written = self.connected(), None, None
             if self.owns() and revision != self.seen:
-                self.save()
+                with watched(self.name, settings.LOAD_SECONDS):
+                    self.save()
                 self.seen = revision
         except SnapshotError as error:
             self.written = None

@@ -128,10 +128,12 @@ def judge(token: ApiToken | None) -> Verdict:
     if token is None:
         return Verdict(problem="there is no such token")
     state = state_of(token)
-    if state == "active":
-        return Verdict(of_token(token))
-    moment = token.revoked or token.expires
-    return Verdict(problem=f"the token {token.key} is {state} since {moment:%Y-%m-%d %H:%M} UTC")
+    if state != "active":
+        moment = token.revoked or token.expires
+        return Verdict(problem=f"the token {token.key} is {state} since {moment:%Y-%m-%d %H:%M} UTC")
+    if token.owner is not None and not token.owner.is_active:
+        return Verdict(problem=f"the owner of the token {token.key} is switched off")
+    return Verdict(of_token(token))
 
 
 def digest_of(secret: str) -> str:

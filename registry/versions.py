@@ -116,8 +116,13 @@ def set_live(agent: Agent, version: AgentVersion) -> None:
 
 
 def says_the_same(version: AgentVersion, definition: AgentDefinition) -> bool:
-    """Whether a version has this definition, also in its order: that is served too."""
-    return json.dumps(version.definition) == json.dumps(definition.stored())
+    """Whether a version has this definition."""
+    return same_definition(version.definition, definition.stored())
+
+
+def same_definition(one: Any, other: Any) -> bool:
+    """Whether two stored definitions are one, also in their order: that is served too."""
+    return json.dumps(one) == json.dumps(other)
 
 
 def draft_of(agent: Agent) -> AgentVersion:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from registry.models import Worker
 
 POLL_SECONDS = 0.02
+SILENT_FOR = timedelta(minutes=1)  # a worker that is not heard of is named for so long: it may serve what was before
 FORGET_AFTER = timedelta(hours=1)  # a dead worker's row stays that long for people to see
 
 
@@ -23,6 +24,7 @@ class Everywhere:
     reached: int
     live: int
     behind: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()  # not heard of lately: dead, or serving without the database
 
     @property
     def done(self) -> bool:
@@ -30,10 +32,11 @@ class Everywhere:
         return self.reached == self.live
 
     def __str__(self) -> str:
+        silent = f"; nothing heard of {', '.join(self.silent)}" if self.silent else ""
         if not self.live:
-            return f"revision {self.revision}; no worker is running"
+            return f"revision {self.revision}; no worker is running{silent}"
         late = f", not yet on {', '.join(self.behind)}" if self.behind else ""
-        return f"revision {self.revision} on {self.reached}/{self.live} workers{late}"
+        return f"revision {self.revision} on {self.reached}/{self.live} workers{late}{silent}"
 
 
 @dataclass
@@ -58,10 +61,27 @@ class Heart:
             },
         )
 
+    def bury(self) -> None:
+        """Take away the rows of this replica's processes that are no more: killed ones could not do it themselves."""
+        for worker in Worker.objects.filter(replica=self.replica):
+            if not is_running(worker.pid):
+                worker.delete()
+
     def stop(self) -> None:
         """Take the row away: this worker ends in good order. Others' old rows go with it."""
         Worker.objects.filter(replica=self.replica, pid=self.pid or os.getpid()).delete()
         Worker.objects.filter(seen__lt=timezone.now() - FORGET_AFTER).delete()
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is a process of this number on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def live_workers() -> QuerySet[Worker]:
@@ -71,9 +91,13 @@ def live_workers() -> QuerySet[Worker]:
 
 def everywhere(revision: int) -> Everywhere:
     """How far a revision has come."""
-    workers = list(live_workers())
+    now = timezone.now()
+    live_since = now - timedelta(seconds=settings.WORKER_LIVE_SECONDS)
+    known = list(Worker.objects.filter(seen__gte=now - SILENT_FOR))
+    workers = [worker for worker in known if worker.seen >= live_since]
     behind = tuple(str(worker) for worker in workers if worker.revision < revision)
-    return Everywhere(revision, len(workers) - len(behind), len(workers), behind)
+    silent = tuple(str(worker) for worker in known if worker.seen < live_since)
+    return Everywhere(revision, len(workers) - len(behind), len(workers), behind, silent)
 
 
 def wait_for(revision: int, seconds: float | None = None) -> Everywhere:

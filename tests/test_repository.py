@@ -107,7 +107,7 @@ def test_migrations_are_complete():
 def test_nobody_gets_a_page_without_signing_in():
     client = Client()
     pages = [str(pattern.pattern) for pattern in get_resolver().url_patterns]
-    assert pages == ["admin/", "dashboard/"], "a new page: say here who may see it"
+    assert pages == ["admin/", "api/v1/", "dashboard/"], "a new page: say here who may see it"
     for path in ("/admin/", "/admin/registry/routingevent/", "/dashboard/", "/dashboard/password/"):
         assert client.get(path).status_code == 302, path
     dashboard = {str(pattern.pattern) for pattern in get_resolver("dashboard.urls").url_patterns}

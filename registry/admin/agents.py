@@ -16,7 +16,8 @@ from registry.changes import Actor
 from registry.definitions import read_definition
 from registry.describing import agent_tag
 from registry.errors import Malformed
-from registry.files import parse_yaml, write_yaml
+from registry.files import MAX_FILE_BYTES, parse
+from registry.fleet.writing import to_yaml
 from registry.models import Route, SipMapping
 from registry.policy import Deed
 
@@ -30,7 +31,9 @@ class DefinitionField(forms.CharField):
     widget = LINES
 
     def __init__(self, **options: Any):
-        super().__init__(strip=False, help_text="YAML or JSON; see docs/definition.md", **options)
+        super().__init__(
+            strip=False, max_length=MAX_FILE_BYTES, help_text="YAML or JSON; see docs/definition.md", **options
+        )
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Browsers send other line ends than they were given."""
@@ -40,7 +43,7 @@ class DefinitionField(forms.CharField):
 def read(text: str) -> Any:
     """What a text defines; a `ValidationError` says every problem with its line, or its path in the definition."""
     try:
-        definition = parse_yaml(text, "the text")
+        definition = parse(text, "the text")
         read_definition(definition)
     except Malformed as error:
         problems = [f"{path or 'definition'}: {problem}" for path, problem in error.problems.items()]
@@ -108,7 +111,7 @@ class EditForm(ActionForm):
             **self.initial,
             "title": agent.title,
             "tags": ", ".join(agent.tags),
-            "definition": write_yaml(agent.live.definition) if agent.live else "",
+            "definition": to_yaml(agent.live.definition) if agent.live else "",
             "pause": agent.pause_message,
             "expected": agent_tag(agent),
         }
@@ -217,7 +220,7 @@ class AgentAdmin(ActionAdmin):
     @admin.display(description="definition")
     def definition_text(self, agent: Agent) -> str:
         """The live one, for those who may only look."""
-        return write_yaml(agent.live.definition) if agent.live else ""
+        return to_yaml(agent.live.definition) if agent.live else ""
 
     # --- what is done ------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from agents.models import AgentVersion
 from registry.admin.base import PolicyAdmin
-from registry.files import write_yaml
+from registry.fleet.writing import to_yaml
 
 
 @admin.register(AgentVersion)
@@ -28,4 +28,4 @@ class AgentVersionAdmin(PolicyAdmin):
     @admin.display(description="definition")
     def definition_text(self, version: AgentVersion) -> str:
         """As YAML."""
-        return write_yaml(version.definition)
+        return to_yaml(version.definition)

@@ -21,6 +21,7 @@ WORDS = {
     "source": "source",
     "to": "to",
 }
+EXACT = {"call_id", "function"}  # compared as they are written; of all others the case does not count
 NUMBERS = {"ms": ("microseconds", 1000), "status": ("status", 1), "version": ("version", 1)}
 SEARCHED = ("agent", "path", "call_id", "from", "to", "function", "sip_user", "detail", "outcome")
 NUMBER = re.compile(r"(?P<sign>[<>]=?)?(?P<number>\d+(\.\d+)?)\Z")
@@ -53,7 +54,7 @@ class Term(NamedTuple):
             return any(str(self.value) in str(event[column]).casefold() for column in SEARCHED)
         found = event[self.column]
         if isinstance(self.value, str):
-            return str(found).casefold() == self.value
+            return str(found if self.column in EXACT else str(found).casefold()) == self.value
         return found is not None and COMPARISONS[self.sign](found, self.value)
 
 
@@ -80,7 +81,7 @@ def term_of(found: re.Match[str]) -> Term:
     if word is None:
         return Term("", "", value.casefold())
     if word in WORDS:
-        return Term(WORDS[word], "", value.casefold())
+        return Term(WORDS[word], "", value if WORDS[word] in EXACT else value.casefold())
     if word not in NUMBERS:
         known = ", ".join(sorted([*WORDS, *NUMBERS]))
         raise FilterError(f"{word}: is not known; use {known}, or put a text with a colon in quotes")

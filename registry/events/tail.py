@@ -9,6 +9,7 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
+from registry.cutting_off import scissors
 from registry.daemon import Daemon
 from registry.events.live import Hub, News, Row
 from registry.events.reading import Cursor, Read, now, read_since
@@ -51,12 +52,14 @@ class Tail(Daemon):
             return
         # Of its own, not one of the pool's: LISTEN stays with a connection.
         with psycopg.connect(**connection.get_connection_params(), autocommit=True) as listening:
-            listening.execute(f"LISTEN {CHANNEL}")
+            with scissors.watching(listening, self.name):
+                listening.execute(f"LISTEN {CHANNEL}")
             self.follow(listening)
 
     def follow(self, listening: "psycopg.Connection[tuple[object, ...]]") -> None:
         """Read, then again at each notification, until nobody watches any more."""
-        self.cursor = self.cursor or now(listening)
+        with scissors.watching(listening, self.name):
+            self.cursor = self.cursor or now(listening)
         self.positioned.set()
         polled = 0.0
         while not self.stopping.is_set():
@@ -69,7 +72,9 @@ class Tail(Daemon):
                     pass  # all that has come is read at once
             if woken or time.monotonic() - polled > settings.LISTENER_POLL_SECONDS:
                 polled = time.monotonic()
-                self.hand_over(read_since(listening, self.cursor, settings.LIVE_BATCH_ROWS))
+                with scissors.watching(listening, self.name):
+                    read = read_since(listening, self.cursor, settings.LIVE_BATCH_ROWS)
+                self.hand_over(read)
                 self.recovered()
 
     def ended(self) -> bool:

@@ -8,6 +8,7 @@ import psycopg
 from django.conf import settings
 from django.db import Error, connection
 
+from registry.cutting_off import watched
 from registry.daemon import Daemon
 from registry.events.minutes import BUCKETS, upper_bound
 from registry.events.spool import Segment, Spool
@@ -54,11 +55,12 @@ def move_statement() -> str:
         f"INSERT INTO {RoutingEvent._meta.db_table} ({names}, batch) "
         f"SELECT {names}, pg_current_xact_id()::text::bigint "
         f"FROM event_staging, jsonb_to_record(line::jsonb) AS event({typed}) "
-        f"ON CONFLICT DO NOTHING RETURNING id, agent, outcome, status, microseconds"
+        f"ON CONFLICT DO NOTHING RETURNING id, agent, kind, outcome, status, microseconds"
         f"), counted AS ("
         f"INSERT INTO {minutes} (agent, minute, count, errors, latencies) "
         f"SELECT agent, minute, count(*), count(*) FILTER (WHERE {ERRORS}), ARRAY[{latencies}] "
-        f"FROM (SELECT *, {MINUTE} AS minute, {BUCKET} AS bucket FROM moved WHERE agent <> '') AS event "
+        f"FROM (SELECT *, {MINUTE} AS minute, {BUCKET} AS bucket FROM moved "
+        f"WHERE agent <> '' AND kind <> 'test') AS event "
         f"GROUP BY agent, minute ORDER BY agent, minute "
         f"ON CONFLICT (agent, minute) DO UPDATE SET count = {minutes}.count + excluded.count, "
         f"errors = {minutes}.errors + excluded.errors, "
@@ -131,7 +133,12 @@ class Writer(Daemon):
     def try_to_store(self, batch: bytes) -> Exception | None:
         """Store a batch; the error if the database refuses it. Any other error is raised."""
         try:
-            copy_batch(batch)
+            new = connection.connection is None
+            with watched(self.name):
+                if new:
+                    with connection.cursor() as cursor:
+                        cursor.execute(STAGING)
+                copy_batch(batch)
         except (Error, psycopg.Error) as error:
             if not is_refusal(error):
                 raise
@@ -149,10 +156,6 @@ class Writer(Daemon):
 
 def copy_batch(batch: bytes) -> None:
     """One transaction: the bytes as they are into staging, from there into the log."""
-    if connection.connection is None:
-        connection.ensure_connection()
-        with connection.cursor() as cursor:
-            cursor.execute(STAGING)
     raw = connection.connection
     with raw.transaction(), raw.cursor() as cursor:
         with cursor.copy(COPY) as copy:

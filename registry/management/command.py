@@ -11,8 +11,9 @@ from django.db import Error, ProgrammingError
 from registry.changes import Actor, Change
 from registry.errors import RegistryError
 
-# Exit codes: 0 done, 1 refused, 2 wrong usage (argparse's own), 3 the database is away, 4 done, but not everywhere yet.
-REFUSED, USAGE, AWAY, NOT_EVERYWHERE = 1, 2, 3, 4
+# Exit codes: 0 done, 1 refused, 2 wrong usage (argparse's own), 3 the database is away, 4 done, but not everywhere yet,
+# 5 `apply --dry-run` found something to change.
+REFUSED, USAGE, AWAY, NOT_EVERYWHERE, CHANGES = 1, 2, 3, 4, 5
 
 
 class RegistryCommand(BaseCommand):

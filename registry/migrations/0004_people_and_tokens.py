@@ -14,11 +14,26 @@ def make_roles(apps, _schema_editor):
         apps.get_model("auth", "Group").objects.get_or_create(name=name)
 
 
+# The audit is read newest first.
+AUDIT = "".join(
+    f"CREATE INDEX {table}_by_time ON {table} (pgh_created_at DESC, pgh_id DESC);"
+    for table in (
+        "agents_agentevent", "registry_routeevent", "registry_sipmappingevent", "registry_apitokenevent",
+        "registry_memberevent", "registry_membershipevent",
+    )
+)
+UNDO_AUDIT = """
+DROP INDEX agents_agentevent_by_time; DROP INDEX registry_routeevent_by_time;
+DROP INDEX registry_sipmappingevent_by_time;
+"""
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
         ('pghistory', '0007_auto_20250421_0444'),
+        ('agents', '0002_former_reach'),
         ('registry', '0003_live_log'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
@@ -166,4 +181,5 @@ class Migration(migrations.Migration):
             model_name='memberevent',
             trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='cbb99adc45d31557722505f1fdd7b835e421e85a', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_bc5a4', table='registry_memberevent', when='BEFORE')),
         ),
+        migrations.RunSQL(AUDIT, UNDO_AUDIT),
     ]

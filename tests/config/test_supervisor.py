@@ -24,6 +24,7 @@ from django.db import OperationalError
 from config.listening import Answer, ListenError, base_url, listen
 from config.preparing import is_refusal
 from config.slots import Slot, describe
+from config.supervisor import Options, Supervisor
 from tests.e2e.server import database_url
 from tests.e2e.test_outage import Forwarder
 
@@ -381,3 +382,19 @@ def test_a_worker_takes_all_the_open_files_that_it_may_have(serve: Serve) -> Non
     pid = served.get()[0]
     limits = Path(f"/proc/{pid}/limits").read_text()
     assert next(line.split()[3] for line in limits.splitlines() if line.startswith("Max open files")) == str(hard)
+
+
+def test_a_worker_that_cannot_be_started_again_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    supervisor = Supervisor(Options(workers=1, port=0))
+    slot = Slot(1)
+
+    def no_process(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(supervisor, "spawn", no_process)
+    with pytest.raises(BlockingIOError):  # nobody has ever answered: say it at once
+        supervisor.tend(slot)
+    supervisor.answered = True
+    supervisor.tend(slot)
+    assert slot.process is None
+    assert slot.restart_at > time.monotonic()

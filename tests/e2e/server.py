@@ -130,6 +130,11 @@ class Server:
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout if code == 0 else done.stdout + done.stderr
 
+    def token(self, scope: str) -> dict[str, str]:
+        """A new token, as the header that shows it."""
+        made = self.command("token", "create", f"{scope} for a test", "--scope", scope, "--json")
+        return {"Authorization": f"Bearer {json.loads(made)['token']}"}
+
     def request(
         self,
         method: str,

@@ -1,11 +1,9 @@
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from registry.errors import Malformed
-from registry.files import MAX_FILE_BYTES, parse_yaml, read_fleet, read_yaml, write_yaml
+from registry.files import MAX_FILE_BYTES, read_fleet, read_yaml
 
 
 @pytest.fixture
@@ -111,42 +109,3 @@ def test_a_fleet_is_read_in_its_order(file):
 def test_a_fleet_of_another_form_is_malformed(file, content):
     with pytest.raises(Malformed):
         read_fleet(file(content))
-
-
-TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30) | st.sampled_from(
-    [
-        "a\nb",
-        "a \nb\n",
-        "\n",
-        "yes",
-        "1e3",
-        "0x1",
-        "2020-01-01",
-        "=",
-        "<<",
-        "a: b",
-        "# x",
-        "| x",
-        "\ttab\nx",
-        "\x85",
-        "\r\n",
-    ]
-)
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@given(st.dictionaries(TEXTS, VALUES, max_size=3))
-def test_what_is_written_is_read_back_also_with_a_browsers_line_ends(value):
-    text = write_yaml(value)
-    assert parse_yaml(text, "the text") == value
-    assert list(parse_yaml(text, "the text")) == list(value)
-    assert parse_yaml(text.replace("\n", "\r\n"), "the text") == value
-
-
-def test_a_text_of_several_lines_is_written_as_a_block():
-    shared = ["a"]
-    assert write_yaml({"text": "one\ntwo\n", "a": shared, "b": shared}) == "text: |\n  one\n  two\na:\n- a\nb:\n- a\n"

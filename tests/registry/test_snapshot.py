@@ -54,7 +54,7 @@ def make_keeper(file):
     keepers = []
 
     def make():
-        keepers.append(SnapshotKeeper(file, RegistryChange.newest))
+        keepers.append(SnapshotKeeper(file, RegistryChange.newest, lambda: 1))
         return keepers[-1]
 
     yield make
@@ -435,7 +435,9 @@ def test_changes_are_written_together_and_what_is_left_at_the_end(
     assert records(file) == records_of_database()
 
 
-def test_a_database_that_goes_away_meanwhile_is_said_once(make_keeper, file, settings, monkeypatch, caplog):
+def test_a_database_that_goes_away_meanwhile_is_said_once(
+    transactional_db, make_keeper, file, settings, monkeypatch, caplog
+):
     monkeypatch.setattr("registry.daemon.RETRY_SECONDS", (0.01,))
     tried = []
 

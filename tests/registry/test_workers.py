@@ -53,7 +53,21 @@ def test_only_workers_that_were_heard_of_lately_count(settings):
     heart(pid=2).beat(4, 0, "")
     age(settings.WORKER_LIVE_SECONDS + 1, pid=2)
     assert [worker.pid for worker in live_workers()] == [1]
+    told = everywhere(5)
+    assert told == Everywhere(5, 1, 1, silent=("replica-1/2",))
+    assert told.done
+    assert str(told) == "revision 5 on 1/1 workers; nothing heard of replica-1/2"
+    age(61, pid=2)
     assert everywhere(5) == Everywhere(5, 1, 1)
+
+
+def test_rows_of_processes_that_are_no_more_are_taken_away(monkeypatch):
+    heart(pid=1).beat(5, 0, "")
+    heart(pid=2).beat(5, 0, "")
+    Heart("elsewhere", timezone.now(), 1).beat(5, 0, "")
+    monkeypatch.setattr("registry.workers.is_running", lambda pid: pid != 1)
+    heart(pid=2).bury()
+    assert sorted(Worker.objects.values_list("replica", "pid")) == [("elsewhere", 1), ("replica-1", 2)]
 
 
 def test_how_far_a_revision_has_come_is_said_with_who_is_behind():

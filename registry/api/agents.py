@@ -1,0 +1,303 @@
+"""Agents: register, look, change, pause, unregister, bring back."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router, Schema, Status
+from pydantic import ConfigDict, Field
+
+from agents.models import Agent
+from registry import actions
+from registry.api.answers import (
+    CHANGING,
+    READING,
+    After,
+    Changed,
+    Credentials,
+    IfMatch,
+    Limit,
+    Wait,
+    answers,
+    cursor_of,
+    expected,
+    position_of,
+    tagged,
+    told,
+)
+from registry.api.security import actor, may
+from registry.describing import agent_tag, describe_agent, described_agents
+from registry.errors import NotFound
+from registry.lookups import like
+from registry.policy import Deed
+
+router = Router(tags=["agents"])
+DEFINITION: Any = {"prompt": {"text": "You answer questions about opening hours. We are open from 9 to 5."}}
+Definition = Annotated[
+    dict[str, Any],
+    Field(
+        description="an AgentDefinition (docs/definition.md; its JSON Schema is at /api/v1/definition-schema), "
+        "or a SWML document, which becomes one",
+        examples=[DEFINITION],
+    ),
+]
+Note = Annotated[str, Field(max_length=500, description="why; kept with the version")]
+
+
+class SipName(Schema):
+    """A SIP username that leads to a route."""
+
+    username: str = Field(description="in the form in which names are compared")
+    typed: str = Field(description="as it was given")
+    source: Literal["auto", "manual"] = Field(description="made from the agent's name and route, or chosen")
+
+
+class RouteOut(Schema):
+    """A URL path that is bound to an agent."""
+
+    id: int
+    path: str = Field(examples=["/sales"])
+    agent: str
+    enabled: bool
+    default: bool = Field(description="takes the calls to SIP names that nobody has")
+    sip: list[SipName]
+
+
+class AgentOut(Schema):
+    """An agent, without its definition and its secrets."""
+
+    name: str = Field(examples=["sales"])
+    title: str
+    kind: str = Field(examples=["stored"])
+    state: Literal["serving", "paused", "trashed"]
+    pause_message: str = Field(description="what new callers hear while it is paused")
+    tags: list[str]
+    routes: list[RouteOut]
+    live_version: int | None
+    draft_version: int | None
+    credentials: Literal["own", "fleet"]
+    signing_key: Literal["own", "fleet", "none"]
+    created: datetime
+    trashed: datetime | None
+
+
+class AgentPage(Schema):
+    """Agents by name."""
+
+    items: list[AgentOut]
+    next: str | None = Field(description="pass it as `after` for the next page; null on the last one")
+
+
+class Strict(Schema):
+    """A body in which every field is known: a wrong word is an error and not a wish that nobody hears."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class CredentialsIn(Strict):
+    """With which the platform shall ask this agent."""
+
+    user: str = Field(max_length=200)
+    password: str = Field(max_length=1000)
+
+
+class Registration(Strict):
+    """An agent to be registered."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"name": "hours", "route": "/hours", "definition": DEFINITION, "sip": ["hours"]}},
+    )
+
+    name: str = Field(max_length=63, description="lower-case letters, digits, - and _")
+    route: str = Field(max_length=200, description="URL path at which it answers")
+    definition: Definition
+    sip: list[str] = Field([], max_length=200, description="SIP names that lead here")
+    auto_sip: bool = Field(True, description="SIP names from its name and route, too, where nobody has them")
+    credentials: CredentialsIn | None = Field(None, description="of its own; left out: the fleet's, or made up")
+    signing_key: str = Field("", max_length=1000, description="the platform's signing key, if not the fleet's")
+    note: Note = ""
+
+
+class AgentPatch(Strict):
+    """What to change; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"title": "Sales desk", "tags": ["emea"]}})
+
+    title: str | None = Field(None, max_length=200)
+    tags: list[str] | None = Field(None, max_length=20)
+    credentials: CredentialsIn | None = Field(None, description="of its own; null = the fleet's from now on")
+    signing_key: str | None = Field(None, max_length=1000, description="of its own; null = the fleet's from now on")
+
+
+class PauseIn(Strict):
+    """What new callers hear."""
+
+    message: str = Field("", max_length=500, description="left out: a sentence of ours")
+
+
+class RestoreIn(Strict):
+    """What to bring back."""
+
+    version: int | None = Field(
+        None, ge=1, le=2**31 - 1, description="an old version, which becomes the newest; left out: out of the trash"
+    )
+    note: Note = ""
+
+
+State = Literal["serving", "paused", "trashed"]
+
+
+@router.get(
+    "", auth=may(Deed.SEE), response=answers({200: AgentPage}, *READING), operation_id="list_agents",
+    summary="List the agents by name",
+)  # fmt: skip
+def list_agents(
+    request: HttpRequest,
+    q: Annotated[str, Query(max_length=200, description="text in the name or title")] = "",
+    state: Annotated[State | None, Query(description="left out: all but the trash")] = None,
+    tag: Annotated[str, Query(max_length=50)] = "",
+    after: After = "",
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """Agents with their routes and SIP names, by name; those in the trash only if they are asked for."""
+    agents = described_agents().order_by("name")
+    agents = agents.filter(state=state) if state else agents.exclude(state=Agent.State.TRASHED)
+    if tag:
+        agents = agents.filter(tags__contains=[tag])
+    if q:
+        agents = agents.extra(where=["(name ILIKE %s OR title ILIKE %s)"], params=[like(q)] * 2)
+    if (position := position_of(after, [str])) is not None:
+        agents = agents.filter(name__gt=position[0])
+    found = list(agents[: limit + 1])
+    return {
+        "items": [describe_agent(agent) for agent in found[:limit]],
+        "next": cursor_of(found[limit - 1].name) if len(found) > limit else None,
+    }
+
+
+@router.post(
+    "", auth=may(Deed.CHANGE), response=answers({201: Changed}, *CHANGING), operation_id="register_agent",
+    summary="Register an agent",
+)  # fmt: skip
+def register_agent(request: HttpRequest, response: HttpResponse, body: Registration, wait: Wait = False) -> Any:
+    """Its definition goes live, its route and SIP names answer in every replica. One call does it all, or nothing."""
+    credentials = (body.credentials.user, body.credentials.password) if body.credentials else None
+    change = actions.register(
+        body.name,
+        body.route,
+        body.definition,
+        sip=body.sip,
+        auto_sip=body.auto_sip,
+        credentials=credentials,
+        signing_key=body.signing_key,
+        note=body.note,
+        by=actor(request),
+        wait=wait,
+    )
+    response["Location"] = f"/api/v1/agents/{change.agent}"
+    tagged(request, response, agent_tag(one_agent(change.agent)))
+    return Status(201, told(change))
+
+
+@router.get(
+    "/{name}", auth=may(Deed.SEE), response=answers({200: AgentOut}, 404, 422), operation_id="get_agent",
+    summary="Look at an agent",
+)  # fmt: skip
+def get_agent(request: HttpRequest, response: HttpResponse, name: str) -> dict[str, Any]:
+    """Also one in the trash. The ETag is for If-Match."""
+    agent = one_agent(name)
+    tagged(request, response, agent_tag(agent))
+    return describe_agent(agent)
+
+
+@router.patch(
+    "/{name}", auth=may(Deed.CHANGE), response=answers({200: Changed}, 404, 412, *CHANGING),
+    operation_id="update_agent", summary="Change an agent's title, tags or secrets",
+)  # fmt: skip
+def update_agent(
+    request: HttpRequest,
+    response: HttpResponse,
+    name: str,
+    body: AgentPatch,
+    if_match: IfMatch = None,
+    wait: Wait = False,
+) -> Any:
+    """What is left out stays. The definition is changed by its versions and draft."""
+    given = body.model_fields_set
+    own = body.credentials
+    change = actions.update_agent(
+        name,
+        title=body.title,
+        tags=body.tags,
+        credentials=None if "credentials" not in given else (own.user, own.password) if own else actions.FLEET,
+        signing_key="" if "signing_key" not in given else body.signing_key or actions.FLEET,
+        expected=expected(if_match),
+        by=actor(request),
+        wait=wait,
+    )
+    tagged(request, response, agent_tag(one_agent(name)))
+    return told(change)
+
+
+@router.delete(
+    "/{name}", auth=may(Deed.CHANGE), response=answers({200: Changed}, 400, 404, 409, 412, 422),
+    operation_id="unregister_agent", summary="Unregister an agent",
+)  # fmt: skip
+def unregister_agent(request: HttpRequest, name: str, if_match: IfMatch = None, wait: Wait = False) -> Any:
+    """All its routes and SIP names are gone at once: 404. It is in the trash, from which `restore` brings it back."""
+    return told(actions.unregister_agent(name, expected=expected(if_match), by=actor(request), wait=wait))
+
+
+@router.post(
+    "/{name}/pause", auth=may(Deed.CHANGE), response=answers({200: Changed}, 404, *CHANGING),
+    operation_id="pause_agent", summary="Pause an agent",
+)  # fmt: skip
+def pause_agent(request: HttpRequest, name: str, body: PauseIn | None = None, wait: Wait = False) -> Any:
+    """New calls hear the message and are hung up; running calls go on."""
+    return told(actions.pause(name, body.message if body else "", by=actor(request), wait=wait))
+
+
+@router.post(
+    "/{name}/resume", auth=may(Deed.CHANGE), response=answers({200: Changed}, 400, 404, 409, 422),
+    operation_id="resume_agent", summary="Resume an agent",
+)  # fmt: skip
+def resume_agent(request: HttpRequest, name: str, wait: Wait = False) -> Any:
+    """New calls are answered again."""
+    return told(actions.resume(name, by=actor(request), wait=wait))
+
+
+@router.post(
+    "/{name}/restore", auth=may(Deed.CHANGE), response=answers({200: Changed}, 404, 412, *CHANGING),
+    operation_id="restore_agent", summary="Bring back an old version, or an agent from the trash",
+)  # fmt: skip
+def restore_agent(
+    request: HttpRequest, name: str, body: RestoreIn | None = None, if_match: IfMatch = None, wait: Wait = False
+) -> Any:
+    """With a version: what it says becomes the newest, live one. Without: the agent gets its routes and names back."""
+    if body is None or body.version is None:
+        return told(actions.restore_agent(name, by=actor(request), wait=wait))
+    return told(
+        actions.restore_version(
+            name, body.version, note=body.note, expected=expected(if_match), by=actor(request), wait=wait
+        )
+    )
+
+
+@router.post(
+    "/{name}/credentials", auth=may(Deed.REVEAL), response=answers({200: Credentials}, 404, 409, 422),
+    operation_id="reveal_credentials", summary="Reveal an agent's credentials",
+)  # fmt: skip
+def reveal_credentials(request: HttpRequest, response: HttpResponse, name: str) -> dict[str, str]:
+    """With which the platform asks it; the audit says who looked."""
+    user, password = actions.reveal_credentials(name, by=actor(request))
+    response["Cache-Control"] = "no-store"
+    return {"user": user, "password": password}
+
+
+def one_agent(name: str) -> Agent:
+    """An agent, also from the trash."""
+    agent = described_agents().filter(name=name).first() if "\0" not in name else None
+    if agent is None:
+        raise NotFound(f"there is no agent {name!r}")
+    return agent

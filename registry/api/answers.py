@@ -1,0 +1,144 @@
+"""What operations share: the statuses they declare, tags for edits, pages, and how a change is told."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Header, Query, Schema
+from pydantic import Field
+
+from registry.api.problems import Problem, Refused
+from registry.changes import Change
+from registry.describing import ANY
+from registry.workers import Everywhere
+
+TAG = re.compile(r'\s*(?:W/)?"([^"]*)"\s*(?:,|$)')
+MAX_LIMIT = 1000
+# Whatever is asked: not known, not allowed, too often, an error of ours, the database away.
+ALWAYS = (401, 403, 429, 500, 503)
+READING = (422,)
+CHANGING = (400, 409, 413, 415, 422)
+
+Wait = Annotated[bool, Query(description="answer when every live worker serves it, after 5 s at the latest")]
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", description="an ETag: refuse with 412 if somebody has changed it since"),
+]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="how many at most")]
+After = Annotated[str, Query(max_length=500, description="`next` of the page before")]
+
+
+def answers(good: dict[int, Any], *more: int) -> dict[int, Any]:
+    """The declared answers of an operation: its good ones, and a problem for each status that can occur besides."""
+    return good | dict.fromkeys(sorted({*ALWAYS, *more}), Problem)
+
+
+class Served(Schema):
+    """How far a revision has come."""
+
+    revision: int
+    workers: int = Field(description="live workers")
+    reached: int = Field(description="of them serve it")
+    behind: list[str] = Field([], description="of them do not yet")
+    silent: list[str] = Field([], description="workers not heard of for some seconds: dead, or without the database")
+    done: bool = Field(description="whether all live workers serve it")
+
+
+class Credentials(Schema):
+    """With which the platform asks an agent, by HTTP basic authentication."""
+
+    user: str
+    password: str
+
+
+class Changed(Schema):
+    """What a change did."""
+
+    agent: str = Field(description="name of the agent that it is about")
+    route: str = ""
+    version: int | None = None
+    changed: bool = Field(description="false = everything was so already")
+    sip: list[str] = Field([], description="SIP names gained or lost")
+    sip_skipped: dict[str, str] = Field({}, description="SIP names that another agent has, with its name")
+    warnings: list[str] = []
+    credentials: Credentials | None = Field(None, description="made just now: shown this once")
+    revision: int = Field(description="of the registry, from which on it is so")
+    everywhere: Served | None = Field(None, description="with wait=true: how far it has come")
+
+
+def told(change: Change) -> dict[str, Any]:
+    """A change as `Changed`."""
+    return {
+        "agent": change.agent,
+        "route": change.route,
+        "version": change.version,
+        "changed": change.changed,
+        "sip": change.sip,
+        "sip_skipped": change.skipped,
+        "warnings": change.warnings,
+        "credentials": dict(zip(("user", "password"), change.credentials, strict=True)) if change.credentials else None,
+        "revision": change.revision,
+        "everywhere": served(change.everywhere),
+    }
+
+
+def served(everywhere: Everywhere | None) -> dict[str, Any] | None:
+    """How far a revision has come, as `Served`."""
+    if everywhere is None:
+        return None
+    return {
+        "revision": everywhere.revision,
+        "workers": everywhere.live,
+        "reached": everywhere.reached,
+        "behind": list(everywhere.behind),
+        "silent": list(everywhere.silent),
+        "done": everywhere.done,
+    }
+
+
+def expected(if_match: str | None) -> list[str] | None:
+    """The tags of an If-Match header (RFC 9110, 13.1.1); None without one. A weak one is taken, too."""
+    if if_match is None:
+        return None
+    if if_match.strip() == ANY:
+        return [ANY]
+    tags, at = [], 0
+    while at < len(if_match):
+        found = TAG.match(if_match, at)
+        if found is None:
+            raise Refused(422, 'If-Match needs ETags in quotes, such as "0123abcd", or *')
+        tags.append(found[1])
+        at = found.end()
+    return tags
+
+
+def tagged(request: HttpRequest, response: HttpResponse, tag: str) -> None:
+    """Give an answer its ETag."""
+    response["ETag"] = f'"{tag}"'
+
+
+def cursor_of(*position: Any) -> str:
+    """Where a page ended, for the next one; nobody else needs to understand it."""
+    return base64.urlsafe_b64encode(json.dumps(position, default=str).encode()).decode().rstrip("=")
+
+
+def position_of(cursor: str, types: Sequence[type]) -> list[Any] | None:
+    """What `cursor_of` made, None for the first page; `Refused` for anything else."""
+    if not cursor:
+        return None
+    try:
+        position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error, RecursionError):
+        position = None
+    if (
+        not isinstance(position, list)
+        or len(position) != len(types)
+        or not all(type(value) is wanted for value, wanted in zip(position, types, strict=True))
+        or any("\0" in value for value in position if isinstance(value, str))
+    ):
+        raise Refused(422, "`after` must be the `next` of the page before")
+    return position

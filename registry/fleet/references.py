@@ -1,0 +1,117 @@
+"""What a document's references to secrets mean for an agent: which of its columns change, and how that is told."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+from agents.fields import UNREADABLE, EncryptedTextField
+from registry.agent_secrets import is_allowed
+from registry.credentials import check_secrets
+from registry.errors import RegistryError
+from registry.fleet.document import FleetAgent
+from registry.fleet.present import PresentAgent
+
+OWN, FLEET, NONE = "own", "fleet", "none"
+COLUMNS = ("credentials", "signing_key")
+
+
+@dataclass
+class Secrets:
+    """What becomes of an agent's secrets. Only `columns` has any; words, problems and warnings never do."""
+
+    columns: dict[str, str] = field(default_factory=dict, repr=False)  # that change, with their new values
+    words: dict[str, tuple[str, str]] = field(default_factory=dict)  # the same for people: before, after
+    make_credentials: bool = False
+    problems: dict[str, str] = field(default_factory=dict)  # by column
+    warnings: list[str] = field(default_factory=list)
+
+
+def decide_secrets(agent: FleetAgent, present: PresentAgent | None) -> Secrets:
+    """What becomes of the secrets of an agent that is new (None), in the trash, or registered."""
+    secrets = Secrets()
+    decide_credentials(secrets, agent, present)
+    decide_signing_key(secrets, agent, present)
+    return secrets
+
+
+def decide_credentials(secrets: Secrets, agent: FleetAgent, present: PresentAgent | None) -> None:
+    """Credentials: the variable's, else those it has, else the fleet's, else newly made ones."""
+    kept = kept_secret(present, "credentials")
+    before = OWN if kept else FLEET
+    serving = present is not None and present.registered
+    if not agent.credentials:
+        if kept and settings.SWML_BASIC_AUTH_PASSWORD:
+            change(secrets, "credentials", "", before, FLEET)
+        elif not kept and not settings.SWML_BASIC_AUTH_PASSWORD and not serving:
+            secrets.make_credentials = True
+        return
+    value = value_of(secrets, agent, agent.credentials)
+    if value:
+        user, _, password = value.partition(":")
+        try:
+            value = check_secrets((user, password), "")["credentials"]
+        except RegistryError as error:
+            secrets.problems["credentials"] = f"{agent.credentials} must hold USER:PASSWORD: {error}"
+            return
+        if value != kept:
+            change(secrets, "credentials", value, before, f"{OWN}, of {agent.credentials}")
+    elif not kept and serving:
+        secrets.problems["credentials"] = (
+            f"{agent.credentials} is not set here, and the agent has no credentials of its own"
+        )
+    elif not kept:
+        secrets.make_credentials = True
+
+
+def decide_signing_key(secrets: Secrets, agent: FleetAgent, present: PresentAgent | None) -> None:
+    """A signing key: the variable's, else the one it has."""
+    kept = kept_secret(present, "signing_key")
+    without = FLEET if settings.SIGNALWIRE_SIGNING_KEY else NONE
+    before = OWN if kept else without
+    if not agent.signing_key:
+        if kept:
+            change(secrets, "signing_key", "", before, without)
+        return
+    value = value_of(secrets, agent, agent.signing_key)
+    if value:
+        try:
+            check_secrets(None, value)
+        except RegistryError as error:
+            secrets.problems["signing_key"] = f"{agent.signing_key}: {error}"
+            return
+        if value != kept:
+            change(secrets, "signing_key", value, before, f"{OWN}, of {agent.signing_key}")
+    elif not kept:
+        secrets.problems["signing_key"] = (
+            f"{agent.signing_key} is not set here, and the agent has no signing key of its own to keep: set the "
+            "variable, or leave signing_key out"
+        )
+
+
+def change(secrets: Secrets, column: str, value: str, before: str, after: str) -> None:
+    """Note a change. From one own secret to another one is a change too."""
+    secrets.columns[column] = value
+    secrets.words[column] = (before, after)
+
+
+def value_of(secrets: Secrets, agent: FleetAgent, variable: str) -> str:
+    """The variable's value; "" if it is not set here, or not for agents."""
+    if is_allowed(variable):
+        return os.environ.get(variable, "")
+    allowed = ", ".join(settings.AGENT_SECRETS) or "none"
+    secrets.warnings.append(f"{agent.name}: {variable} is not for agents and was not read: AGENT_SECRETS has {allowed}")
+    return ""
+
+
+def kept_secret(present: PresentAgent | None, column: str) -> str:
+    """What an agent has; "" for none. One that comes out of the trash has lost what cannot be read."""
+    text = getattr(present, column) if present else ""
+    value = (EncryptedTextField().from_db_value(text, None, None) or "") if text else ""
+    return "" if value == UNREADABLE and present and not present.registered else value
+
+
+def lost(present: PresentAgent) -> Mapping[str, str]:
+    """The columns of an agent in the trash that no key can read any more, emptied."""
+    return {column: "" for column in COLUMNS if getattr(present, column) and not kept_secret(present, column)}

@@ -1,0 +1,228 @@
+"""Trying things out without a call: who would answer, with which document, and what a function says.
+
+A run of a function is a row of the routing log like any request, of the kind `test`, and is not counted among the
+agent's requests. Nothing here shows a secret: variables and tokens are masked, URLs come without credentials.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+from django.conf import settings
+
+from agents.definition import AgentDefinition
+from agents.document import pause_document
+from agents.errors import InvalidDefinition
+from agents.models import Agent, AgentVersion
+from agents.stored import StoredVersion
+from agents.tokens import TokenKey, for_function
+from agents.wire import AgentRequest, Answer, Webhooks
+from registry.agent_secrets import environment
+from registry.decide import Decision, Facts, decide
+from registry.errors import Conflict, Malformed, NotFound
+from registry.events.masking import MASK, Masker
+from registry.events.record import Excerpts, Recorder
+from registry.loading import Loader
+from registry.lookups import get_agent
+from registry.models import Route
+from registry.table import RoutingTable, Step, Tables
+from registry.versions import get_version
+
+TEST = "test"  # kind of the rows in the routing log
+MAX_ARGUMENTS = 64 * 1024  # bytes
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a serving process lends for a rehearsal; a process that serves nothing has none of it."""
+
+    tables: Tables
+    webhooks: Webhooks
+    recorder: Recorder
+
+
+@dataclass(frozen=True)
+class Call:
+    """A made-up call. `at`: seconds since 1970, None = now."""
+
+    call_id: str = ""
+    caller: str = ""
+    dialled: str = ""
+    at: float | None = None
+
+    def body(self) -> dict[str, Any]:
+        """What the platform says of it when it asks for a document."""
+        return {"call": {"call_id": self.call_id, "from": self.caller, "to": self.dialled, "direction": "inbound"}}
+
+
+def table_of(stage: Stage | None) -> RoutingTable:
+    """The table that is served here, else the one that the database has."""
+    current = stage.tables.current if stage else None
+    return current or Loader().next(None)
+
+
+def dry_run(facts: Facts, stage: Stage | None, at: float) -> tuple[RoutingTable, Decision]:
+    """Decide as the dispatcher would, at a moment (seconds since 1970); and the table that decided."""
+    table = table_of(stage)
+    return table, decide(table, facts, at)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A document as a caller would get it."""
+
+    version: int | None
+    state: str  # serving or paused: then the document is the pause message
+    document: Any
+
+
+def preview(name: str, which: str, call: Call, base: str) -> Preview:
+    """The document of an agent's version. `which`: live, draft or a number. `base`: our public URL.
+
+    The live version of a paused agent is its pause message, as callers hear it.
+    """
+    agent = get_agent(name, changing=False)
+    version = version_of(agent, which)
+    if which == "live" and agent.state == Agent.State.PAUSED:
+        return Preview(version.number, agent.state, orjson.loads(pause_document(agent.pause_message)))
+    masked = dict.fromkeys(environment(), MASK)
+    prepared = prepared_version(agent, version, masked)
+    document = prepared.document
+    url = f"{base}{prefix_of(agent)}"
+    text = document.splice(url.encode(), base.encode(), [MASK.encode()] * len(document.purposes))
+    return Preview(version.number, agent.state, orjson.loads(text))
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a function answered in a rehearsal."""
+
+    version: int
+    status: int
+    outcome: str
+    detail: str
+    answer: Any
+    microseconds: int
+    event: str  # id of its row in the routing log
+
+
+async def run(version: StoredVersion, request: AgentRequest, by: str, stage: Stage) -> Run:
+    """Call a function of a prepared version, and log it as a test."""
+    started = time.perf_counter_ns()
+    answer = await version.answer(request)
+    microseconds = (time.perf_counter_ns() - started) // 1000
+    event = log(version, request, answer, microseconds, by, stage.recorder)
+    masker = Masker(settings.MASKED_KEYS, environment().values())
+    shown = masker.value(orjson.loads(answer.body), masker.known)
+    detail = masker.known.masked(answer.detail)
+    return Run(version.number, answer.status, answer.outcome, detail, shown, microseconds, event)
+
+
+def log(
+    version: StoredVersion, request: AgentRequest, answer: Answer, microseconds: int, by: str, recorder: Recorder
+) -> str:
+    """One row of the routing log; its id."""
+    call = request.body["call"]
+    event = {
+        "kind": TEST,
+        "method": "POST",
+        "path": request.url.decode().removeprefix(request.base.decode()) + "/swaig",
+        "source": "",
+        "route": request.url.decode().removeprefix(request.base.decode()) or "/",
+        "agent": request.agent,
+        "version": version.number,
+        "call_id": request.call_id,
+        "sip_user": "",
+        "from": call["from"],
+        "to": call["to"],
+        "function": answer.function,
+        "status": answer.status,
+        "outcome": answer.outcome,
+        "detail": answer.detail[:512],
+        "steps": [Step("test", f"run by {by}").json],
+        "microseconds": microseconds,
+    }
+    recorder.record(event, Excerpts(request.raw, request.body, answer.body))
+    return str(UUID(str(event["id"])))
+
+
+def rehearsal_of(
+    name: str,
+    function: str,
+    which: str,
+    arguments: Mapping[str, Any],
+    call: Call,
+    extra: Mapping[str, Any],
+    base: str,
+    webhooks: Webhooks,
+) -> tuple[StoredVersion, AgentRequest]:
+    """The prepared version and the request that `run` needs. `extra`: global_data and meta_data, if given."""
+    agent = get_agent(name, changing=False)
+    version = prepared_version(agent, version_of(agent, which), environment())
+    if function not in version.functions:
+        known = ", ".join(version.functions) or "none"
+        raise NotFound(f"version {version.number} of {name} has no function {function!r}; it has: {known}")
+    raw_arguments = orjson.dumps(arguments)
+    if len(raw_arguments) > MAX_ARGUMENTS:
+        raise Malformed(f"the arguments have more than {MAX_ARGUMENTS:,} bytes")
+    call_id = call.call_id or f"test-{uuid4()}"
+    body = {
+        "function": function,
+        "call_id": call_id,
+        "caller_id_num": call.caller,
+        "argument": {"parsed": [arguments], "raw": raw_arguments.decode()},
+        **extra,
+        "call": {"call_id": call_id, "from": call.caller, "to": call.dialled},
+    }
+    routes = dict(Route.objects.order_by("-id").values_list("agent__name", "path"))
+    request = AgentRequest(
+        "swaig",
+        "POST",
+        name,
+        {},
+        orjson.dumps(body),
+        body,
+        call_id,
+        for_function(function),
+        f"{base}{prefix_of(agent)}".encode(),
+        base.encode(),
+        lambda other: f"{base}{routes[other].rstrip('/')}" if other in routes else None,
+        time.time() if call.at is None else call.at,
+        webhooks,
+    )
+    return version, request
+
+
+# --- what they have in common ----------------------------------------------------------------------------------------
+
+
+def version_of(agent: Agent, which: str) -> AgentVersion:
+    """The version that `live`, `draft` or a number means."""
+    if which in ("live", "draft"):
+        found: AgentVersion | None = getattr(agent, which)
+        if found is None:
+            raise NotFound(f"agent {agent.name} has no {which} version")
+        return found
+    if not which.isascii() or not which.isdigit() or len(which) > 9:
+        raise Malformed("the version is live, draft or a number", problems={"version": "live, draft or a number"})
+    return get_version(agent, int(which))
+
+
+def prepared_version(agent: Agent, version: AgentVersion, variables: Mapping[str, str]) -> StoredVersion:
+    """A version, ready to answer."""
+    try:
+        definition = AgentDefinition.read(version.definition)
+    except InvalidDefinition as error:
+        raise Conflict(f"version {version.number} cannot be served any more:\n{error}") from None
+    return StoredVersion(
+        version.number, definition, TokenKey(str(settings.SIGNALWIRE_SWAIG_SECRET), agent.name), variables
+    )
+
+
+def prefix_of(agent: Agent) -> str:
+    """What stands before an agent's sub-paths: its first route, nothing for the root."""
+    path = agent.routes.order_by("pk").values_list("path", flat=True).first() or "/"
+    return path.rstrip("/")
