@@ -9,15 +9,13 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup(set_prefix=False)
 
-from channels.auth import AuthMiddlewareStack  # noqa: E402 - after django.setup()
-from channels.routing import URLRouter  # noqa: E402
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from channels.routing import URLRouter  # noqa: E402 - after django.setup()
 from django.conf import settings  # noqa: E402
 from django.urls import path, re_path  # noqa: E402
 
 from config.background import App, Background, Services  # noqa: E402 - after django.setup()
-from dashboard.away import SocketsAway  # noqa: E402
 from dashboard.consumers import EventsConsumer  # noqa: E402
+from dashboard.watchers import Watched  # noqa: E402
 from registry.addresses import RESERVED_FIRST  # noqa: E402
 from registry.gate import TokenGate  # noqa: E402
 from registry.http import Message, Receive, Scope, Send  # noqa: E402
@@ -59,7 +57,7 @@ class Front:
         self.live = services.live
         self.stage = Stage(services.tables, services.webhooks, services.recorder)
         urls = [path("ws/events", EventsConsumer.as_asgi()), re_path("", nobody)]  # type: ignore[arg-type]
-        self.sockets = cast(App, AllowedHostsOriginValidator(SocketsAway(AuthMiddlewareStack(URLRouter(urls)))))
+        self.sockets = Watched(cast(App, URLRouter(urls)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Agents first: their callers wait."""

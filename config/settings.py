@@ -219,8 +219,9 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "registry.asking.client_address"
-AXES_LOCKOUT_CALLABLE = "dashboard.signing_in.locked_out"
+AXES_LOCKOUT_CALLABLE = "dashboard.doors.locked_out"
 AXES_VERBOSE = False
+AXES_ENABLE_ADMIN = False  # ours is read-only
 PASSWORD_RESET_TIMEOUT = 24 * 60 * 60  # seconds that a sign-in link is good
 
 READY_NEEDS_DATABASE = env.bool("READY_NEEDS_DATABASE", default=False)  # calls go on without it, changes do not
@@ -229,7 +230,7 @@ READY_NEEDS_DATABASE = env.bool("READY_NEEDS_DATABASE", default=False)  # calls 
 
 INSTALLED_APPS = [
     "daphne",
-    "django.contrib.admin",
+    "dashboard.apps.SwitchboardAdminConfig",  # the Django admin
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

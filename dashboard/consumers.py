@@ -1,19 +1,18 @@
-"""The live log's socket, /ws/events, for signed-in people."""
+"""The live log's socket, /ws/events, for people and scripts that may see the log."""
 
 import asyncio
 import contextlib
 import logging
-from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
 import psycopg
-from channels.auth import get_user
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import Error, connection
 
+from dashboard.watchers import Refusal, first_refusal, refusal
 from registry.events.filters import Filter, FilterError
 from registry.events.live import News, Viewer
 from registry.events.reading import Cursor, Read, read_since
@@ -22,11 +21,10 @@ from registry.events.tail import Live
 logger = logging.getLogger(__name__)
 SEND_SECONDS = 0.1  # between two messages: what comes meanwhile goes together
 BEAT_SECONDS = 10  # without news; the page shows how old its last one is
-RECHECK_SECONDS = 30  # whether the viewer may still watch
+RECHECK_SECONDS = 5  # whether the viewer may still watch: about two small queries each time
 RETRY_SECONDS = 1
 MAX_RATE = 1000  # rows a second that a viewer may ask for
 MAX_RECENT = 1000
-SIGN_IN = 4401  # close code: sign in again. When the server ends, uvicorn closes with 1012, service restart
 
 
 class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
@@ -40,10 +38,11 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
     async def connect(self) -> None:
         """Take the viewer in, if it may watch."""
         self.tasks: list[asyncio.Task[None]] = []
-        if not self.scope["user"].is_authenticated:
-            await self.close(SIGN_IN)
+        refused = await first_refusal(self.scope)
+        await self.accept()  # a socket that is closed before has no code that the other side could see
+        if refused:
+            await self.turn_away(refused)
             return
-        await self.accept()
         query = {name: values[-1] for name, values in parse_qs(self.scope["query_string"].decode("latin-1")).items()}
         try:
             wanted = Filter.parse(query.get("filter", ""))
@@ -109,13 +108,21 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
                 return
 
     async def recheck(self) -> None:
-        """Close when the session ends or its user is switched off."""
+        """Close when the session ends, the role is taken away, or the token revoked."""
         while True:
             await asyncio.sleep(RECHECK_SECONDS)
             with contextlib.suppress(Error, psycopg.Error):  # the database being away signs nobody out
-                if not await may_watch(self.scope):
-                    await self.close(SIGN_IN)
+                refused = await refusal(self.scope)
+                if refused:
+                    await self.turn_away(refused)
                     return
+
+    async def turn_away(self, refused: Refusal) -> None:
+        """Close, saying why. When the server ends, uvicorn closes with 1012, service restart."""
+        for task in self.tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+        await self.close(refused.code, reason=refused.reason)
 
     async def say(self, **message: Any) -> None:
         """Send a small message."""
@@ -136,9 +143,3 @@ def read_missed(since: Cursor | None, limit: int) -> Read:
         return read_since(connection.connection, since, limit)
     finally:
         connection.close()  # it belongs to a thread that may not come again
-
-
-async def may_watch(scope: dict[str, Any]) -> bool:
-    """Whether the session is still there, and its user may sign in."""
-    session = import_module(settings.SESSION_ENGINE).SessionStore(scope["session"].session_key)
-    return bool((await get_user({"session": session})).is_authenticated)

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 
-from registry import actions
+from registry import actions, people
 from registry.changes import Actor
 from registry.errors import RegistryError, WrongSecret
 from registry.files import read_fleet
@@ -36,7 +35,8 @@ class Initialised:
 def initialise(*, example: bool, by: Actor) -> Initialised:
     """Make this database ours, or check that it is: `WrongSecret` if it belongs to another secret key.
 
-    The very first time, and only then, the example fleet is registered if `example` says so. While a key is changed,
+    The very first time, and only then, the first Admin's account is made, and the example fleet is registered if
+    `example` says so. While a key is changed,
     what the former one encrypted is encrypted with the present one.
     """
     with transaction.atomic():
@@ -48,6 +48,7 @@ def initialise(*, example: bool, by: Actor) -> Initialised:
             again = actions.reencrypt(by=by) if settings.SECRET_KEY_FALLBACKS else 0
             return Initialised(first=False, reencrypted=again)
         Installation.objects.create(secret_fingerprint=fingerprint(settings.SECRET_KEY))
+        people.add_first_admin(by=by)
         entries = read_fleet(EXAMPLE_FLEET) if example else []
         for entry in entries:
             actions.register(entry.name, entry.route, entry.definition, sip=entry.sip, by=by, note="example")
@@ -70,7 +71,7 @@ def check_secret(installation: Installation) -> None:
 
 
 def banner(base_url: str, *, first: bool) -> str:
-    """What `serve` prints when it is ready: the agents' URLs, a sign-in hint, a curl line that works when pasted.
+    """What `serve` prints when it is ready: the agents' URLs, how to sign in, a curl line that works when pasted.
 
     Credentials are shown on the first start and on a terminal; a log gets a command that fetches them instead.
     """
@@ -83,18 +84,37 @@ def banner(base_url: str, *, first: bool) -> str:
         lines.append("  … and more: python3 manage.py agents")
     if not routes:
         lines.append("  No agent is registered yet: python3 manage.py register NAME --route /path --file agent.yaml")
-    lines += ["", f"  Sign in at {base_url}/dashboard/" + sign_in_hint()]
+    lines += ["", *(f"  {line}".rstrip() for line in how_to_sign_in(base_url, first))]
     if routes:
         chosen = next((route for route in routes if route.path == "/sales"), routes[0])
         lines += ["", *(f"  {line}".rstrip() for line in how_to_ask(chosen, base_url, first))]
     return "\n".join([*lines, ""])
 
 
-def sign_in_hint() -> str:
-    """How to get an account, if nobody has one."""
-    if get_user_model().objects.exists():
-        return ""
-    return " after making your account: python3 manage.py createsuperuser"
+def how_to_sign_in(base_url: str, first: bool) -> list[str]:
+    """Lines that say where; as long as no Admin has ever come, with a link that signs the first one in.
+
+    The link is shown as credentials are: on the first start, and on a terminal. A log gets the command for it.
+    """
+    plain = f"Sign in at {base_url}/dashboard/"
+    if not people.admins():
+        return [plain, "Nobody may administer: python3 manage.py member add NAME --role admin --staff"]
+    if not people.first_admin_waits():
+        return [plain]
+    command = f"python3 manage.py member link {people.FIRST}"
+    if first or sys.stdout.isatty():
+        try:
+            link = people.make_sign_in_link(people.FIRST, by=Actor("serve", "serve"))
+        except RegistryError as error:
+            return [plain, f"(no sign-in link: {error}; later: {command})"]
+        hours = settings.PASSWORD_RESET_TIMEOUT // 3600
+        return [
+            f"Sign in as {people.FIRST}, once, within {hours} hours (another link: {command}):",
+            "",
+            f"{base_url}{link}",
+        ]
+    there = " (with this server's environment)" if any(os.environ.get(name) for name in NEEDED) else ""
+    return [plain, f"Nobody has signed in yet: {command} prints a link{there}"]
 
 
 def how_to_ask(route: Route, base_url: str, first: bool) -> list[str]:

@@ -1,6 +1,6 @@
 """People: their accounts, their roles, and the links with which they first sign in."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import pghistory
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -13,6 +13,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
 from registry.changes import Actor, changing
+from registry.describing import check_expected, tag_of
 from registry.errors import Conflict, Malformed, NotFound
 from registry.models import Member
 from registry.policy import ROLES
@@ -49,6 +50,48 @@ def add_member(username: str, role: str, *, by: Actor, staff: bool = False, emai
     return member
 
 
+def add_first_admin(*, by: Actor) -> bool:
+    """Make the account with which the first person signs in, unless somebody may administer already."""
+    if admins() or User.objects.filter(username=FIRST).exists():
+        return False
+    member = add_member(FIRST, "Admin", by=by, staff=True)
+    member.is_superuser = True
+    with changing(by):
+        member.save(update_fields=["is_superuser"])
+    return True
+
+
+def first_admin_waits() -> bool:
+    """Whether the first account is still there for the taking: no Admin has ever signed in, or has a password."""
+    present = User.objects.filter(pk__in=admins())
+    came = any(admin.last_login or admin.has_usable_password() for admin in present)
+    return not came and any(admin.username == FIRST for admin in present)
+
+
+def update_member(
+    username: str,
+    *,
+    by: Actor,
+    role: str | None,
+    active: bool,
+    staff: bool,
+    email: str,
+    expected: Collection[str] | None = None,
+) -> bool:
+    """Change all that there is of somebody's account at once. False = it was so before."""
+    check_email(email)
+    with changing(by):
+        member = get_member(username)
+        check_expected(expected, member_tag(member))
+        changed = (member.is_staff, member.email) != (staff, email)
+        if changed:
+            member.is_staff, member.email = staff, email
+            member.save(update_fields=["is_staff", "email"])
+        switched = active and set_active(username, True, by=by)
+        changed |= set_role(username, role, by=by) | switched
+        return changed | (not active and set_active(username, False, by=by))
+
+
 def set_role(username: str, role: str | None, *, by: Actor) -> bool:
     """Give somebody this role and no other, or none. False = it was so before. The last Admin stays one."""
     wanted = None if role is None else role_named(role)
@@ -56,7 +99,7 @@ def set_role(username: str, role: str | None, *, by: Actor) -> bool:
         member = get_member(username)
         before = set(member.groups.filter(name__in=ROLES).values_list("name", flat=True))
         after = set() if wanted is None else {wanted}
-        if before == after and not member.is_superuser:
+        if before == after and (wanted == "Admin" or not member.is_superuser):
             return False
         if wanted != "Admin":
             refuse_last_admin(member)
@@ -121,12 +164,41 @@ def note_password_change(user: User, *, by: Actor) -> None:
 # --- what they have in common ----------------------------------------------------------------------------------------
 
 
+def member_tag(member: User) -> str:
+    """What changes with everything that can be edited of an account."""
+    return tag_of([member.username, member.email, member.is_active, member.is_staff, given_role(member)])
+
+
+def given_role(member: User) -> str | None:
+    """The role that somebody has, or will have again when the account is switched on."""
+    if member.is_superuser:
+        return "Admin"
+    names = {group.name for group in member.groups.all()}
+    return next((name for name in reversed(ROLES) if name in names), None)
+
+
+def check_email(email: str) -> None:
+    """Raise `Malformed` if it cannot be an address."""
+    try:
+        User._meta.get_field("email").clean(email, None)
+    except ValidationError as error:
+        raise Malformed(error.messages[0], problems={"email": error.messages[0]}) from None
+
+
 def get_member(username: str) -> Member:
     """An account, for changing."""
     member = Member.objects.select_for_update().filter(username=username).first()
     if member is None:
         raise NotFound(f"there is no account {username!r}: `member list` shows them")
     return member
+
+
+def get_user(username: str) -> User:
+    """An account, for looking at."""
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        raise NotFound(f"there is no account {username!r}: `member list` shows them")
+    return user
 
 
 def role_named(role: str) -> str:

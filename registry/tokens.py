@@ -112,16 +112,28 @@ def check_token(text: str) -> Verdict:
         found = cursor.fetchone()
     if found is None:
         return Verdict(problem="there is no such token")
-    token = ApiToken.objects.select_related("owner").get(pk=found[0])
+    verdict = judge(ApiToken.objects.select_related("owner").filter(pk=found[0]).first())
+    left_over = float(found[1])
+    wait = None if verdict.problem or left_over >= 1 else (1 - left_over) * 60 / minute
+    return Verdict(verdict.principal, verdict.problem, wait)
+
+
+def look_at_token(key: str) -> Verdict:
+    """What a token that was shown before is worth now; counts no request. For connections that last."""
+    return judge(ApiToken.objects.select_related("owner").filter(key=key).first())
+
+
+def judge(token: ApiToken | None) -> Verdict:
+    """Whether a token of ours is good."""
+    if token is None:
+        return Verdict(problem="there is no such token")
     state = state_of(token)
     if state != "active":
         moment = token.revoked or token.expires
         return Verdict(problem=f"the token {token.key} is {state} since {moment:%Y-%m-%d %H:%M} UTC")
     if token.owner is not None and not token.owner.is_active:
         return Verdict(problem=f"the owner of the token {token.key} is switched off")
-    left_over = float(found[1])
-    wait = None if left_over >= 1 else (1 - left_over) * 60 / minute
-    return Verdict(of_token(token), wait=wait)
+    return Verdict(of_token(token))
 
 
 def digest_of(secret: str) -> str:

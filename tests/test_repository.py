@@ -107,10 +107,12 @@ def test_migrations_are_complete():
 def test_nobody_gets_a_page_without_signing_in():
     client = Client()
     pages = [str(pattern.pattern) for pattern in get_resolver().url_patterns]
-    assert pages == ["admin/", "dashboard/"], "a new page: say here who may see it"
-    assert client.get("/admin/").status_code == 302
-    assert client.get("/admin/registry/routingevent/").status_code == 302
-    assert client.get("/dashboard/").headers["location"] == "/admin/"
+    assert pages == ["admin/", "api/v1/", "dashboard/"], "a new page: say here who may see it"
+    for path in ("/admin/", "/admin/registry/routingevent/", "/dashboard/", "/dashboard/password/"):
+        assert client.get(path).status_code == 302, path
+    dashboard = {str(pattern.pattern) for pattern in get_resolver("dashboard.urls").url_patterns}
+    open_to_all = {"sign-in/", "sign-in/link/<str:uid>/<str:token>/", "sign-out/"}
+    assert dashboard == {"", "password/"} | open_to_all, "a new page: say here who may see it"
 
 
 def test_tests_skip_nothing():

@@ -12,8 +12,6 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
-from channels.auth import AuthMiddlewareStack
-from channels.security.websocket import AllowedHostsOriginValidator
 from channels.testing import WebsocketCommunicator
 from django.conf import settings as django_settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
@@ -21,12 +19,16 @@ from django.db import OperationalError
 from django.test import Client
 
 from dashboard import away, consumers
-from dashboard.away import SocketsAway
-from dashboard.consumers import SIGN_IN, EventsConsumer
+from dashboard.consumers import EventsConsumer
+from dashboard.watchers import MAY_NOT, SIGN_IN, TOO_OFTEN, Watched
+from registry import people
+from registry.changes import Actor
 from registry.events import tail
 from registry.events.filters import Filter
 from registry.events.live import Viewer
 from registry.events.tail import Live
+from registry.models import ApiToken
+from registry.tokens import create_token, revoke_token
 from tests.config.processes import wait_for
 from tests.e2e import test_live
 from tests.e2e.server import ROOT, Server, database_url
@@ -34,6 +36,7 @@ from tests.registry.test_reading import Connection, connected, insert
 from tests.registry.test_writer import apart
 
 __all__ = ["connected"]  # a fixture
+BY = Actor("alice", "command")
 
 
 def sessions() -> Any:
@@ -44,6 +47,7 @@ def make_session() -> str:
     user, _ = get_user_model().objects.get_or_create(username="watcher")
     user.is_active = True
     user.save()
+    people.set_role("watcher", "Viewer", by=BY)
     session = sessions()()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = django_settings.AUTHENTICATION_BACKENDS[-1]
@@ -70,11 +74,15 @@ def live(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
     live.tail.stop(5)
 
 
-def socket(live: Live, session: str, origin: str = "http://localhost", **query: Any) -> WebsocketCommunicator:
+def socket(
+    live: Live, session: str = "", origin: str = "http://localhost", token: str = "", **query: Any
+) -> WebsocketCommunicator:
     """A connection to the consumer, behind what stands before it in config/asgi.py."""
-    app = AllowedHostsOriginValidator(SocketsAway(AuthMiddlewareStack(EventsConsumer.as_asgi())))
+    app = Watched(EventsConsumer.as_asgi())
     parameters = "&".join(f"{name}={quote(str(value))}" for name, value in query.items())
     headers = [(b"origin", origin.encode()), (b"cookie", f"sessionid={session}".encode())]
+    if token:
+        headers = [(b"authorization", f"Bearer {token}".encode())]
     made = WebsocketCommunicator(app, f"/ws/events?{parameters}", headers=headers)
     made.scope["live"] = live
     return made
@@ -116,9 +124,31 @@ def test_a_viewer_is_shown_what_is_new_and_leaves(
     asyncio.run(watch())
 
 
-@pytest.mark.parametrize("end", ["the session is deleted", "the user is switched off"])
-def test_when_the_session_ends_so_does_the_socket(
-    live: Live, session: str, end: str, monkeypatch: pytest.MonkeyPatch
+async def closed(viewer: WebsocketCommunicator) -> int:
+    """The code with which it is closed."""
+    while True:
+        message = await viewer.receive_output(5)
+        if message["type"] == "websocket.close":
+            assert len(message["reason"].encode()) < 124
+            return int(message["code"])
+
+
+def users() -> Any:
+    return get_user_model().objects.filter(username="watcher")
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (lambda key: sessions()(key).delete(), SIGN_IN),
+        (lambda _key: users().update(is_active=False), SIGN_IN),
+        (lambda _key: users().update(password="another"), SIGN_IN),
+        (lambda _key: people.set_role("watcher", None, by=BY), MAY_NOT),
+    ],
+    ids=["session deleted", "switched off", "password changed", "role taken away"],
+)
+def test_when_somebody_may_watch_no_more_the_socket_ends(
+    live: Live, session: str, end: Callable[[str], Any], code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.1)
 
@@ -128,23 +158,105 @@ def test_when_the_session_ends_so_does_the_socket(
         await told(viewer)
         await asyncio.sleep(0.3)
         assert await viewer.receive_nothing()
-        if end == "the session is deleted":
-            await asyncio.to_thread(apart, lambda: sessions()(session).delete())
-        else:
-            users = get_user_model().objects.filter(username="watcher")
-            await asyncio.to_thread(apart, lambda: users.update(is_active=False))
-        closed = await viewer.receive_output(5)
-        assert (closed["type"], closed["code"]) == ("websocket.close", SIGN_IN)
+        await asyncio.to_thread(apart, lambda: end(session))
+        assert await closed(viewer) == code
         await viewer.disconnect()
+        assert live.hub.viewers == set()
 
     asyncio.run(watch())
 
 
 def test_nobody_else_may_watch(live: Live, session: str) -> None:
     async def watch() -> None:
-        assert await socket(live, "nobody's").connect(5) == (False, SIGN_IN)
+        stranger = socket(live, "nobody's")
+        assert await stranger.connect(5) == (True, None)
+        assert await closed(stranger) == SIGN_IN
         assert (await socket(live, session, "https://evil.example").connect(5))[0] is False
+        await asyncio.to_thread(apart, lambda: people.set_role("watcher", None, by=BY))
+        without_role = socket(live, session)
+        await without_role.connect(5)
+        assert await closed(without_role) == MAY_NOT
         assert live.hub.viewers == set()
+
+    asyncio.run(watch())
+
+
+# --- scripts ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def make_token(db: None) -> Iterator[Callable[..., Any]]:
+    yield lambda **options: apart(lambda: create_token("watching", "read", by=BY, **options))
+    apart(lambda: ApiToken.objects.filter(name="watching").delete())
+
+
+def test_a_script_watches_with_a_token_and_without_an_origin(
+    live: Live, make_token: Callable[..., Any], connected: Callable[[], Connection]
+) -> None:
+    made = make_token()
+    writer = connected()
+
+    async def watch() -> None:
+        viewer = socket(live, token=made.text)
+        assert await viewer.connect(5) == (True, None)
+        await told(viewer)
+        event = insert(writer, "C9")
+        assert [row["id"] for row in (await told(viewer))["events"]] == [event]
+        await viewer.disconnect()
+
+    asyncio.run(watch())
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda made: revoke_token(made.token.key, by=BY),
+        lambda made: ApiToken.objects.filter(pk=made.token.pk).update(expires=made.token.created),
+        lambda made: ApiToken.objects.filter(pk=made.token.pk).delete(),
+    ],
+    ids=["revoked", "expired", "deleted"],
+)
+def test_a_token_that_ends_takes_its_sockets_along_and_no_look_at_it_counts(
+    live: Live, make_token: Callable[..., Any], end: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.05)
+    made = make_token()
+
+    def kept() -> Any:
+        return ApiToken.objects.filter(pk=made.token.pk).values_list("allowance", "last_used").get()
+
+    async def watch() -> None:
+        viewer = socket(live, token=made.text)
+        await viewer.connect(5)
+        await told(viewer)
+        before = await asyncio.to_thread(apart, kept)
+        await asyncio.sleep(0.4)
+        assert await asyncio.to_thread(apart, kept) == before
+        await asyncio.to_thread(apart, lambda: end(made))
+        assert await closed(viewer) == SIGN_IN
+        await viewer.disconnect()
+
+    asyncio.run(watch())
+
+
+def test_what_is_no_token_is_told_so(live: Live, make_token: Callable[..., Any], settings: Any) -> None:
+    settings.API_REQUESTS_PER_MINUTE = 1
+    made = make_token()
+
+    async def code(text: str) -> int:
+        viewer = socket(live, token=text)
+        await viewer.connect(5)
+        ended = await closed(viewer)
+        await viewer.disconnect()
+        return ended
+
+    async def watch() -> None:
+        for text in ("nonsense", f"{made.token.key}_{'0' * 48}"):
+            assert await code(text) == SIGN_IN
+        await asyncio.to_thread(apart, lambda: ApiToken.objects.update(scope="none"))
+        assert await code(made.text) == MAY_NOT
+        await asyncio.to_thread(apart, lambda: ApiToken.objects.update(scope="read"))
+        assert await code(made.text) == TOO_OFTEN
 
     asyncio.run(watch())
 
@@ -243,8 +355,8 @@ def test_a_socket_whose_session_cannot_be_read_is_told_and_closed(
         viewer = socket(live, session)
         assert await viewer.connect(5) == (True, None)
         assert json.loads(await viewer.receive_from(5)) == {"type": "away"}
-        closed = await viewer.receive_output(5)
-        assert (closed["type"], closed["code"]) == ("websocket.close", away.TRY_AGAIN)
+        ended = await viewer.receive_output(5)
+        assert (ended["type"], ended["code"]) == ("websocket.close", away.TRY_AGAIN)
 
     asyncio.run(watch())
 

@@ -1,7 +1,10 @@
+import re
+
 import pytest
+from django.contrib.auth.models import User
 
 from agents.models import Agent
-from registry import actions
+from registry import actions, people
 from registry.errors import WrongSecret
 from registry.installation import EXAMPLE_FLEET, banner, fingerprint, initialise
 from registry.models import Installation, Route
@@ -83,7 +86,36 @@ def test_the_banner_of_a_first_start_has_a_line_that_works_when_pasted(actor):
     for name, path in (("front-desk", "/main"), ("billing-agent", "/billing")):
         assert name in text
         assert f"http://127.0.0.1:8000{path}\n" in text
-    assert "createsuperuser" in text
+    link = re.search(r"http://127.0.0.1:8000(/dashboard/sign-in/link/\S+)", text)[1]
+    assert people.use_link(*link.strip("/").split("/")[-2:]).username == "admin"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_later_start_shows_the_link_on_a_terminal_only_as_long_as_no_admin_has_come(actor, monkeypatch, terminal):
+    initialise(example=False, by=actor)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal, raising=False)
+    text = banner("http://h", first=False)
+    assert ("/dashboard/sign-in/link/" in text) is terminal
+    assert "python3 manage.py member link admin" in text
+    path = people.make_sign_in_link("admin", by=actor)
+    people.use_link(*path.strip("/").split("/")[-2:])
+    for first in (True, False):
+        text = banner("http://h", first=first)
+        assert "Sign in at http://h/dashboard/" in text
+        assert "link" not in text
+
+
+def test_an_installation_without_an_admin_is_told_how_to_make_one(actor):
+    initialise(example=False, by=actor)
+    User.objects.all().delete()
+    assert "member add NAME --role admin --staff" in banner("http://h", first=False)
+
+
+def test_an_admin_who_was_made_before_the_first_start_is_enough(actor):
+    User.objects.create_superuser("root", password="a-long-password")
+    initialise(example=False, by=actor)
+    assert User.objects.count() == 1
+    assert "link" not in banner("http://h", first=True)
 
 
 def test_the_banner_of_a_later_start_has_no_password(actor, capsys):
@@ -94,13 +126,11 @@ def test_the_banner_of_a_later_start_has_no_password(actor, capsys):
     assert "credentials sales-agent" in text
 
 
-def test_the_banner_without_agents_says_how_to_register_one(django_user_model, settings):
-    django_user_model.objects.create_user("alice", password="a-long-password")
+def test_the_banner_without_agents_says_how_to_register_one(db, settings):
     settings.PUBLIC_URL = "https://voice.example.com"
     text = banner("http://127.0.0.1:8000", first=True)
     assert "ready at https://voice.example.com" in text
     assert "manage.py register" in text
-    assert "createsuperuser" not in text
     assert "curl" not in text
 
 

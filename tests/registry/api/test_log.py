@@ -120,7 +120,7 @@ def test_the_audit_remembers_what_is_gone(pumps, look):
 
 
 def test_the_audit_has_pages_and_searches(pumps, look):
-    whole = look.get("/audit").json()["items"]
+    whole = look.get("/audit?limit=1000").json()["items"]  # other tests' committed rows stay: nobody can delete them
     seen, after = [], ""
     while after is not None:
         page = look.get(f"/audit?limit=3&after={after}").json()
