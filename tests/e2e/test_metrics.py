@@ -1,5 +1,6 @@
 """Metrics and request ids of a real `serve` with two workers."""
 
+import json
 import os
 import re
 import signal
@@ -18,11 +19,6 @@ from tests.e2e.test_webhooks import agent, running
 
 REQUESTS = 60
 SCRAPES = 10  # both workers will have answered some of them
-MAKE_TOKEN = """
-from registry.changes import Actor
-from registry.tokens import create_token
-print(create_token("prometheus", "read", by=Actor("test", "command")).text)
-"""
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 Samples = dict[tuple[str, ...], float]
@@ -35,7 +31,8 @@ def server(make_server: Callable[..., Server]) -> Server:
 
 def scraper(server: Server) -> Callable[[], Samples]:
     """What any worker answers to a scrape: each is a connection of its own."""
-    token = server.command("shell", "--verbosity", "0", "--command", MAKE_TOKEN).strip()
+    made = server.command("token", "create", "prometheus", "--scope", "read", "--json")
+    token = json.loads(made)["token"]
 
     def samples() -> Samples:
         response = server.get("/metrics", auth=None, headers={"Authorization": f"Bearer {token}"})

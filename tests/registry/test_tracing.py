@@ -1,6 +1,7 @@
 """Which request is meant: ids and traces that are accepted, continued, sent on and logged."""
 
 import asyncio
+import json
 import logging
 import re
 from uuid import UUID
@@ -10,12 +11,17 @@ from django.http import HttpResponse
 from django.test import AsyncClient, RequestFactory
 from django.test import Client as Browser
 
+from registry import actions
 from registry.events.filters import Filter
-from registry.events.masking import MaskedFormatter
+from registry.events.masking import MaskedFormatter, Masker
+from registry.events.record import Recorder
 from registry.events.searching import Range, search
 from registry.models import RoutingEvent
+from registry.rehearsing import Call, Stage, rehearsal_of
+from registry.rehearsing import run as rehearse
+from registry.table import Tables
 from registry.tracing import MAX_STATE, Marks, WithRequestId, accepted, bounded, current, new_id, parsed, request_ids
-from tests.client import Client
+from tests.client import Client, MemorySpool
 from tests.registry.building import build_agent, build_table
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -170,6 +176,23 @@ def test_a_failure_of_ours_is_said_with_the_requests_id(client, caplog, monkeypa
     event = client.get("/shop").event
     record = next(record for record in caplog.records if "Failed to answer" in record.message)
     assert formatted(record).count(f"[{UUID(event['id'])}]") == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("given", ["edge-1", ""])
+def test_a_rehearsal_tells_an_authors_server_who_asked_and_its_row_says_the_same(actor, author, given):
+    actions.register("shop", "/shop", DEFINITION, by=actor, credentials=("u", "p"))
+    before = current.set(given)
+    try:
+        rehearsal = rehearsal_of("shop", "ask", "live", {}, Call(), {}, "https://voice.example.com", author)
+    finally:
+        current.reset(before)
+    spool = MemorySpool()
+    stage = Stage(Tables(), author, Recorder(spool, "r", Masker([]), 4096))
+    asyncio.run(rehearse(*rehearsal, "alice", stage))
+    row = json.loads(spool.lines[0])
+    assert row["request_id"] == author.headers["X-Request-ID"]
+    assert row["request_id"] == given if given else UUID(row["request_id"])
 
 
 # --- the log ---------------------------------------------------------------------------------------------------------
