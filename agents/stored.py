@@ -101,7 +101,8 @@ class StoredVersion:
             detail = f"this server has no variable {', '.join(webhook.missing)}"
             return Result({"response": self.safe_line}, "error", detail)
         try:
-            answer = await request.webhooks.post(request.agent, webhook.url, webhook.headers, body, webhook.seconds)
+            headers = {**request.headers_onward(), **webhook.headers}  # what the author says has the last word
+            answer = await request.webhooks.post(request.agent, webhook.url, headers, body, webhook.seconds)
         except WebhookFailed as error:
             return Result(
                 {"response": self.safe_line}, "error", f"webhook: {error.problem if webhook.secret else error}"

@@ -37,6 +37,7 @@ class AgentRequest(NamedTuple):
     url_of: Callable[[str], str | None]  # public URL, with credentials, of another agent by name
     now: float  # seconds since 1970
     webhooks: Webhooks
+    headers_onward: Callable[[], Mapping[str, str]] = dict  # for an author's server: which request it is asked for
 
 
 class Answer(NamedTuple):

@@ -3,9 +3,9 @@
 
     .venv/bin/python benchmarks/dispatch.py [--profile] [--agents 3] [--requests 20000] [--rounds 5]
 
-Prints microseconds for SWML and SWAIG, with and without recording, beside a bare ASGI application that parses the same
-body and returns as many bytes. The machine's speed drifts: the rows take turns, and only their ratios are worth
-quoting. `--profile` shows where the time of a recorded SWAIG request goes.
+Prints microseconds for SWML and SWAIG, with and without recording (and counting for /metrics), beside a bare ASGI
+application that parses the same body and returns as many bytes. The machine's speed drifts: the rows take turns, and
+only their ratios are worth quoting. `--profile` shows where the time of a recorded SWAIG request goes.
 """
 
 import argparse
@@ -40,6 +40,7 @@ from registry.events.record import Recorder  # noqa: E402
 from registry.events.spool import Spool  # noqa: E402
 from registry.exchange import Context  # noqa: E402
 from registry.http import Message, Scope  # noqa: E402
+from registry.metrics.counters import Counters  # noqa: E402
 from registry.public_url import PublicUrl  # noqa: E402
 from registry.table import AgentEntry, Credentials, RouteEntry, RoutingTable, Step, Tables  # noqa: E402
 
@@ -111,12 +112,13 @@ def table_of(count: int) -> RoutingTable:
     return RoutingTable().with_changes(1, set(), entries)
 
 
-def dispatcher(table: RoutingTable, spool: Any) -> Dispatcher:
+def dispatcher(table: RoutingTable, spool: Any, **context: Any) -> Dispatcher:
     """A dispatcher that serves this table."""
     tables = Tables()
     tables.current = table
     recorder = Recorder(spool, "bench-1", Masker(["password", "token", "authorization"]), 4096)
-    return Dispatcher(tables, Context(recorder, PublicUrl("", ["127.0.0.1"], []), WebhookClient(WebhookLimits())))
+    public_url, webhooks = PublicUrl("", ["127.0.0.1"], []), WebhookClient(WebhookLimits())
+    return Dispatcher(tables, Context(recorder, public_url, webhooks, **context))
 
 
 async def bare(_scope: Scope, receive: Any, send: Any) -> None:
@@ -165,7 +167,8 @@ async def measure(options: argparse.Namespace, folder: Path) -> None:
     """Let all take turns and print the medians."""
     table = table_of(options.agents)
     spool = Spool(folder, "bench", 8 * 1024 * 1024)
-    recorded, unrecorded = dispatcher(table, spool), dispatcher(table, NoSpool())
+    counters = Counters(folder / "metrics" / "run")
+    recorded, unrecorded = dispatcher(table, spool, count=counters.count), dispatcher(table, NoSpool())
     call, function = json.dumps(CALL).encode(), json.dumps(FUNCTION).encode()
     document = json.loads((await run(recorded, "/sales", b"", call, 1))[1])
     url = document["sections"]["main"][1]["ai"]["SWAIG"]["functions"][0]["web_hook_url"]

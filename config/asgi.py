@@ -17,11 +17,14 @@ from config.background import App, Background, Services  # noqa: E402 - after dj
 from dashboard.consumers import EventsConsumer  # noqa: E402
 from dashboard.watchers import Watched  # noqa: E402
 from registry.addresses import RESERVED_FIRST  # noqa: E402
+from registry.gate import TokenGate  # noqa: E402
 from registry.http import Message, Receive, Scope, Send  # noqa: E402
+from registry.metrics.endpoint import PATH as METRICS  # noqa: E402
+from registry.metrics.endpoint import Metrics  # noqa: E402
 from registry.probes import PATHS  # noqa: E402
 from registry.rehearsing import Stage  # noqa: E402
 
-OURS = frozenset(RESERVED_FIRST - {"sip", "health", "ready"})
+OURS = frozenset(RESERVED_FIRST - {"sip", "health", "ready", "metrics"})
 
 
 async def nobody(_scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,6 +52,7 @@ class Front:
     def __init__(self, services: Services):
         self.dispatcher = services.dispatcher
         self.probes = services.probes
+        self.metrics = Metrics(services.exposition, TokenGate())
         self.django = cast(App, get_asgi_application())
         self.live = services.live
         self.stage = Stage(services.tables, services.webhooks, services.recorder)
@@ -63,6 +67,8 @@ class Front:
             await self.sockets(scope, receive, send)
         elif path in PATHS:
             await self.probes(scope, receive, send)
+        elif path == METRICS:
+            await self.metrics(scope, receive, send)
         elif path[1:].partition("/")[0] in OURS:
             scope["stage"] = self.stage
             await self.django(scope, limited(receive), send)

@@ -27,6 +27,9 @@ from registry.events.writer import Writer
 from registry.exchange import Context
 from registry.http import Receive, Scope, Send
 from registry.listener import Listener
+from registry.metrics.counters import Counters
+from registry.metrics.exposition import Exposition
+from registry.metrics.gauges import Gauges
 from registry.probes import Probes
 from registry.public_url import PublicUrl
 from registry.snapshot import SnapshotFile, SnapshotKeeper, database_place
@@ -39,6 +42,11 @@ logger = logging.getLogger(__name__)
 def replica_name() -> str:
     """This replica's name: `serve` gives it to its workers; alone, a process is its own replica."""
     return os.environ.get("SWITCHBOARD_REPLICA") or f"{socket.gethostname()}-{secrets.token_hex(3)}"
+
+
+def run_name() -> str:
+    """The name of this life of the replica: counters never go down in it."""
+    return os.environ.get("SWITCHBOARD_RUN") or secrets.token_hex(8)
 
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -58,6 +66,10 @@ class Services:
         self.keeper = SnapshotKeeper(snapshot, lambda: self.listener.served, lambda: self.listener.connected)
         self.log_keeper = LogKeeper()
         self.live = Live()
+        self.counters = Counters(settings.METRICS_DIR / run_name())
+        self.gauges = Gauges(self.counters, self.listener, self.spool, self.writer, self.live.hub)
+        about = {"version": settings.VERSION, "replica": self.replica}
+        self.exposition = Exposition(self.counters, self.gauges.work, about)
         self.probes = Probes(self.tables, self.checks)
         masker = Masker(settings.MASKED_KEYS, environment().values())
         self.recorder = recorder = Recorder(self.spool, self.replica, masker, settings.EXCERPT_BYTES)
@@ -80,6 +92,7 @@ class Services:
             fleet_key=settings.SIGNALWIRE_SIGNING_KEY,
             strangers=self.strangers,
             sync=self.sync,
+            count=self.counters.count,
         )
         self.dispatcher = Dispatcher(self.tables, context)
 
@@ -109,13 +122,13 @@ class Services:
     def start(self) -> None:
         """Start listener, writer and keeper."""
         self.listener.start()
-        for part in (self.writer, self.keeper, self.log_keeper, self.live.tail):
+        for part in (self.writer, self.keeper, self.log_keeper, self.live.tail, self.gauges):
             part.start()
 
     def stop(self) -> None:
         """Stop them, all at once and within STOP_SECONDS; what is still in the spool then waits there."""
         deadline = time.monotonic() + settings.STOP_SECONDS
-        others = (self.listener, self.keeper, self.log_keeper, self.live.tail)
+        others = (self.listener, self.keeper, self.log_keeper, self.live.tail, self.gauges)
         for part in others:
             part.stopping.set()
         self.writer.stop(deadline - time.monotonic())
@@ -125,6 +138,8 @@ class Services:
             self.sync.close()
         if not self.writer.thread.is_alive():
             self.spool.close()
+        if not self.gauges.thread.is_alive():
+            self.counters.close()
 
 
 class Background:

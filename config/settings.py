@@ -5,6 +5,7 @@ import ipaddress
 import os
 import secrets
 import shlex
+import tomllib
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,11 +17,13 @@ from config.environment import Database, Environment, have_folder, wrong
 
 env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 
 # --- where things are kept -------------------------------------------------------------------------------------------
 
 DATA_DIR = env.path("DATA_DIR", default=BASE_DIR / ".data")
 SPOOL_DIR = DATA_DIR / "spool"
+METRICS_DIR = DATA_DIR / "metrics"
 SNAPSHOT_FILE = DATA_DIR / "snapshot.sqlite3"
 
 
@@ -244,6 +247,7 @@ INSTALLED_APPS = [
     "dashboard",
 ]
 MIDDLEWARE = [
+    "registry.tracing.request_ids",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "registry.api.middleware.ApiAnswers",
@@ -303,11 +307,12 @@ LOGGING = {
         "line": {
             "()": "registry.events.masking.MaskedFormatter",
             "keys": MASKED_KEYS,
-            "fmt": "{asctime} {levelname} {name}: {message}",
+            "fmt": "{asctime} {levelname} {name}{during}: {message}",
             "style": "{",
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"request": {"()": "registry.tracing.WithRequestId"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request"]}},
     "root": {"handlers": ["stderr"], "level": env.level("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django.server": {"handlers": [], "propagate": True},

@@ -30,6 +30,7 @@ from config.environment import have_folder
 from config.listening import ask_ready, base_url, listen
 from config.preparing import PrepareError, close_connections, is_refusal, prepare, reason
 from config.slots import Slot, describe
+from registry.metrics.runs import hold
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class Supervisor:
         self.options = options
         self.replica = os.environ.get("SWITCHBOARD_REPLICA") or f"{socket.gethostname()}-{secrets.token_hex(3)}"
         self.slots = [Slot(number) for number in range(1, options.workers + 1)]
+        self.run_name = secrets.token_hex(8)  # of this life of the replica
         self.cluster: Cluster | None = None
         self.asked = 0  # how often we were asked to stop
         self.hurry = False  # the last time by Ctrl-C
@@ -89,6 +91,8 @@ class Supervisor:
         self.listener = listen(self.options.host, self.options.port)
         have_folder("DATA_DIR", settings.DATA_DIR)
         str(settings.SECRET_KEY)  # made now, or refused
+        with contextlib.suppress(OSError):  # without it metrics may begin anew when all workers have died
+            hold(settings.METRICS_DIR / self.run_name)
         self.life, self.life_end = os.pipe()
         self.wake, self.waker = socket.socketpair()
         with self.listener, self.wake, self.waker, self.signals():
@@ -243,7 +247,7 @@ class Supervisor:
         command = [sys.executable, "-P", str(WORKER), "--application", self.options.application]
         command += ["--socket-fd", str(self.listener.fileno()), "--life-fd", str(self.life)]
         inherited = [self.listener.fileno(), self.life]
-        environment = {**os.environ, "SWITCHBOARD_REPLICA": self.replica}
+        environment = {**os.environ, "SWITCHBOARD_REPLICA": self.replica, "SWITCHBOARD_RUN": self.run_name}
         environment.setdefault("DATABASE_POOL", str(WORKER_POOL))
         if self.cluster is not None:
             environment["DATABASE_URL"] = self.cluster.url()

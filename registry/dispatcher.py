@@ -8,6 +8,7 @@ import asyncio
 import logging
 
 from agents.wire import Answer
+from registry.answers import headers_of
 from registry.exchange import Context, Exchange
 from registry.http import JSON_HEADERS, ClientGone, Receive, Scope, Send, respond
 from registry.table import RoutingTable, Tables
@@ -38,14 +39,18 @@ class Dispatcher:
         except asyncio.CancelledError:  # the server ends and has waited long enough: for a webhook, say
             answer = exchange.apology("the server was stopping")
         except Exception:  # a caller must hear something, whatever we did wrong
-            logger.exception("Failed to answer %s %s", scope["method"], scope["path"][:200])
+            about = {"request": exchange}
+            logger.exception("Failed to answer %s %s", scope["method"], scope["path"][:200], extra=about)
             answer = exchange.apology()
         try:
             exchange.record(answer)
         except Exception:  # nor may the log cost a caller the answer
-            logger.exception("Failed to record %s %s", scope["method"], scope["path"][:200])
+            about = {"request": exchange}
+            logger.exception("Failed to record %s %s", scope["method"], scope["path"][:200], extra=about)
         if answer.status != GONE:
             if self.sync is not None:
                 await self.sync.wait()
-            headers = JSON_HEADERS if answer.status == 200 else exchange.headers_of(answer)
+            headers = JSON_HEADERS if answer.status == 200 else headers_of(answer)
+            if given := exchange.marks.request_id:
+                headers = [*headers, (b"x-request-id", given.encode())]
             await respond(send, answer.status, answer.body, headers, head=exchange.method == "HEAD")

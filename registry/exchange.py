@@ -5,20 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from agents import mcp
-from agents.document import document
-from agents.functions import SAFE_LINE
-from agents.wire import AgentRequest, Answer, Webhooks, error_body
+from agents.wire import AgentRequest, Answer, Webhooks
+from registry import answers
 from registry.access import authorised, has_signature, signed
 from registry.decide import CENTRAL_SIP, Decision, Facts, decide
 from registry.events.folding import Strangers
 from registry.events.record import MAX_FIELD, Excerpts, Recorder, short
 from registry.events.syncing import GroupSync
 from registry.http import (
-    JSON_HEADERS,
-    SECURITY_HEADERS,
     BodyTooLarge,
     BodyTooSlow,
     Receive,
@@ -30,23 +25,11 @@ from registry.http import (
 )
 from registry.public_url import PublicUrl, Sender
 from registry.table import Credentials, RouteEntry, RoutingTable, Step
+from registry.tracing import NO_MARKS, Marks, new_id
 
 DASHBOARD = "/dashboard/"
-# A caller hears this instead of silence if we fail to make a document.
-SAFE_DOCUMENT = orjson.dumps(
-    document({"answer": {}}, {"play": {"url": f"say:{SAFE_LINE} Please call again later."}}, {"hangup": {}})
-)
-NOT_FOUND = b'{"detail":"Not Found"}'
-NOT_ALLOWED = b'{"detail":"Method Not Allowed"}'
-FORBIDDEN = b'{"detail":"Forbidden"}'
-UNAUTHORIZED = error_body("Unauthorized")
-WRONG_TYPE = error_body("Content-Type must be application/json")
-TOO_LARGE = error_body("Request body too large")
-TOO_SLOW = error_body("Request body took too long")
-
 DOCUMENTS = frozenset({"swml", "sip"})  # kinds whose good answers are documents
 IN_CALL = frozenset({"swaig", "post_prompt"})  # sub-paths that a running call asks for
-CLOSE = (b"connection", b"close")
 REFUSED = Step("credentials", "missing or wrong", ok=False)
 UNSIGNED = Step("signature", "missing or wrong", ok=False)
 
@@ -55,13 +38,18 @@ NO_CALL: dict[str, Any] = {}
 Headers = Mapping[bytes, bytes]
 
 
+def not_counted(_agent: str, _kind: str, _outcome: str, _microseconds: int) -> None:
+    """For whoever keeps no metrics."""
+
+
 @dataclass(slots=True)
 class Context:
     """What all exchanges share.
 
     `fleet`: the credentials of `POST /sip`, None if the fleet has none. `fleet_key`: the signing key for requests that
     lead to no agent. `webhooks`: asks authors' servers. `clock`: seconds since 1970. `strangers`: counts requests to
-    nobody's paths, None if each is a row. `sync`: makes answers wait for the disk, None if they do not.
+    nobody's paths, None if each is a row. `sync`: makes answers wait for the disk, None if they do not. `count`: is
+    told agent, kind, outcome and microseconds of every request.
     """
 
     recorder: Recorder
@@ -72,6 +60,7 @@ class Context:
     clock: Callable[[], float] = time.time
     strangers: Strangers | None = None
     sync: GroupSync | None = None
+    count: Callable[[str, str, str, int], None] = not_counted
 
 
 class Exchange:
@@ -87,6 +76,8 @@ class Exchange:
     sub_path = ""
     decision: Decision | None = None
     steps: tuple[Step, ...] = ()  # besides the decision's
+    marks = NO_MARKS
+    event_id = ""
 
     def __init__(self, context: Context, table: RoutingTable, scope: Scope):
         self.started = time.perf_counter_ns()
@@ -110,7 +101,7 @@ class Exchange:
                 self.decision = decide(self.table, Facts(self.path, self.method), 0)
                 if self.path == "/" and b"text/html" in self.headers.get(b"accept", b""):
                     return Answer(307, b"", "redirect", "a browser, to the dashboard", location=DASHBOARD)
-                return Answer(404, NOT_FOUND, "not_found")
+                return Answer(404, answers.NOT_FOUND, "not_found")
             self.route, self.sub_path = found
         refused = self.refuse_early()
         if refused is not None:
@@ -121,9 +112,9 @@ class Exchange:
             except BodyTooLarge as error:
                 if error.unread:
                     await discard(receive)
-                return Answer(413, TOO_LARGE, "invalid", "the body is too large")
+                return Answer(413, answers.TOO_LARGE, "invalid", "the body is too large")
             except BodyTooSlow:
-                return Answer(408, TOO_SLOW, "invalid", "the body did not come in time")
+                return Answer(408, answers.TOO_SLOW, "invalid", "the body did not come in time")
             self.parsed = parse_json(self.body)
         now = self.context.clock()
         decision = self.decision = decide(self.table, self.facts(), now, found)
@@ -133,19 +124,19 @@ class Exchange:
         """What can be refused before the body is read."""
         central = self.route is None
         if self.method != "POST" and (central or self.method not in ("GET", "HEAD")):
-            return Answer(405, NOT_ALLOWED, "refused", allow="POST" if central else "GET, HEAD, POST")
+            return Answer(405, answers.NOT_ALLOWED, "refused", allow="POST" if central else "GET, HEAD, POST")
         post = self.method == "POST"
         key = self.route.agent.signing_key if self.route else ""
         if post and key and not has_signature(self.headers):
             self.steps = (UNSIGNED,)
-            return Answer(403, FORBIDDEN, "refused")
+            return Answer(403, answers.FORBIDDEN, "refused")
         given = self.headers.get(b"authorization")
         # Whose credentials POST /sip needs is known only from its body.
         if given is None or (self.route and not authorised(given, self.route.agent.credentials)):
             self.steps = (REFUSED,)
-            return Answer(401, UNAUTHORIZED, "refused")
+            return Answer(401, answers.UNAUTHORIZED, "refused")
         if post and b"application/json" not in self.headers.get(b"content-type", b"application/json").lower():
-            return Answer(415, WRONG_TYPE, "invalid", "the content type is not application/json")
+            return Answer(415, answers.WRONG_TYPE, "invalid", "the content type is not application/json")
         return None
 
     def refuse_late(self, decision: Decision) -> Answer | None:
@@ -158,17 +149,17 @@ class Exchange:
             allowed = authorised(given, self.context.fleet)
             if not allowed and not (asked and authorised(given, asked.agent.credentials)):
                 self.steps = (REFUSED,)
-                return Answer(401, UNAUTHORIZED, "refused")
+                return Answer(401, answers.UNAUTHORIZED, "refused")
         key = asked.agent.signing_key if asked else self.context.fleet_key
         if key and not signed(key, self.url(), self.query, self.body, self.headers):
             self.steps = (UNSIGNED,)
-            return Answer(403, FORBIDDEN, "refused")
+            return Answer(403, answers.FORBIDDEN, "refused")
         return None
 
     async def carry_out(self, decision: Decision, now: float) -> Answer:
         """What was decided."""
         if decision.outcome == "not_found":
-            return Answer(404, NOT_FOUND, "not_found")
+            return Answer(404, answers.NOT_FOUND, "not_found")
         route, version = decision.route, decision.version
         assert route is not None
         if decision.outcome == "redirect":
@@ -176,7 +167,7 @@ class Exchange:
         if decision.outcome == "paused":
             if decision.sub_path == "mcp":
                 return mcp.paused(self.parsed, route.agent.name)
-            return Answer(200, route.agent.paused or SAFE_DOCUMENT, "paused")
+            return Answer(200, route.agent.paused or answers.SAFE_DOCUMENT, "paused")
         if version is None:
             return self.apology(route.agent.problem)
         request = AgentRequest(
@@ -193,6 +184,7 @@ class Exchange:
             self.url_of,
             now,
             self.context.webhooks,
+            self.headers_onward,
         )
         answer = await version.answer(request)
         if decision.fallback and answer.outcome == "ok":
@@ -200,13 +192,8 @@ class Exchange:
         return answer
 
     def apology(self, detail: str = "an error of ours, see the server's log") -> Answer:
-        """What a caller hears if we fail: never silence, never a traceback."""
-        sub_path = self.sub_path if self.method == "POST" else ""
-        if sub_path == "swaig":
-            return Answer(200, orjson.dumps({"response": SAFE_LINE}), "error", detail)
-        if sub_path in ("post_prompt", "check_for_input", "debug_events"):
-            return Answer(503, error_body("Temporarily unavailable"), "error", detail)
-        return Answer(200, SAFE_DOCUMENT, "error", detail)
+        """What a caller hears if we fail."""
+        return answers.apology(self.sub_path if self.method == "POST" else "", detail)
 
     # --- what a request says ------------------------------------------------------------------------------------------
 
@@ -255,22 +242,26 @@ class Exchange:
         route = self.table.agents.get(name)
         return (self.agent_url(route) or None) if route else None
 
-    # --- what goes out ------------------------------------------------------------------------------------------------
+    # --- which request it is, and what the log says of it -------------------------------------------------------------
 
-    def headers_of(self, answer: Answer) -> list[tuple[bytes, bytes]]:
-        """The headers of an answer that is not a plain 200."""
-        headers = list(JSON_HEADERS if answer.body else SECURITY_HEADERS)
-        if answer.status == 401:
-            headers.append((b"www-authenticate", b"Basic"))
-        if answer.status in (408, 413):
-            headers.append(CLOSE)
-        if answer.status == 503:
-            headers.append((b"retry-after", b"1"))
-        if answer.location:
-            headers.append((b"location", answer.location.encode()))
-        if answer.allow:
-            headers.append((b"allow", answer.allow.encode()))
-        return headers
+    def read_marks(self) -> Marks:
+        """What the request says of itself; most say nothing."""
+        headers = self.headers
+        if self.marks is NO_MARKS and (b"x-request-id" in headers or b"traceparent" in headers):
+            self.marks = Marks.of(self.scope["headers"])
+        return self.marks
+
+    @property
+    def request_id(self) -> str:
+        """The id that its sender gave, else its event's, which is made when it is needed."""
+        given = self.read_marks().request_id
+        if not given and not self.event_id:
+            self.event_id = new_id()
+        return given or self.event_id
+
+    def headers_onward(self) -> dict[str, str]:
+        """The headers by which an author's server can tell which request it is asked for."""
+        return self.read_marks().headers(self.request_id)
 
     def record(self, answer: Answer) -> None:
         """One row of the routing log, also for what was refused. Of a stranger's many, some are only counted."""
@@ -284,19 +275,23 @@ class Exchange:
             steps, version, sip_user = decision.steps, decision.version, decision.sip_user
         elif route is not None:
             steps = (route.step,)
+        kind = self.kind()
+        agent = route.agent.name if route else ""
+        microseconds = (time.perf_counter_ns() - self.started) // 1000
+        self.context.count(agent, kind, answer.outcome, microseconds)
+        marks = self.read_marks()
         if route is None and self.is_counted_only(answer):
             return
         if self.sender.refused_host:
             refused_host = self.sender.refused_host.rpartition("@")[2]  # userinfo has no place there, yet may be sent
             self.steps += (Step("host", f"{refused_host} is not in ALLOWED_HOSTS", ok=False),)
-        kind = self.kind()
         event = {
             "kind": kind,
             "method": self.method[:16],
             "path": self.path[:512],
             "source": self.sender.address,
             "route": route.path if route else "",
-            "agent": route.agent.name if route else "",
+            "agent": agent,
             "version": version.number if version else None,
             "call_id": self.call_id[:MAX_FIELD],
             "sip_user": sip_user[:MAX_FIELD],
@@ -307,8 +302,12 @@ class Exchange:
             "outcome": answer.outcome,
             "detail": answer.detail[:512],
             "steps": [step.json for step in (*steps, *self.steps)],
-            "microseconds": (time.perf_counter_ns() - self.started) // 1000,
+            "microseconds": microseconds,
         }
+        if marks is not NO_MARKS:
+            event["request_id"], event["trace_id"] = marks.request_id, marks.trace_id
+        if self.event_id:
+            event["id"] = self.event_id
         # A document can be had again at any time, from its version, and has secrets for the platform; others cannot.
         shown = b"" if kind in DOCUMENTS and answer.status == 200 else answer.body
         # What somebody sends who may not: a body of a megabyte for each wrong guess would be theirs to keep here.

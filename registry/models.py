@@ -196,6 +196,8 @@ class RoutingEvent(models.Model):
     microseconds = models.IntegerField(help_text="from the request's first byte to just before the answer's")
     request = models.JSONField(null=True)
     response = models.JSONField(null=True)
+    request_id = models.TextField(default="", help_text="that its sender gave; empty: it is known by this event's id")
+    trace_id = models.TextField(default="", help_text="of the W3C trace that it belongs to")
     batch = models.BigIntegerField(default=0, help_text="transaction that wrote it; see events/reading.py")
 
     class Meta:

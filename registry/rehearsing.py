@@ -29,6 +29,7 @@ from registry.loading import Loader
 from registry.lookups import get_agent
 from registry.models import Route
 from registry.table import RoutingTable, Step, Tables
+from registry.tracing import current, new_id
 from registry.versions import get_version
 
 TEST = "test"  # kind of the rows in the routing log
@@ -144,6 +145,7 @@ def log(
         "detail": answer.detail[:512],
         "steps": [Step("test", f"run by {by}").json],
         "microseconds": microseconds,
+        "request_id": request.headers_onward()["X-Request-ID"],
     }
     recorder.record(event, Excerpts(request.raw, request.body, answer.body))
     return str(UUID(str(event["id"])))
@@ -177,6 +179,7 @@ def rehearsal_of(
         **extra,
         "call": {"call_id": call_id, "from": call.caller, "to": call.dialled},
     }
+    request_id = current.get() or new_id()  # of whoever asked for the rehearsal
     routes = dict(Route.objects.order_by("-id").values_list("agent__name", "path"))
     request = AgentRequest(
         "swaig",
@@ -192,6 +195,7 @@ def rehearsal_of(
         lambda other: f"{base}{routes[other].rstrip('/')}" if other in routes else None,
         time.time() if call.at is None else call.at,
         webhooks,
+        lambda: {"X-Request-ID": request_id},
     )
     return version, request
 

@@ -47,7 +47,7 @@ class RoutingEventAdmin(PolicyAdmin):
     show_full_result_count = False
     list_per_page = 50
     paginator = NewestPaginator
-    search_fields = ("call_id__exact",)
+    search_fields = ("call_id__exact", "request_id__exact", "trace_id__exact")
     search_help_text = f"The newest {MOST_EVENTS} are listed; any other is found by its call id."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RoutingEvent]:

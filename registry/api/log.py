@@ -28,7 +28,7 @@ router = Router(tags=["log"])
 EXPORT_ROWS = 2000  # that are read at once
 CSV_COLUMNS = [
     "time", "outcome", "kind", "agent", "version", "route", "method", "path", "function", "call_id", "from", "to",
-    "sip_user", "status", "microseconds", "detail", "source", "replica", "id",
+    "sip_user", "status", "microseconds", "detail", "source", "replica", "id", "request_id", "trace_id",
 ]  # fmt: skip
 FORMULA = ("=", "@", "\t", "\r", "+", "-")  # what a spreadsheet takes for a formula
 
@@ -68,6 +68,8 @@ class EventOut(Schema):
     detail: str
     steps: list[StepOut]
     microseconds: int
+    request_id: str = Field(description="X-Request-ID of the request; empty: it is known by this event's id")
+    trace_id: str = Field(description="of the W3C trace that it belongs to")
 
 
 class EventWhole(EventOut):

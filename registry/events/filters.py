@@ -16,12 +16,14 @@ WORDS = {
     "outcome": "outcome",
     "path": "path",
     "replica": "replica",
+    "request": "request_id",
     "route": "route",
     "sip": "sip_user",
     "source": "source",
     "to": "to",
+    "trace": "trace_id",
 }
-EXACT = {"call_id", "function"}  # compared as they are written; of all others the case does not count
+EXACT = {"call_id", "function", "request_id"}  # compared as they are written; of all others the case does not count
 NUMBERS = {"ms": ("microseconds", 1000), "status": ("status", 1), "version": ("version", 1)}
 SEARCHED = ("agent", "path", "call_id", "from", "to", "function", "sip_user", "detail", "outcome")
 NUMBER = re.compile(r"(?P<sign>[<>]=?)?(?P<number>\d+(\.\d+)?)\Z")
@@ -53,6 +55,8 @@ class Term(NamedTuple):
         if not self.column:
             return any(str(self.value) in str(event[column]).casefold() for column in SEARCHED)
         found = event[self.column]
+        if self.column == "request_id" and not found:
+            found = event["id"]  # by which a request is known that its sender gave no id
         if isinstance(self.value, str):
             return str(found if self.column in EXACT else str(found).casefold()) == self.value
         return found is not None and COMPARISONS[self.sign](found, self.value)

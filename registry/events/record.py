@@ -38,7 +38,8 @@ class Recorder:
 
         Never raises: a log that cannot be written, because the disk is full say, must not cost a caller the answer.
         """
-        event["id"] = uuid7()
+        if "id" not in event:
+            event["id"] = uuid7()
         event["replica"] = self.replica
         known = self.masker.known
         event["request"] = event["response"] = None

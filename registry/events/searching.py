@@ -17,7 +17,7 @@ from registry.lookups import like
 SEARCH_SECONDS = 10  # then a search is given up: somebody who waits longer has asked for too much
 MAX_CALL_EVENTS = 1000
 # Columns whose values are all in one case: equality can use their index.
-LOWER_CASE = {"agent", "kind", "outcome"}
+LOWER_CASE = {"agent", "kind", "outcome", "trace_id"}
 
 
 class Range(NamedTuple):
@@ -70,10 +70,20 @@ def condition(term: Term) -> tuple[str, list[Any]]:
         alternatives = " OR ".join(f'lower("{column}") LIKE %s' for column in SEARCHED)
         return f"({alternatives})", [like(str(term.value))] * len(SEARCHED)
     if isinstance(term.value, str):
+        if term.column == "request_id" and (own := as_id(term.value)):
+            return '("request_id" = %s OR (id = %s AND "request_id" = \'\'))', [term.value, own]
         if term.column in LOWER_CASE | EXACT:
             return f'"{term.column}" = %s', [term.value]
         return f'lower("{term.column}") = %s', [term.value]
     return f'"{term.column}" {term.sign or "="} %s', [term.value]
+
+
+def as_id(text: str) -> str | None:
+    """An event's id as it is shown, None if the text is none."""
+    try:
+        return text if text == str(UUID(text)) else None
+    except ValueError:
+        return None
 
 
 def read(statement: str, values: Sequence[Any]) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ STAGING = "CREATE TEMP TABLE IF NOT EXISTS event_staging (line text) ON COMMIT D
 # Control characters cannot stand in JSON, so with them as CSV's marks each line is read as it is.
 COPY = r"COPY event_staging FROM STDIN (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02', ESCAPE E'\x02')"
 COLUMNS = [field.column for field in RoutingEvent._meta.concrete_fields if field.column != "batch"]
+NEWER = {"request_id", "trace_id"}  # words that most lines do not have, and old ones not at all
 TYPES = {"uuid": "uuid", "integer": "integer", "smallint": "smallint", "jsonb": "jsonb"}
 CHANNEL = "routing_events"
 ERRORS = "outcome = 'error' OR status >= 500"
@@ -43,6 +44,7 @@ def move_statement() -> str:
     the same rows must do so in the same one.
     """
     names = ", ".join(f'"{column}"' for column in COLUMNS)
+    values = ", ".join(f"coalesce(\"{column}\", '')" if column in NEWER else f'"{column}"' for column in COLUMNS)
     typed = ", ".join(
         f'"{field.column}" {TYPES.get(str(field.db_type(connection)), "text")}'
         for field in RoutingEvent._meta.concrete_fields
@@ -53,7 +55,7 @@ def move_statement() -> str:
     return (
         f"WITH moved AS ("  # noqa: S608 - our own column names
         f"INSERT INTO {RoutingEvent._meta.db_table} ({names}, batch) "
-        f"SELECT {names}, pg_current_xact_id()::text::bigint "
+        f"SELECT {values}, pg_current_xact_id()::text::bigint "
         f"FROM event_staging, jsonb_to_record(line::jsonb) AS event({typed}) "
         f"ON CONFLICT DO NOTHING RETURNING id, agent, kind, outcome, status, microseconds"
         f"), counted AS ("

@@ -170,7 +170,7 @@ def test_an_agent_is_registered(staff):
     assert {"help-desk", "hotline", "sales"} <= set(SipMapping.objects.values_list("username", flat=True))
     audit = last_audit(("agents", "AgentEvent"))
     assert (audit["user"], audit["via"], audit["address"]) == ("the-operator", "admin", "192.0.2.7")
-    assert len(audit["request_id"]) == 32
+    assert len(audit["request_id"]) == 36
     assert agent.credentials.partition(":")[2] not in text_of(page)
 
 

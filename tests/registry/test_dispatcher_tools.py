@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -54,7 +55,8 @@ def test_a_webhook_answers_a_function_call_and_the_log_says_so() -> None:
     assert event["detail"] == "by webhook"
     assert event["response"] == server.says
     body = {"function": "look_up", "call_id": "C1", "argument": {"parsed": [{"day": "Monday"}]}}
-    assert server.asked == [("shop", "https://crm.example.com/hook", {}, json.dumps(body).encode(), None)]
+    told = {"X-Request-ID": str(UUID(event["id"]))}
+    assert server.asked == [("shop", "https://crm.example.com/hook", told, json.dumps(body).encode(), None)]
 
 
 def test_a_failing_webhook_is_a_safe_line_and_an_error_in_the_log() -> None:

@@ -13,7 +13,7 @@ EVENT: dict[str, Any] = {
     "route": "/sales", "agent": "Sales", "version": 3, "call_id": "C-77", "sip_user": "help-desk",
     "from": "+1 555 0100",
     "to": "sip:sales@example.com", "function": "get_pricing", "status": 500, "outcome": "error", "detail": "Boom: late",
-    "microseconds": 800_000, "steps": [],
+    "microseconds": 800_000, "steps": [], "request_id": "Edge-1", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
 }  # fmt: skip
 
 
@@ -34,6 +34,9 @@ EVENT: dict[str, Any] = {
         ("kind:swaig method:post path:/sales/swaig route:/sales sip:help-desk source:192.0.2.7 replica:r-1", True),
         ("outcome:error", True),
         ("outcome:ok", False),
+        ("request:Edge-1 trace:4BF92F3577B34DA6A3CE929D0E0E4736", True),
+        ("request:edge-1", False),
+        ("request:0", False),  # it is known by its sender's id
         ("ms:800", True),
         ("ms:>=800 ms:<=800", True),
         ("ms:>800", False),

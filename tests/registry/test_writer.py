@@ -106,6 +106,14 @@ def test_spooled_events_become_rows_as_they_are(log, spool):
     assert (spool.pending, writer.quarantined) == (0, 0)
 
 
+def test_lines_from_before_an_upgrade_that_lack_newer_words_are_rows_too(log, spool):
+    spool.append(line())
+    spool.append(line(request_id="edge-1", trace_id="a" * 32))
+    writer = drain(spool)
+    assert [(event.request_id, event.trace_id) for event in log()] == [("", ""), ("edge-1", "a" * 32)]
+    assert writer.quarantined == 0
+
+
 def test_draining_twice_stores_once(log, spool):
     spool.append(line())
     spool.append(line())
