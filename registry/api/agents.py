@@ -17,10 +17,11 @@ from registry.api.answers import (
     Credentials,
     IfMatch,
     Limit,
+    Page,
     Wait,
     answers,
-    cursor_of,
     expected,
+    paged,
     position_of,
     tagged,
     told,
@@ -81,11 +82,10 @@ class AgentOut(Schema):
     trashed: datetime | None
 
 
-class AgentPage(Schema):
+class AgentPage(Page):
     """Agents by name."""
 
     items: list[AgentOut]
-    next: str | None = Field(description="pass it as `after` for the next page; null on the last one")
 
 
 class Strict(Schema):
@@ -170,10 +170,7 @@ def list_agents(
     if (position := position_of(after, [str])) is not None:
         agents = agents.filter(name__gt=position[0])
     found = list(agents[: limit + 1])
-    return {
-        "items": [describe_agent(agent) for agent in found[:limit]],
-        "next": cursor_of(found[limit - 1].name) if len(found) > limit else None,
-    }
+    return paged(found, limit, describe_agent, lambda agent: [agent.name])
 
 
 @router.post(

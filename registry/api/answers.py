@@ -4,8 +4,8 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Header, Query, Schema
@@ -17,6 +17,7 @@ from registry.describing import ANY
 from registry.workers import Everywhere
 
 TAG = re.compile(r'\s*(?:W/)?"([^"]*)"\s*(?:,|$)')
+Row = TypeVar("Row")
 MAX_LIMIT = 1000
 # Whatever is asked: not known, not allowed, too often, an error of ours, the database away.
 ALWAYS = (401, 403, 429, 500, 503)
@@ -119,6 +120,23 @@ def expected(if_match: str | None) -> list[str] | None:
 def tagged(request: HttpRequest, response: HttpResponse, tag: str) -> None:
     """Give an answer its ETag."""
     response["ETag"] = f'"{tag}"'
+
+
+class Page(Schema):
+    """A page of a list; subclasses have `items`."""
+
+    next: str | None = Field(description="pass it as `after` for the next page; null on the last one")
+
+
+def paged(
+    found: Sequence[Row], limit: int, shown: Callable[[Row], Any], position: Callable[[Row], Any]
+) -> dict[str, Any]:
+    """A page of the rows found, of which there is one more than `limit` if there is another page."""
+    more = len(found) > limit
+    return {
+        "items": [shown(row) for row in found[:limit]],
+        "next": cursor_of(*position(found[limit - 1])) if more else None,
+    }
 
 
 def cursor_of(*position: Any) -> str:

@@ -14,7 +14,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Query, Router, Schema
 from pydantic import Field
 
-from registry.api.answers import READING, After, Limit, answers, cursor_of, position_of
+from registry.api.answers import READING, After, Limit, Page, answers, paged, position_of
 from registry.api.problems import Refused
 from registry.api.routing import StepOut
 from registry.api.security import may
@@ -79,11 +79,10 @@ class EventWhole(EventOut):
     response: Any = None
 
 
-class EventPage(Schema):
+class EventPage(Page):
     """Events, newest first."""
 
     items: list[EventOut]
-    next: str | None = Field(description="pass it as `after` for the next page; null on the last one")
 
 
 class CallOut(Schema):
@@ -118,10 +117,7 @@ def list_events(
     """Newest first."""
     zone = zone_of(tz)
     found = search(filter_of(wanted), range_of(since, until, zone, after), limit + 1)
-    return {
-        "items": [shown(event, zone) for event in found[:limit]],
-        "next": cursor_of(found[limit - 1]["id"]) if len(found) > limit else None,
-    }
+    return paged(found, limit, lambda event: shown(event, zone), lambda event: [event["id"]])
 
 
 @router.get(

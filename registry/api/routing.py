@@ -17,10 +17,11 @@ from registry.api.answers import (
     Changed,
     IfMatch,
     Limit,
+    Page,
     Wait,
     answers,
-    cursor_of,
     expected,
+    paged,
     position_of,
     tagged,
     told,
@@ -39,11 +40,10 @@ router = Router(tags=["routing"])
 MAX_ID = 2**63 - 1
 
 
-class RoutePage(Schema):
+class RoutePage(Page):
     """Routes in the order in which they were registered."""
 
     items: list[RouteOut]
-    next: str | None = Field(description="pass it as `after` for the next page; null on the last one")
 
 
 class RouteIn(Strict):
@@ -73,11 +73,10 @@ class SipMappingOut(SipName):
     agent: str
 
 
-class SipPage(Schema):
+class SipPage(Page):
     """SIP names in their order."""
 
     items: list[SipMappingOut]
-    next: str | None = Field(description="pass it as `after` for the next page; null on the last one")
 
 
 class SipIn(Strict):
@@ -144,10 +143,7 @@ def list_routes(
     if (position := position_of(after, [int])) is not None:
         routes = routes.filter(pk__gt=min(position[0], MAX_ID))
     found = list(routes[: limit + 1])
-    return {
-        "items": [describe_route(route) for route in found[:limit]],
-        "next": cursor_of(found[limit - 1].pk) if len(found) > limit else None,
-    }
+    return paged(found, limit, describe_route, lambda route: [route.pk])
 
 
 @router.post(
@@ -230,10 +226,7 @@ def list_sip_names(
     if (position := position_of(after, [str])) is not None:
         names = names.filter(username__gt=position[0])
     found = list(names[: limit + 1])
-    return {
-        "items": [described_name(mapping) for mapping in found[:limit]],
-        "next": cursor_of(found[limit - 1].username) if len(found) > limit else None,
-    }
+    return paged(found, limit, described_name, lambda mapping: [mapping.username])
 
 
 @router.post(

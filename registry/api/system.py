@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from agents.definition import AgentDefinition
 from registry import tokens
 from registry.api.agents import Strict
-from registry.api.answers import CHANGING, READING, After, Limit, answers, cursor_of, position_of
+from registry.api.answers import CHANGING, READING, After, Limit, Page, answers, paged, position_of
 from registry.api.log import Since, Until, in_zone, zone_of
 from registry.api.problems import Refused
 from registry.api.security import actor, may
@@ -89,11 +89,10 @@ class AuditOut(Schema):
     changes: dict[str, DifferenceOut]
 
 
-class AuditPage(Schema):
+class AuditPage(Page):
     """Changes, newest first."""
 
     items: list[AuditOut]
-    next: str | None = Field(description="pass it as `after` for the next page; null on the last one")
 
 
 class TokenOut(Schema):
@@ -111,11 +110,10 @@ class TokenOut(Schema):
     last_used: datetime | None
 
 
-class TokenPage(Schema):
+class TokenPage(Page):
     """Tokens, newest first."""
 
     items: list[TokenOut]
-    next: str | None = Field(description="pass it as `after` for the next page; null on the last one")
 
 
 class TokenIn(Strict):
@@ -188,11 +186,7 @@ def list_audit(
     zone = zone_of("UTC")
     wanted = Search(agent, who, what or "", q, request_id, in_zone(since, zone), in_zone(until, zone))
     rows = read_audit(wanted, limit + 1, audit_position(after))
-    last = rows[limit - 1] if len(rows) > limit else None
-    return {
-        "items": rows[:limit],
-        "next": cursor_of(last["time"].isoformat(), *last["id"].split("-")) if last else None,
-    }
+    return paged(rows, limit, lambda row: row, lambda row: [row["time"].isoformat(), *row["id"].split("-")])
 
 
 @router.get(
@@ -205,10 +199,7 @@ def list_tokens(request: HttpRequest, after: After = "", limit: Limit = 100) -> 
     if (position := position_of(after, [int])) is not None:
         found_tokens = found_tokens.filter(pk__lt=min(position[0], MAX_ID))
     found = list(found_tokens[: limit + 1])
-    return {
-        "items": [described(token) for token in found[:limit]],
-        "next": cursor_of(found[limit - 1].pk) if len(found) > limit else None,
-    }
+    return paged(found, limit, described, lambda token: [token.pk])
 
 
 @router.post(

@@ -19,10 +19,11 @@ from registry.api.answers import (
     Changed,
     IfMatch,
     Limit,
+    Page,
     Wait,
     answers,
-    cursor_of,
     expected,
+    paged,
     position_of,
     tagged,
     told,
@@ -56,11 +57,10 @@ class VersionWhole(VersionOut):
     definition: dict[str, Any]
 
 
-class VersionPage(Schema):
+class VersionPage(Page):
     """Versions, newest first."""
 
     items: list[VersionOut]
-    next: str | None = Field(description="pass it as `after` for the next page; null on the last one")
 
 
 class VersionIn(Strict):
@@ -119,10 +119,7 @@ def list_versions(request: HttpRequest, name: str, after: After = "", limit: Lim
     if (position := position_of(after, [int])) is not None:
         versions = versions.filter(number__lt=position[0])
     found = list(versions[: limit + 1])
-    return {
-        "items": [describe_version(version, agent) for version in found[:limit]],
-        "next": cursor_of(found[limit - 1].number) if len(found) > limit else None,
-    }
+    return paged(found, limit, lambda version: describe_version(version, agent), lambda version: [version.number])
 
 
 @router.post(
