@@ -63,6 +63,7 @@ class SipMapping(models.Model):
 
     class Meta:
         ordering = ["username"]
+        verbose_name = "SIP mapping"
         triggers = change_feed("sip")
 
     def __str__(self) -> str:
@@ -125,6 +126,7 @@ class ApiToken(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        verbose_name = "API token"
 
     def __str__(self) -> str:
         return self.key

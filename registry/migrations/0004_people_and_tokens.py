@@ -40,6 +40,10 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunPython(make_roles, migrations.RunPython.noop),
+        migrations.AlterModelOptions(
+            name='sipmapping',
+            options={'ordering': ['username'], 'verbose_name': 'SIP mapping'},
+        ),
         migrations.CreateModel(
             name='Member',
             fields=[
@@ -82,6 +86,7 @@ class Migration(migrations.Migration):
                 ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='api_tokens', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'verbose_name': 'API token',
                 'ordering': ['-id'],
             },
         ),
