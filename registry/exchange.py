@@ -305,7 +305,7 @@ class Exchange:
             "function": answer.function[:MAX_FIELD],
             "status": answer.status,
             "outcome": answer.outcome,
-            "detail": answer.detail[:512],
+            "detail": answer.detail,
             "steps": [step.json for step in (*steps, *self.steps)],
             "microseconds": (time.perf_counter_ns() - self.started) // 1000,
         }

@@ -14,6 +14,7 @@ CONTAINERS = (dict, list)
 STRUCTURED_BYTES = 64 * 1024  # of a body that is looked at key by key, which takes up to a millisecond then
 MARGIN_BYTES = 1024  # that are looked at behind the cut
 MAX_FIELD = 256  # characters of a field that callers choose
+MAX_DETAIL = 512  # characters of the reason, which may repeat arguments
 
 
 class Excerpts(NamedTuple):
@@ -46,8 +47,8 @@ class Recorder:
             event["request"], known = self.request(excerpts.body, excerpts.parsed)
         if excerpts.answer:
             event["response"] = self.response(excerpts.answer, known)
-        if known is not NO_SECRETS and (detail := event.get("detail")):
-            event["detail"] = known.masked(detail)
+        if detail := event.get("detail"):  # masked before it is cut: half a secret is not recognised
+            event["detail"] = (detail if known is NO_SECRETS else known.masked(detail))[:MAX_DETAIL]
         try:
             line = orjson.dumps(event)
         except orjson.JSONEncodeError:

@@ -146,6 +146,13 @@ def test_what_was_masked_in_a_request_is_not_in_its_answer_nor_in_the_reason(val
     assert event["detail"].endswith(" is wrong")
 
 
+@pytest.mark.parametrize("before", [490, 505, 511, 512])
+def test_a_reason_is_masked_before_it_is_cut(before: int) -> None:
+    line = recorded(as_json({"password": S}), detail="x" * before + S)
+    assert S[:4].encode() not in line
+    assert len(json.loads(line)["detail"]) <= 512
+
+
 def test_many_values_under_masked_keys_take_no_time() -> None:
     body = as_json([{"password": f"{number:04}-{S}"} for number in range(1500)])
     assert S.encode() not in recorded(body, b'{"response":"x"}')
