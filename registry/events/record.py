@@ -60,13 +60,13 @@ class Recorder:
         known = self.masker.known
         if parsed is MALFORMED:
             return self.text(body), known
-        closely = False
-        if b"\n" in body or b"\r" in body or (b"\\" in body and self.masker.to_rewrite.search(body)):
-            try:
-                body = orjson.dumps(parsed)  # one line, and no half surrogates
-            except orjson.JSONEncodeError:  # nested some hundred levels deep
-                return self.text(body), known
-            closely = self.masker.inside.search(body) is not None
+        try:
+            # Written anew, which takes 0.5 µs: one line, no half surrogates, nothing escaped that need not be, and of
+            # a key that comes twice no value that nobody has looked at.
+            body = orjson.dumps(parsed)
+        except orjson.JSONEncodeError:  # nested some hundred levels deep
+            return self.text(body), known
+        closely = b"\\" in body and self.masker.inside.search(body) is not None
         if len(body) > STRUCTURED_BYTES:
             return self.text(body), known
         try:
