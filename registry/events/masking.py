@@ -17,8 +17,8 @@ SHORTEST_NUMBER = 3  # the same if it is all digits, as the number on the back o
 SHORTEST_PATH = 8  # characters of the path of a URL that is a secret
 MAX_HIDDEN = 10  # of them; each is looked for in every text of the event
 MAX_BETWEEN = 300  # bytes between the name and the value of {"name": …, "value": …} in text that is no JSON
-# Looking into texts inside of JSON holds everybody up. Of an event so many bytes are looked into, about 5 ms of work; each
-# text costs some more, and one that is no JSON and names a key a lot more: thousands of short ones took 40 ms.
+# Looking into texts inside of JSON holds everybody up: thousands of short ones took 40 ms. Of an event so many bytes
+# are looked into, about 5 ms of work; each text costs some more, and one that is no JSON and names a key a lot more.
 MAX_LOOKED_INTO = 128 * 1024
 PER_TEXT = 100
 PER_LOOSE_TEXT = 400
