@@ -204,6 +204,8 @@ class Exchange:
         sub_path = self.sub_path if self.method == "POST" else ""
         if sub_path == "swaig":
             return Answer(200, orjson.dumps({"response": SAFE_LINE}), "error", detail)
+        if sub_path == "mcp":
+            return mcp.failed(self.parsed, detail)
         if sub_path in ("post_prompt", "check_for_input", "debug_events"):
             return Answer(503, error_body("Temporarily unavailable"), "error", detail)
         return Answer(200, SAFE_DOCUMENT, "error", detail)
