@@ -177,9 +177,10 @@ class Masker:
         return orjson.dumps(masked).decode() if suspicious or masked != inner else text
 
     def may_look_into(self, text: str, more: int) -> bool:
-        """Whether there is time for one more text."""
+        """Whether there is time for one more text, however long that one is."""
+        there_is = self.left > 0
         self.left -= len(text) + more
-        return self.left > 0
+        return there_is
 
     def hidden(self, value: Any) -> Verbatim:
         """What stands under those keys: an answer may repeat it, a model's transcript too."""

@@ -153,6 +153,14 @@ def test_a_reason_is_masked_before_it_is_cut(before: int) -> None:
     assert len(json.loads(line)["detail"]) <= 512
 
 
+@pytest.mark.parametrize("before", range(4060, 4096, 5))
+def test_what_was_masked_in_a_request_is_masked_in_a_huge_answer_before_that_is_cut(before: int) -> None:
+    said = "x" * before + S
+    answer = as_json({"response": said.ljust(STRUCTURED_BYTES + 1)})
+    line = recorded(as_json({"password": S}), answer)
+    assert S[:4].encode() not in line
+
+
 @pytest.mark.parametrize(
     "body",
     [
