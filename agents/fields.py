@@ -65,6 +65,8 @@ class EncryptedTextField(PlainInMigrations):
             return UNREADABLE
 
     def get_prep_value(self, value: Any) -> Any:
-        """Encrypt."""
+        """Encrypt. `ValueError` for UNREADABLE: whoever saves it back destroys what another key may still read."""
         text = super().get_prep_value(value)
+        if text == UNREADABLE:
+            raise ValueError("a secret that cannot be read must not be saved: leave its column out of what is saved")
         return cipher().encrypt(text.encode()).decode() if text else text

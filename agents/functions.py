@@ -1,7 +1,8 @@
 """SWAIG functions of stored agents: their arguments are checked, then the handler answers."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 import jsonschema_rs
@@ -26,7 +27,8 @@ TRANSFER_REPLY = "Connecting you now."
 SAFE_LINE = "I'm sorry, something went wrong on our side."
 UNREACHABLE_REPLY = "I'm sorry, I can't connect you there right now."
 MAX_PROBLEMS = 3  # a model corrects a few mistakes at a time
-MAX_MESSAGE = 200  # characters of one; it repeats what was wrong
+MAX_MESSAGE = 200  # characters of one
+ANY_VALUE = "the value"  # in a message that does not repeat it
 # The validator collects every error before it gives the first: 300,000 wrong numbers held everybody up for 5 s.
 MAX_LISTED_BYTES = 2048  # of arguments whose errors are listed; of larger ones the first is said
 MAX_DEPTH = 16  # of arguments: a model sends few levels, and alternatives inside each other multiply with each
@@ -152,15 +154,19 @@ class PreparedFunction:
             if value.__class__ in CONTAINERS and deeper_than(MAX_DEPTH, value):
                 return TOO_DEEP
         try:
-            return "" if validator.is_valid(arguments) else self.described(validator, arguments)
+            return "" if validator.is_valid(arguments) else self.described(arguments)
         except (TypeError, ValueError):  # the validator's "Recursion limit reached"
             return TOO_DEEP
 
-    def described(self, validator: jsonschema_rs.Validator, arguments: dict[str, Any]) -> str:
+    def described(self, arguments: dict[str, Any]) -> str:
         """The first problems of wrong arguments, each with the name and the description of its argument."""
         properties = orjson.loads(self.schema)["properties"]
+        errors = first_errors(validator_of(self.schema), arguments)
+        # A message that repeats a long value would be cut, and no log knows half a secret: it is said without values.
+        if any(len(error.message) > MAX_MESSAGE for error in errors):
+            errors = first_errors(validator_of(self.schema, discreet=True), arguments)
         found: list[str] = []
-        for error in errors_of(validator, arguments):
+        for error in errors:
             path = [str(part) for part in error.instance_path]
             kind = error.kind
             if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
@@ -173,15 +179,13 @@ class PreparedFunction:
             words = described.get("description") if isinstance(described, dict) else None
             about = f"{name} ({words})" if words else name or "the arguments"
             found.append(f"{about} {problem[:MAX_MESSAGE]}")
-            if len(found) == MAX_PROBLEMS:
-                break
         return "; ".join(found)
 
 
-def errors_of(validator: jsonschema_rs.Validator, arguments: dict[str, Any]) -> Iterable[jsonschema_rs.ValidationError]:
-    """What is wrong with arguments; only the first of it if they are large."""
+def first_errors(validator: jsonschema_rs.Validator, arguments: dict[str, Any]) -> list[jsonschema_rs.ValidationError]:
+    """The first things that are wrong with arguments; only one of them if they are large."""
     if len(orjson.dumps(arguments)) <= MAX_LISTED_BYTES:
-        return validator.iter_errors(arguments)
+        return list(islice(validator.iter_errors(arguments), MAX_PROBLEMS))
     try:
         validator.validate(arguments)
     except jsonschema_rs.ValidationError as error:
@@ -190,9 +194,12 @@ def errors_of(validator: jsonschema_rs.Validator, arguments: dict[str, Any]) -> 
 
 
 @lru_cache(maxsize=VALIDATORS)
-def validator_of(schema: bytes) -> jsonschema_rs.Validator:
-    """The compiled form of a JSON Schema; made at its first use, shared by equal ones."""
-    return validator_for(orjson.loads(schema))
+def validator_of(schema: bytes, *, discreet: bool = False) -> jsonschema_rs.Validator:
+    """The compiled form of a JSON Schema; made at its first use, shared by equal ones.
+
+    `discreet`: its messages do not repeat the values that are wrong.
+    """
+    return validator_for(orjson.loads(schema), mask=ANY_VALUE if discreet else None)
 
 
 def arguments_of(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,12 +5,14 @@ Source: https://modelcontextprotocol.io/specification/2025-06-18 and, where it s
 """
 
 import json
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
 
-from agents.functions import PreparedFunction, Result
+from agents.definition import deeper_than
+from agents.functions import MAX_DEPTH, TOO_DEEP, PreparedFunction, Result
 from agents.templating import spoken
 from agents.tokens import FOR_MCP
 from agents.wire import MALFORMED, AgentRequest, Answer
@@ -18,6 +20,7 @@ from agents.wire import MALFORMED, AgentRequest, Answer
 PROTOCOL = "2025-06-18"
 SERVER_VERSION = "1.0.0"
 PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS, REFUSED = -32700, -32600, -32601, -32602, -32000
+FAILED = -32603
 HOW_TO_OPEN = "This tool is secure: ask the operator for this agent's MCP URL with a token (manage.py mcp)."
 
 Run = Callable[[PreparedFunction, dict[str, Any], bytes], Awaitable[Result]]
@@ -28,7 +31,7 @@ async def answer(request: AgentRequest, functions: Mapping[str, PreparedFunction
     body = request.body
     if not isinstance(body, dict):
         return failure(None, PARSE_ERROR, f"Parse error: {parse_error(request)}")
-    message_id, method, parameters = body.get("id"), body.get("method"), body.get("params") or {}
+    message_id, method, parameters = id_of(body), body.get("method"), body.get("params") or {}
     if body.get("jsonrpc") != "2.0":
         return failure(message_id, INVALID_REQUEST, "Invalid JSON-RPC version")
     if "id" not in body:  # a notification, or an answer of the client: nothing is said to it
@@ -60,9 +63,16 @@ async def call(
     """Run a tool. What goes wrong in it is a result that the model reads, not an error of the protocol."""
     if function.secure and request.claim != FOR_MCP:
         result = Result({"response": HOW_TO_OPEN}, "denied", "no MCP token")
+    elif deeper_than(MAX_DEPTH + 1, arguments):  # as for a call; and what writes JSON gives up at 254 levels
+        result = Result({"response": f"I can't do that: {TOO_DEEP}."}, "invalid_arguments", TOO_DEEP)
     else:
         text = orjson.dumps(arguments).decode()
-        body = {"function": function.name, "argument": {"parsed": [arguments], "raw": text}}
+        body = {
+            "function": function.name,
+            # Its own for each message: two equal orders are two, for the server and for its Idempotency-Key.
+            "call_id": f"mcp-{secrets.token_urlsafe(12)}",
+            "argument": {"parsed": [arguments], "raw": text},
+        }
         result = await run(function, body, orjson.dumps(body))
     response = result.answer["response"]
     if isinstance(response, dict):
@@ -93,8 +103,18 @@ def failure(message_id: Any, code: int, message: str, outcome: str = "invalid") 
 
 def paused(body: Any, agent: str) -> Answer:
     """What a client hears while the agent is paused."""
+    return failure(id_of(body), REFUSED, f"{agent} is paused", "paused")
+
+
+def failed(body: Any, detail: str) -> Answer:
+    """What a client hears if we fail; `detail` is for the log."""
+    return failure(id_of(body), FAILED, "Internal error", "error")._replace(detail=detail)
+
+
+def id_of(body: Any) -> Any:
+    """The id of a message, null if it has none that JSON-RPC allows: a text or a number."""
     message_id = body.get("id") if isinstance(body, dict) else None
-    return failure(message_id, REFUSED, f"{agent} is paused", "paused")
+    return None if isinstance(message_id, (dict, list)) else message_id
 
 
 def parse_error(request: AgentRequest) -> str:

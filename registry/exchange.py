@@ -193,6 +193,8 @@ class Exchange:
 
     def apology(self, detail: str = "an error of ours, see the server's log") -> Answer:
         """What a caller hears if we fail."""
+        if self.method == "POST" and self.sub_path == "mcp":
+            return mcp.failed(self.parsed, detail)
         return answers.apology(self.sub_path if self.method == "POST" else "", detail)
 
     # --- what a request says ------------------------------------------------------------------------------------------
@@ -300,7 +302,7 @@ class Exchange:
             "function": answer.function[:MAX_FIELD],
             "status": answer.status,
             "outcome": answer.outcome,
-            "detail": answer.detail[:512],
+            "detail": answer.detail,
             "steps": [step.json for step in (*steps, *self.steps)],
             "microseconds": microseconds,
         }

@@ -228,6 +228,7 @@ class AgentMinute(models.Model):
 
     class Meta:
         ordering = ["agent", "minute"]
+        indexes = [models.Index(fields=["minute"], name="agent_minute_by_minute")]  # retention deletes in its order
 
     def __str__(self) -> str:
         return f"{self.agent} {self.minute:%Y-%m-%d %H:%M}"

@@ -142,7 +142,7 @@ def log(
         "function": answer.function,
         "status": answer.status,
         "outcome": answer.outcome,
-        "detail": answer.detail[:512],
+        "detail": answer.detail,
         "steps": [Step("test", f"run by {by}").json],
         "microseconds": microseconds,
         "request_id": request.headers_onward()["X-Request-ID"],

@@ -7,7 +7,18 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from agents.definition.contexts import STEP_FUNCTIONS, step_functions
 from agents.definition.functions import FUNCTION_NAME, TAGS, Function, Webhook, WebhookHandler, outcomes
-from agents.definition.parts import UNION_TAGS, FieldError, Fillers, FlagOrObject, Object, Part, Text, Verb, Word
+from agents.definition.parts import (
+    UNION_TAGS,
+    FieldError,
+    Fillers,
+    FlagOrObject,
+    Object,
+    Part,
+    Text,
+    Verb,
+    Word,
+    check_tree,
+)
 from agents.definition.prompts import PostPrompt, Prompt
 from agents.definition.speech import Hint, Language, Pronunciation
 from agents.errors import InvalidDefinition
@@ -155,7 +166,11 @@ class AgentDefinition(Part):
             definition = cls.model_validate(value)
         except ValidationError as error:
             raise InvalidDefinition(problems_of(error)) from None
-        size = len(orjson.dumps(definition.stored()))
+        stored = definition.stored()
+        try:
+            size = len(orjson.dumps(stored))
+        except orjson.JSONEncodeError as error:  # a number of more than 64 bits
+            raise InvalidDefinition(not_json(stored) or {"definition": str(error)}) from None
         if size > MAX_DEFINITION_BYTES:
             raise InvalidDefinition({"definition": f"has {size:,} bytes, more than {MAX_DEFINITION_BYTES:,}"})
         return definition
@@ -197,6 +212,15 @@ def deeper_than(levels: int, value: Any) -> bool:
         return False
     items = value.values() if isinstance(value, dict) else value
     return levels == 0 or any(deeper_than(levels - 1, item) for item in items)
+
+
+def not_json(stored: dict[str, Any]) -> dict[str, str]:
+    """The first field whose value JSON cannot hold, and why."""
+    try:
+        check_tree(stored, ())
+    except FieldError as error:
+        return {error.path: str(error)}
+    return {}
 
 
 def problems_of(error: ValidationError) -> dict[str, str]:

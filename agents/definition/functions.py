@@ -219,9 +219,12 @@ def check_schema(schema: dict[str, Any]) -> None:
         raise ValueError(f"is no JSON Schema: {getattr(error, 'message', error)}") from None
 
 
-def validator_for(schema: dict[str, Any]) -> jsonschema_rs.Validator:
-    """The compiled form. Nothing is fetched: else `$schema`, at any depth, would have us ask whatever URL it names."""
-    return jsonschema_rs.validator_for(schema, offline=True)
+def validator_for(schema: dict[str, Any], mask: str | None = None) -> jsonschema_rs.Validator:
+    """The compiled form. Nothing is fetched: else `$schema`, at any depth, would have us ask whatever URL it names.
+
+    `mask`: stands for wrong values in its messages.
+    """
+    return jsonschema_rs.validator_for(schema, offline=True, mask=mask)
 
 
 def references(value: Any) -> list[str]:

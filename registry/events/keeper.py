@@ -18,5 +18,7 @@ class LogKeeper(Daemon):
 
     def work(self) -> None:
         """Look, unless it is over."""
-        if not self.stopping.is_set():
-            partitions.keep()
+        if self.stopping.is_set() or not partitions.keep():
+            return
+        while not self.stopping.is_set() and partitions.forget_minutes():
+            pass  # a transaction each: what is done is done

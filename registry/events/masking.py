@@ -17,10 +17,17 @@ SHORTEST_NUMBER = 3  # the same if it is all digits, as the number on the back o
 SHORTEST_PATH = 8  # characters of the path of a URL that is a secret
 MAX_HIDDEN = 10  # of them; each is looked for in every text of the event
 MAX_BETWEEN = 300  # bytes between the name and the value of {"name": …, "value": …} in text that is no JSON
+# Looking into texts inside of JSON holds everybody up: thousands of short ones took 40 ms. Of an event so many bytes
+# are looked into, about 5 ms of work; each text costs some more, and one that is no JSON and names a key a lot more.
+MAX_LOOKED_INTO = 128 * 1024
+PER_TEXT = 100
+PER_LOOSE_TEXT = 400
 USERINFO = re.compile(rb"(:(?:\\?/){2})[^/@\s\"\\]+@")  # also with JSON's escaped slashes
 SIP_PASSWORD = re.compile(rb"(\bsips?:[^:@;?\s\"\\]+:)[^@\s\"\\]+@")  # RFC 3261, 19.1.1
 SCHEME_SECRET = re.compile(rb"\b(Basic|Bearer) [A-Za-z0-9+/=._~-]{6,}", re.IGNORECASE)
 UNFINISHED_USERINFO = re.compile(rb"(:(?:\\?/){2})[^/@\s\"\\]+\Z")
+ESCAPED_SLASH = re.compile(r"(?<!\\)\\+/")  # as PHP writes it
+ESCAPED_SLASH_IN_BYTES = re.compile(ESCAPED_SLASH.pattern.encode())
 ESCAPED_LETTER = re.compile(rb"(?<!\\)\\+u00(2[013-9a-fA-F]|[346][0-9a-fA-F]|5[0-9abdefABDEF]|7[0-9a-eA-E])")
 STRING = rb"\"(?:[^\"\\]|\\.)*\"?"
 WHOLE_STRING = rb"\"(?:[^\"\\]|\\.)*\""
@@ -49,7 +56,10 @@ class Verbatim(NamedTuple):
         return any(mark in text for mark in self.marks)
 
     def masked(self, text: str) -> str:
-        """A text without them."""
+        """A text without them, also if it has them with escaped slashes."""
+        if "\\/" in text:
+            plain = ESCAPED_SLASH.sub("/", text)
+            text = plain if any(secret in plain for secret in self.texts) else text
         for secret in self.texts:
             text = text.replace(secret, MASK)
         return text
@@ -66,14 +76,13 @@ class Masker:
         self.known = Verbatim.of(
             piece for secret in secrets for piece in pieces(secret) if len(piece) >= SHORTEST_SECRET
         )
+        self.left = 0  # of MAX_LOOKED_INTO
         escaped_keys = [re.escape(key.encode()) for key in sorted(self.keys)]
         any_key = b"|".join(escaped_keys) or NOTHING
         names = rb"\"(?:" + any_key + rb")\""
         self.harmless: set[str] = set()  # keys that were looked at: the platform uses the same ones again and again
         # JSON inside the texts of a JSON text: one of the keys in it, or further escapes, behind which one may hide.
-        inside = rb"\\|\"(?:" + any_key + rb")\\\""
-        self.inside = re.compile(rb"\\(?:" + inside + rb")", re.IGNORECASE)
-        self.to_rewrite = re.compile(rb"\\(?:u|" + inside + rb")", re.IGNORECASE)  # or characters written as numbers
+        self.inside = re.compile(rb"\\(?:\\|\"(?:" + any_key + rb")\\\")", re.IGNORECASE)
         # In text that is no JSON: "key": value; {"name": "key", … "value": …} either way round; key: value; and
         # "key": {…, of which nothing says where it ends, so all that follows is masked.
         flags = re.IGNORECASE | re.DOTALL
@@ -127,35 +136,56 @@ class Masker:
 
     def value(self, value: Any, known: Verbatim) -> Any:
         """A JSON value with what stands under those keys masked, and known secrets wherever they stand."""
+        self.left = MAX_LOOKED_INTO
+        return self.masked(value, known)
+
+    def masked(self, value: Any, known: Verbatim) -> Any:
+        """The same for a part of it."""
         if isinstance(value, dict):
             hidden = self.is_secret(value.get("name"))
             return {
                 known.masked(key): MASK
                 if self.is_secret(key) or (hidden and key == "value")
-                else self.value(item, known)
+                else self.masked(item, known)
                 for key, item in value.items()
             }
         if isinstance(value, list):
-            return [self.value(item, known) for item in value]
+            return [self.masked(item, known) for item in value]
         if isinstance(value, str):
             return known.masked(self.string(value, known) if '"' in value else value)
         return MASK if str(value) in known.texts else value
 
     def string(self, text: str, known: Verbatim) -> str:
-        """A text that may be JSON itself: the platform sends arguments parsed and as the model wrote them."""
+        """A text that may be JSON itself: the platform sends arguments parsed and as the model wrote them.
+
+        Masked as a whole if too much has been looked into already.
+        """
+        if not self.may_look_into(text, PER_TEXT):
+            return MASK
+        lower = text.lower()
+        suspicious = any(key in lower for key in self.keys)
         try:
             inner = orjson.loads(text)
         except orjson.JSONDecodeError:
-            lower = text.lower()
-            if any(key in lower for key in self.keys):
-                return self.members(text.encode()).decode(errors="replace")
-            return text
-        masked = self.value(inner, known)
-        return text if masked == inner else orjson.dumps(masked).decode()
+            if not suspicious:
+                return text
+            if not self.may_look_into(text, PER_LOOSE_TEXT):
+                return MASK
+            return self.members(text.encode()).decode(errors="replace")
+        masked = self.masked(inner, known)
+        # Also if nothing was masked: a key that comes twice has a value that was not looked at.
+        return orjson.dumps(masked).decode() if suspicious or masked != inner else text
+
+    def may_look_into(self, text: str, more: int) -> bool:
+        """Whether there is time for one more text, however long that one is."""
+        there_is = self.left > 0
+        self.left -= len(text) + more
+        return there_is
 
     def hidden(self, value: Any) -> Verbatim:
         """What stands under those keys: an answer may repeat it, a model's transcript too."""
         found: dict[str, None] = {}
+        self.left = MAX_LOOKED_INTO
         for text in self.secrets_in(value):
             if len(text) >= SHORTEST_HIDDEN or (len(text) >= SHORTEST_NUMBER and text.isdigit()):
                 found[text] = None
@@ -174,7 +204,7 @@ class Masker:
                 yield from self.secrets_in(item, secret=secret)
         elif secret and not isinstance(value, bool) and value is not None:
             yield from pieces(str(value))
-        elif isinstance(value, str) and '"' in value:
+        elif isinstance(value, str) and '"' in value and self.may_look_into(value, PER_TEXT):
             try:
                 inner = orjson.loads(value)
             except orjson.JSONDecodeError:
@@ -191,6 +221,8 @@ class Masker:
         """Text that is no JSON with the values of those keys masked, and known secrets."""
         if b"\\u00" in text:
             text = ESCAPED_LETTER.sub(lambda found: bytes.fromhex(found[1].decode()), text)
+        if b"\\/" in text:
+            text = ESCAPED_SLASH_IN_BYTES.sub(b"/", text)
         mask = b'"' + MASK.encode() + b'"'
         if b"\\" in text and self.quoted.search(text):  # in JSON inside a text, of which nothing says where it ends
             text = text[: text.index(b'\\"')] + mask

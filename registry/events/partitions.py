@@ -16,6 +16,8 @@ AHEAD = 7  # days: a replica can be away that long, or its clock be that wrong, 
 KEEPER_LOCK = 0x7377626C  # "swbl" in ASCII: one worker of all keeps the days
 LOCK_SECONDS = 2  # for the parent table, which is locked for a moment; else it is tried again later
 TABLE = RoutingEvent._meta.db_table
+MINUTES = AgentMinute._meta.db_table
+MINUTES_AT_ONCE = 10_000  # rows of a transaction, some 0.1 s
 DEFAULT = f"{TABLE}_default"
 DAY_NAME = re.compile(rf"{TABLE}_(\d{{8}})\Z")
 
@@ -48,7 +50,7 @@ def keep(today: date | None = None) -> bool:
             return False
         cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
         wanted = {today + timedelta(days=offset) for offset in range(-1, AHEAD + 1)} | strays()
-        oldest = today - timedelta(days=settings.LOG_DAYS)
+        oldest = oldest_day(today)
         there = days()
         for day in sorted(day for day in wanted - set(there) if day >= oldest):
             make(day)
@@ -57,8 +59,28 @@ def keep(today: date | None = None) -> bool:
                 logger.info("Dropping the routing log of %s, which is older than %d days", day, settings.LOG_DAYS)
                 cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name_of(day))))
         cursor.execute(sql.SQL("DELETE FROM {} WHERE id < %s").format(sql.Identifier(DEFAULT)), [str(first_id(oldest))])
-        AgentMinute.objects.filter(minute__lt=datetime(oldest.year, oldest.month, oldest.day, tzinfo=UTC)).delete()
     return True
+
+
+def oldest_day(today: date | None = None) -> date:
+    """The first day that retention keeps."""
+    return (today or datetime.now(UTC).date()) - timedelta(days=settings.LOG_DAYS)
+
+
+def forget_minutes(today: date | None = None) -> bool:
+    """Delete the oldest minutes that retention forgets, so many at most; True if there may be more.
+
+    Not in the transaction of the partitions, which would hold its locks for all that time: a thousand agents have a
+    million minutes a day. The oldest first, so that what was cut off by a time-out goes on where it was.
+    """
+    oldest = oldest_day(today)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            sql.SQL("DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE minute < %s "
+                    "ORDER BY minute LIMIT %s FOR UPDATE SKIP LOCKED))").format(table=sql.Identifier(MINUTES)),
+            [datetime(oldest.year, oldest.month, oldest.day, tzinfo=UTC), MINUTES_AT_ONCE],
+        )  # fmt: skip
+        return int(cursor.rowcount) == MINUTES_AT_ONCE
 
 
 def strays() -> set[date]:

@@ -5,6 +5,7 @@ A cursor is a snapshot of Postgres (https://www.postgresql.org/docs/current/func
 what was running then, and what has begun since. No numbering of events could say that: numbers commit out of order.
 """
 
+import logging
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,7 +18,9 @@ from psycopg.rows import tuple_row
 
 from registry.models import RoutingEvent
 
+logger = logging.getLogger(__name__)
 CURSOR = re.compile(r"\d{1,19}:\d{1,19}:(?:\d{1,19}(?:,\d{1,19})*)?\Z")
+MAX_MISSED = 100_000  # events that are counted, some 50 ms: whoever was away for a day has millions
 MAX_CURSOR = 4000  # characters; the list of what is running is as long as there are connections
 # What a row of the live log shows; bodies are fetched when somebody opens one.
 HIDDEN = {"id", "request", "response", "batch"}
@@ -66,7 +69,7 @@ class Read(NamedTuple):
 
     events: list[Seen]
     cursor: Cursor
-    missed: int = 0  # events before these that were too many to read
+    missed: int = 0  # events before these that were too many to read; MAX_MISSED: at least so many
 
 
 def now(connection: psycopg.Connection[Any]) -> Cursor:
@@ -81,29 +84,50 @@ def read_since(connection: psycopg.Connection[Any], since: Cursor | None, limit:
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         moment = now(connection)
-        if since is not None and since.xmax > moment.xmax:  # of another database, or one that was set back
-            since = None
-        condition, order, values = "true", "id DESC", {}
-        if since is not None:
-            # One range of the index, and in its order. Ordered by id, of some thousand new rows the newest were looked
-            # for day by day: 770 ms with two million in the log, now 16. Rows restored from another server's dump may
-            # have batches that are still to come here: they are not new.
-            condition = "batch >= %(xmin)s AND batch < %(xmax)s AND (batch >= %(first)s OR batch = ANY(%(running)s))"
-            order = "batch DESC, id DESC"
-            values = {
-                "xmin": min((*since.running, since.xmax)),
-                "xmax": moment.xmax,
-                "first": since.xmax,
-                "running": list(since.running),
-            }
-        cursor = connection.cursor(row_factory=tuple_row)
-        cursor.execute(f"{SELECT} WHERE {condition} ORDER BY {order} LIMIT %(limit)s", {**values, "limit": limit})
-        events = [event_of(row) for row in sorted(cursor.fetchall(), key=lambda row: row[1].int)]
-        missed = 0
-        if since is not None and len(events) == limit:
-            cursor.execute(f"SELECT count(*) FROM {TABLE} WHERE {condition}", values)  # noqa: S608
-            missed = cursor.fetchone()[0] - limit  # type: ignore[index]
+        if since is None or since.xmax > moment.xmax:  # of another database, or one that was set back
+            return Read(newest(connection, limit), moment)
+        try:
+            with connection.transaction():
+                events, missed = new(connection, since, moment, limit)
+        except psycopg.errors.QueryCanceled:
+            # The database is there, it was too much for one statement, and it would be again: begin with the newest.
+            logger.warning("The log has too much that is new to be read at once: the newest %d rows are shown", limit)
+            events = [seen for seen in newest(connection, limit) if moment.sees(seen.batch)]
+            events, missed = [seen for seen in events if not since.sees(seen.batch)], MAX_MISSED
     return Read(events, moment, missed)
+
+
+def newest(connection: psycopg.Connection[Any], limit: int) -> list[Seen]:
+    """The newest events, oldest first."""
+    cursor = connection.cursor(row_factory=tuple_row)
+    cursor.execute(f"{SELECT} ORDER BY id DESC LIMIT %s", [limit])
+    return [event_of(row) for row in reversed(cursor.fetchall())]
+
+
+def new(connection: psycopg.Connection[Any], since: Cursor, moment: Cursor, limit: int) -> tuple[list[Seen], int]:
+    """The newest events between two moments, oldest first, and how many there are besides, up to MAX_MISSED."""
+    # One range of the index, and in its order. Ordered by id, of some thousand new rows the newest were looked for day
+    # by day: 770 ms with two million in the log, now 16. Rows restored from another server's dump may have batches that
+    # are still to come here: they are not new.
+    condition = "batch >= %(xmin)s AND batch < %(xmax)s AND (batch >= %(first)s OR batch = ANY(%(running)s))"
+    values = {
+        "xmin": min((*since.running, since.xmax)),
+        "xmax": moment.xmax,
+        "first": since.xmax,
+        "running": list(since.running),
+    }
+    cursor = connection.cursor(row_factory=tuple_row)
+    cursor.execute(
+        f"{SELECT} WHERE {condition} ORDER BY batch DESC, id DESC LIMIT %(limit)s", {**values, "limit": limit}
+    )
+    events = [event_of(row) for row in sorted(cursor.fetchall(), key=lambda row: row[1].int)]
+    if len(events) < limit:
+        return events, 0
+    cursor.execute(
+        f"SELECT count(*) FROM (SELECT FROM {TABLE} WHERE {condition} LIMIT %(most)s) AS new",  # noqa: S608
+        {**values, "most": limit + MAX_MISSED},
+    )
+    return events, cursor.fetchone()[0] - limit  # type: ignore[index]
 
 
 def event_of(row: Sequence[Any]) -> Seen:

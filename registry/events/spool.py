@@ -42,8 +42,9 @@ class Segment:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             os.posix_fallocate(descriptor, 0, size)
+            segment = cls(path, descriptor, new=True)  # before it has its name: a mapping can fail
             draft.rename(path)
-            return cls(path, descriptor, new=True)
+            return segment
         except BaseException:
             draft.unlink(missing_ok=True)
             os.close(descriptor)
@@ -51,13 +52,13 @@ class Segment:
 
     @classmethod
     def take_over(cls, path: Path) -> "Segment | None":
-        """A dead process's file; None if its owner lives, or somebody else was quicker."""
+        """A dead process's file; None if its owner lives, or somebody else was quicker.
+
+        `OSError` if it cannot be read.
+        """
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
-            return None
-        except OSError as error:
-            logger.error("Events in %s cannot be read: %s", path, error)
             return None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -66,6 +67,9 @@ class Segment:
                 return cls(path, descriptor, new=False)
         except BlockingIOError:
             pass
+        except BaseException:  # no descriptor left for the mapping, say: with the lock nobody could ever take it over
+            os.close(descriptor)
+            raise
         os.close(descriptor)
         return None
 
@@ -159,9 +163,20 @@ class Spool:
             yield current
 
     def abandoned(self) -> Iterator[Segment]:
-        """Segments that dead processes left, now ours. Those of living ones, this one too, are locked."""
+        """Segments that dead processes left, now ours. Those of living ones, this one too, are locked.
+
+        Those that cannot be read wait for the next time.
+        """
+        unreadable = 0
         for path in sorted([*self.folder.glob(f"*{SUFFIX}"), *self.folder.glob(f"*{DRAFT}")]):
-            if segment := Segment.take_over(path):
+            try:
+                segment = Segment.take_over(path)
+            except OSError as error:
+                unreadable += 1
+                if unreadable == 1:  # the others most likely for the same reason
+                    logger.error("Events in %s cannot be read: %s", path, error)
+                continue
+            if segment:
                 yield segment
 
     def drop(self, segment: Segment) -> None:

@@ -101,6 +101,11 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({"prompt": {"text": "a\0b"}}, "prompt.text", "must not contain the NUL character"),
     ({"prompt": {"text": "\ud800"}}, "prompt.text", "must not contain half of a surrogate pair"),
     ({"prompt": PROMPT, "params": {"a": float("nan")}}, "params.a", "nan is not a JSON number"),
+    (
+        {"prompt": {"text": "x", "max_tokens": 2**70}},
+        "prompt.max_tokens",
+        "1180591620717411303424 does not fit into 64 bits",
+    ),
     ({"prompt": PROMPT, "params": {"a": [2**63]}}, "params.a.0", "9223372036854775808 does not fit into 64 bits"),
     ({"prompt": PROMPT, "params": {"a": {5: 1}}}, "params.a", "the key 5 must be a text: put it in quotes"),
     ({"prompt": PROMPT, "params": {"\0": 1}}, "params", "must not contain the NUL character"),

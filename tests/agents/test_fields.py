@@ -58,6 +58,11 @@ def test_a_secret_of_an_unknown_key_is_unreadable_and_says_nothing(settings: Set
     assert read(kept) == UNREADABLE
 
 
+def test_what_cannot_be_read_is_not_written_back() -> None:
+    with pytest.raises(ValueError, match="must not be saved"):
+        written(UNREADABLE)
+
+
 def test_a_secret_that_was_tampered_with_is_unreadable() -> None:
     kept = written(SECRET)
     middle = len(kept) // 2

@@ -146,6 +146,25 @@ RIGHT = {"number": "1", "count": 2, "size": "small", "home": {"street": "Elm"}}
 
 
 @pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"type": "string", "maxLength": 5}, "s3cret" * 50),
+        ({"type": "string", "pattern": "^[0-9]+$"}, "s3cret" * 50),
+        ({"enum": ["small", "large"]}, "s3cret" * 50),
+        ({"type": "string"}, ["s3cret" * 50]),
+        ({"anyOf": [{"type": "integer"}, {"required": ["other"], "type": "object"}]}, {"x": "y" * 180, "z": "s3cret"}),
+    ],
+)
+def test_a_long_value_is_not_repeated_not_even_its_beginning(schema: Any, value: Any) -> None:
+    result = call(function(parameters={"value": schema, "count": {"type": "integer"}}), {"value": value, "count": "x"})
+    assert result.outcome == "invalid_arguments"
+    assert "value is wrong: the value" in result.detail
+    assert "count is wrong: the value is not of type" in result.detail
+    assert "s3cre" not in result.detail
+    assert "s3cre" not in result.answer["response"]
+
+
+@pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
         ({"number": ...}, "number (Prescription number) is missing"),

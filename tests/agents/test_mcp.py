@@ -1,14 +1,17 @@
 """An agent's functions over the Model Context Protocol, as the reference answers, but secure ones only with a token."""
 
+import re
 from typing import Any
 
 import orjson
 import pytest
 
 from agents.definition import AgentDefinition
+from agents.functions import MAX_DEPTH, TOO_DEEP
 from agents.mcp import HOW_TO_OPEN
 from agents.stored import StoredVersion
 from agents.tokens import FOR_MCP
+from agents.webhooks.client import request_headers
 from agents.wire import MALFORMED
 from tests.agents.building import ENVIRONMENT, KEY, answer, request
 from tests.agents.test_handlers import Server
@@ -96,8 +99,39 @@ def test_a_webhook_is_a_tool_as_well(says: Any, text: str, is_error: bool) -> No
     server = Server(says)
     called = result("tools/call", {"name": "asked", "arguments": {"a": 1}}, webhooks=server)
     assert called == {"content": [{"type": "text", "text": text}], "isError": is_error}
-    body = {"function": "asked", "argument": {"parsed": [{"a": 1}], "raw": '{"a":1}'}}
-    assert orjson.loads(server.asked[0][3]) == body
+    sent = orjson.loads(server.asked[0][3])
+    assert re.fullmatch(r"mcp-[\w-]{16}", sent.pop("call_id"))
+    assert sent == {"function": "asked", "argument": {"parsed": [{"a": 1}], "raw": '{"a":1}'}}
+
+
+def test_two_equal_calls_are_two_for_a_webhook() -> None:
+    server = Server({"response": "Ordered."})
+    for _ in range(2):
+        result("tools/call", {"name": "asked", "arguments": {"item": "pizza"}}, webhooks=server)
+    keys = {request_headers(headers, body)["Idempotency-Key"] for _, _, headers, body, _ in server.asked}
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize("levels", [16, 17, 100, 251, 252, 400])
+@pytest.mark.parametrize("name", ["asked", "insecure_fn"])
+def test_arguments_are_nested_so_deep_and_no_deeper(name: str, levels: int) -> None:
+    value: Any = "x"
+    for _ in range(levels):
+        value = [value]
+    called = result(
+        "tools/call", {"name": name, "arguments": {"a": "1", "b": value}}, webhooks=Server({"response": "y"})
+    )
+    assert called["isError"] == (levels > MAX_DEPTH)
+    assert (TOO_DEEP in called["content"][0]["text"]) == (levels > MAX_DEPTH)
+
+
+@pytest.mark.parametrize("strange", [[], {}, {"a": 1}])
+def test_an_id_that_is_no_id_is_not_sent_back(strange: Any) -> None:
+    deep = strange
+    for _ in range(300):
+        deep = [deep]
+    for message_id in (strange, deep):
+        assert rpc({**message("ping"), "id": message_id}) == (200, {"jsonrpc": "2.0", "id": None, "result": {}})
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from agents.mcp import HOW_TO_OPEN
+from agents.stored import StoredVersion
 from agents.tokens import FOR_MCP, MCP_CALL, TokenKey
 from tests.agents.test_handlers import Server
 from tests.client import NOW, Client
@@ -128,4 +129,18 @@ def test_a_tool_that_a_webhook_answers_gets_a_swaig_body() -> None:
     response = client(server).post(f"/shop/mcp?__token={token()}", tool("look_up", day="Monday"))
     assert response.json["result"]["content"] == [{"type": "text", "text": "It is open."}]
     asked = orjson.loads(server.asked[0][3])
+    assert asked.pop("call_id").startswith("mcp-")
     assert asked == {"function": "look_up", "argument": {"parsed": [{"day": "Monday"}], "raw": '{"day":"Monday"}'}}
+
+
+def test_a_bug_of_ours_is_an_error_of_the_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_arguments: Any) -> Any:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(StoredVersion, "answer", broken)
+    for message_id, expected in ((7, 7), ("x", "x"), ([1], None)):
+        response = client().post("/shop/mcp", {**PING, "id": message_id})
+        error = {"code": -32603, "message": "Internal error"}
+        assert (response.status, response.json) == (200, {"jsonrpc": "2.0", "id": expected, "error": error})
+        assert (response.event["outcome"], response.event["kind"]) == ("error", "mcp")
+        assert response.event["detail"] == "an error of ours, see the server's log"

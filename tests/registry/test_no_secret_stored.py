@@ -146,6 +146,47 @@ def test_what_was_masked_in_a_request_is_not_in_its_answer_nor_in_the_reason(val
     assert event["detail"].endswith(" is wrong")
 
 
+@pytest.mark.parametrize("before", [490, 505, 511, 512])
+def test_a_reason_is_masked_before_it_is_cut(before: int) -> None:
+    line = recorded(as_json({"password": S}), detail="x" * before + S)
+    assert S[:4].encode() not in line
+    assert len(json.loads(line)["detail"]) <= 512
+
+
+@pytest.mark.parametrize("before", range(4060, 4096, 5))
+def test_what_was_masked_in_a_request_is_masked_in_a_huge_answer_before_that_is_cut(before: int) -> None:
+    said = "x" * before + S
+    answer = as_json({"response": said.ljust(STRUCTURED_BYTES + 1)})
+    line = recorded(as_json({"password": S}), answer)
+    assert S[:4].encode() not in line
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"a":{"password":"%s"},"a":1,"more":"%s"}',
+        '{"a" :{"password" :"%s"},"a" :1,"more":"%s"}',
+        '{"raw":"{\\"a\\":{\\"password\\":\\"%s\\"},\\"a\\":1}","more":"%s"}',
+    ],
+)
+@pytest.mark.parametrize("more", ["", "x" * 5000])
+def test_a_value_whose_key_comes_twice_is_not_stored(body: str, more: str) -> None:
+    assert S.encode() not in recorded((body % (S, more)).encode())
+
+
+def test_thousands_of_short_texts_are_not_all_looked_into() -> None:
+    masker = Masker(HIDDEN_KEYS)
+    texts = [f'"token {S}'] * 4500
+    masked = masker.value({"token": S, "texts": texts}, masker.known)
+    looked_into = sum(text != MASK for text in masked["texts"])
+    assert 100 < looked_into < 1000, "all of them took 40 ms"
+    assert S.encode() not in recorded(as_json({"token": S, "texts": texts[:2000]}))
+    quoted = masker.hidden([{"token": S}, *['"'] * 9000, json.dumps({"token": "another-s3cret"})])
+    assert quoted.texts == (S,)
+    masker.hidden([])
+    assert masker.value('{"token": "x"}', masker.known) == '{"token":"***"}', "each event has its own time"
+
+
 def test_many_values_under_masked_keys_take_no_time() -> None:
     body = as_json([{"password": f"{number:04}-{S}"} for number in range(1500)])
     assert S.encode() not in recorded(body, b'{"response":"x"}')
@@ -170,6 +211,23 @@ def test_a_variable_that_definitions_may_refer_to_is_masked_wherever_it_is(name:
             assert value.encode() not in line
             assert json.dumps(value)[1:-1].encode() not in line
             assert not [secret for secret in OF_ENVIRONMENT if secret.encode() in line]
+
+
+@pytest.mark.parametrize("name", ["AGENT_SECRET_CRM", "AGENT_SECRET_URL"])
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_a_variable_is_masked_also_with_escaped_slashes(name: str, depth: int) -> None:
+    value: Any = {"echo": f"<{ENVIRONMENT[name]}>", "quoted": f'it is "{ENVIRONMENT[name]}"'}
+    body = php(value)
+    for _ in range(depth):
+        body = php({"raw": body})
+    for sent in (body, body[:-1], php({"a": "x" * 4090, "b": json.loads(body)}), php({"said": body[1:-1]})):
+        line = recorded(sent.encode())
+        assert not [secret for secret in ("s3cret", "hook-s3cret", "T0000", "abcdef") if secret.encode() in line], sent
+
+
+def php(value: Any) -> str:
+    """JSON as PHP writes it."""
+    return json.dumps(value).replace("/", "\\/")
 
 
 def test_a_number_and_the_parts_of_a_url_are_masked_too() -> None:

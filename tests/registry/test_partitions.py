@@ -4,9 +4,10 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from registry.events import partitions
+from registry.events.keeper import LogKeeper
 from registry.models import AgentMinute, RoutingEvent
 
 TODAY = date(2027, 3, 10)
@@ -73,19 +74,70 @@ def test_what_the_default_partition_took_moves_to_its_day(settings):
     assert len(tables()) == 3
 
 
-def test_retention_drops_days_strays_and_minutes(settings):
+def test_retention_drops_days_and_strays(settings):
     settings.LOG_DAYS = 30
     partitions.keep(TODAY - timedelta(days=31))
     old, kept = event(TODAY - timedelta(days=31)), event(TODAY - timedelta(days=30))
     stray = event(TODAY - timedelta(days=400))
-    for days in (31, 29):
-        minute = datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=UTC) - timedelta(days=days)
-        AgentMinute.objects.create(agent="a", minute=minute, count=1, errors=0, latencies=[1])
     partitions.keep(TODAY)
     assert set(tables()) == {kept.id}
     assert {old.id, stray.id}.isdisjoint(tables())
     assert min(partitions.days()) == TODAY - timedelta(days=30)
+
+
+def minute(days: int, number: int = 0) -> datetime:
+    """A minute so many days ago."""
+    return datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=UTC) - timedelta(days=days) + timedelta(minutes=number)
+
+
+def minutes(*times: datetime) -> None:
+    """Rows of these minutes."""
+    for time in times:
+        AgentMinute.objects.create(agent="a", minute=time, count=1, errors=0, latencies=[1])
+
+
+def test_retention_deletes_minutes_some_at_a_time_the_oldest_first(settings, monkeypatch):
+    settings.LOG_DAYS = 30
+    monkeypatch.setattr(partitions, "MINUTES_AT_ONCE", 2)
+    minutes(minute(31, 5), minute(31), minute(40), minute(30), minute(29), minute(33))
+    partitions.keep(TODAY)
+    assert AgentMinute.objects.count() == 6, "nothing that takes long is in the transaction of the partitions"
+    left = []
+    while partitions.forget_minutes(TODAY):
+        left.append(list(AgentMinute.objects.order_by("minute").values_list("minute", flat=True)))
+    assert left == [[minute(31), minute(31, 5), minute(30), minute(29)], [minute(30), minute(29)]]
+    assert AgentMinute.objects.count() == 2
+
+
+def test_minutes_are_found_by_an_index():
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("EXPLAIN SELECT ctid FROM registry_agentminute WHERE minute < now() ORDER BY minute LIMIT 10")
+        assert "agent_minute_by_minute" in str(cursor.fetchall())
+
+
+def test_the_keeper_deletes_all_old_minutes_and_stops_when_it_is_over(settings, monkeypatch):
+    settings.LOG_DAYS = 1
+    monkeypatch.setattr(partitions, "MINUTES_AT_ONCE", 2)
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    minutes(*(long_ago + timedelta(minutes=number) for number in range(5)))
+    keeper = LogKeeper()
+    keeper.work()
+    assert AgentMinute.objects.count() == 0
+    minutes(long_ago)
+    keeper.stopping.set()
+    keeper.work()
     assert AgentMinute.objects.count() == 1
+
+
+def test_a_time_out_while_minutes_are_deleted_costs_no_partition(monkeypatch):
+    def too_slow(_today: date | None = None) -> bool:
+        raise OperationalError("canceling statement due to statement timeout")
+
+    monkeypatch.setattr(partitions, "forget_minutes", too_slow)
+    with pytest.raises(OperationalError):
+        LogKeeper().work()
+    assert len(partitions.days()) == partitions.AHEAD + 2
 
 
 def test_one_worker_at_a_time(db):

@@ -12,6 +12,7 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry.events import reading
 from registry.events.reading import COLUMNS, Cursor, Read, now, read_since
 from registry.events.record import uuid7
 from registry.models import RoutingEvent
@@ -151,6 +152,44 @@ def test_of_too_many_the_newest_are_read_and_the_others_counted(connected: Calla
     newest = read_since(writer, None, 3)
     assert (ids(newest), newest.missed) == (made[7:], 0)
     assert read_since(writer, None, 0).events == []
+
+
+def test_what_was_missed_is_counted_up_to_a_limit(
+    connected: Callable[[], Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MAX_MISSED", 3)
+    writer = connected()
+    start = now(writer)
+    made = [insert(writer) for _ in range(10)]
+    for limit, missed in ((8, 2), (7, 3), (4, 3)):
+        read = read_since(writer, start, limit)
+        assert (ids(read), read.missed) == (made[-limit:], missed)
+
+
+@pytest.mark.parametrize("slow", ["count(*)", "batch >="])
+def test_a_time_out_is_no_absent_database_and_one_begins_with_the_newest(
+    connected: Callable[[], Connection], monkeypatch: pytest.MonkeyPatch, slow: str
+) -> None:
+    writer = connected()
+    seen = insert(writer)
+    start = now(writer)
+    with writer.transaction():
+        made = [insert(writer) for _ in range(3)]
+    insert(writer, "restored", batch=now(writer).xmax + 1_000_000)
+    real = psycopg.Cursor.execute
+
+    def execute(self: psycopg.Cursor[Any], query: Any, *values: Any, **options: Any) -> Any:
+        if slow in query:
+            real(self, "SELECT pg_sleep(10)")
+        return real(self, query, *values, **options)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", execute)
+    writer.execute("SET statement_timeout = '50ms'")
+    read = read_since(writer, start, 3)
+    assert (ids(read), read.missed) == (made[1:], reading.MAX_MISSED)
+    assert seen not in ids(read)
+    assert writer.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    assert ids(read_since(writer, read.cursor, 3)) == []
 
 
 def test_with_a_cursor_of_another_database_one_begins_anew(connected: Callable[[], Connection]) -> None:

@@ -1,8 +1,10 @@
 import logging
+import mmap
 import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -198,3 +200,40 @@ def test_a_disk_without_room_loses_events_but_says_how_many_and_raises_nothing(t
     spool.append(b"{}")
     assert (spool.lost, spool.pending) == (3, 3)
     spool.close()
+
+
+def test_a_segment_that_cannot_be_mapped_is_left_to_the_next_time_and_the_others_are_taken(
+    tmp_path, monkeypatch, caplog
+):
+    broken = [leave(tmp_path, name, b"later\n") for name in ("a.jsonl", "b.jsonl")]
+    leave(tmp_path, "c.jsonl", b"now\n")
+    spool = Spool(tmp_path, "mine", 100)
+    descriptors = Path("/proc/self/fd")
+    before = len(list(descriptors.iterdir()))
+
+    def full(descriptor, size, real=mmap.mmap):
+        if (descriptors / str(descriptor)).readlink() in broken:
+            raise OSError(24, "Too many open files")
+        return real(descriptor, size)
+
+    monkeypatch.setattr("registry.events.spool.mmap.mmap", full)
+    (taken,) = spool.abandoned()
+    assert taken.read(100) == b"now\n"
+    taken.remove()
+    assert len(list(descriptors.iterdir())) == before
+    assert caplog.text.count("cannot be read") == 1
+    monkeypatch.undo()
+    again = list(spool.abandoned())
+    assert [segment.path for segment in again] == broken
+    for segment in again:
+        segment.remove()
+
+
+def test_a_new_segment_that_cannot_be_mapped_leaves_no_file_behind(tmp_path, monkeypatch):
+    def full(*_arguments):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr("registry.events.spool.mmap.mmap", full)
+    spool = Spool(tmp_path, "mine", 100)
+    spool.append(b"{}")
+    assert (spool.lost, list(tmp_path.iterdir())) == (1, [])
