@@ -20,7 +20,7 @@ from registry.models import RoutingEvent
 
 logger = logging.getLogger(__name__)
 CURSOR = re.compile(r"\d{1,19}:\d{1,19}:(?:\d{1,19}(?:,\d{1,19})*)?\Z")
-MAX_MISSED = 100_000  # events that are counted, some 50 ms: whoever was away for a day has millions
+MAX_MISSED = 100_000  # events that are counted, some 0.1 s: whoever was away for a day has millions
 MAX_CURSOR = 4000  # characters; the list of what is running is as long as there are connections
 # What a row of the live log shows; bodies are fetched when somebody opens one.
 HIDDEN = {"id", "request", "response", "batch"}
