@@ -1,6 +1,5 @@
 """Who asks, of a Django request: the sender's address, the principal, and the actor that the audit will name."""
 
-import uuid
 from typing import Any, cast
 
 from django.conf import settings
@@ -43,13 +42,6 @@ def principal_of(request: HttpRequest) -> Principal:
     return known or of_user(request.user)
 
 
-def id_of(request: HttpRequest) -> str:
-    """The request's id, by which the audit rows of one request belong together; made when first asked for."""
-    known: str = getattr(request, "request_id", "") or uuid.uuid4().hex
-    vars(request)["request_id"] = known
-    return known
-
-
 def actor_of(request: HttpRequest, via: str) -> Actor:
     """What the audit says of whoever asks. `via`: api, admin or dashboard."""
     principal = principal_of(request)
@@ -57,6 +49,6 @@ def actor_of(request: HttpRequest, via: str) -> Actor:
         principal.name,
         via,
         address=client_address(request),
-        request_id=id_of(request),
+        request_id=getattr(request, "request_id", ""),
         token=principal.token,
     )

@@ -80,8 +80,8 @@ def level_of(user: User | AnonymousUser) -> Level:
 
 
 def of_token(token: "ApiToken") -> Principal:
-    """A script with a token; it may never more than the token's owner may at present."""
+    """A script with a token, in the name of its owner, if it has one; it may never more than they may at present."""
     level = SCOPES.get(token.scope, Level.NOTHING)
-    if token.owner is not None:
-        level = min(level, level_of(token.owner))
-    return Principal(token.name, level, token.key)
+    if token.owner is None:
+        return Principal(token.name, level, token.key)
+    return Principal(token.owner.get_username(), min(level, level_of(token.owner)), token.key)
