@@ -1,9 +1,12 @@
 """The application: agents and probes raw, everything reserved through Django and Channels."""
 
+import asyncio
 import os
+import time
 from typing import cast
 
 import django
+import orjson
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -18,13 +21,21 @@ from dashboard.consumers import EventsConsumer  # noqa: E402
 from dashboard.watchers import Watched  # noqa: E402
 from registry.addresses import RESERVED_FIRST  # noqa: E402
 from registry.gate import TokenGate  # noqa: E402
-from registry.http import Message, Receive, Scope, Send  # noqa: E402
+from registry.http import SECURITY_HEADERS, Message, Receive, Scope, Send, respond  # noqa: E402
 from registry.metrics.endpoint import PATH as METRICS  # noqa: E402
 from registry.metrics.endpoint import Metrics  # noqa: E402
 from registry.probes import PATHS  # noqa: E402
 from registry.rehearsing import Stage  # noqa: E402
 
 OURS = frozenset(RESERVED_FIRST - {"sip", "health", "ready", "metrics"})
+
+# Bytes of a body. Forms are taken apart while everybody waits; in the admin's a definition is a field.
+MOST = {"dashboard": 64 * 1024, "admin": settings.MAX_BODY_BYTES, "api": settings.MAX_BODY_BYTES}
+APPLY = "/api/v1/apply"
+TOO_LARGE = orjson.dumps(
+    {"type": "about:blank", "title": "Request Entity Too Large", "status": 413, "detail": "the body is too large"}
+)
+TOO_LARGE_HEADERS = [(b"content-type", b"application/problem+json"), (b"connection", b"close"), *SECURITY_HEADERS]
 
 
 async def nobody(_scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,17 +44,32 @@ async def nobody(_scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "websocket.close", "code": 4404})
 
 
-def limited(receive: Receive) -> Receive:
-    """Nothing more of a body that is too large for Django, which would first write all of it to the disk."""
+def limited(receive: Receive, most: int) -> Receive:
+    """Nothing more of a body that is too large or too slow: Django would first write all of it to the disk."""
     size = 0
+    end: float | None = time.monotonic() + settings.BODY_SECONDS
 
     async def receive_some() -> Message:
-        nonlocal size
-        message = await receive()
+        nonlocal size, end
+        if end is None:  # it has come; what is waited for now is the client's leaving
+            return await receive()
+        try:
+            async with asyncio.timeout(end - time.monotonic()):
+                message = await receive()
+        except TimeoutError:
+            return {"type": "http.disconnect"}
         size += len(message.get("body", b""))
-        return message if size <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE else {"type": "http.disconnect"}
+        if not message.get("more_body", False):
+            end = None
+        return message if size <= most else {"type": "http.disconnect"}
 
     return receive_some
+
+
+def declared(scope: Scope) -> int:
+    """The bytes that a request says its body has; of what is no number none."""
+    text = dict(scope["headers"]).get(b"content-length", b"")
+    return int(text) if text.isdigit() and len(text) < 19 else 0
 
 
 class Front:
@@ -69,9 +95,13 @@ class Front:
             await self.probes(scope, receive, send)
         elif path == METRICS:
             await self.metrics(scope, receive, send)
-        elif path[1:].partition("/")[0] in OURS:
+        elif (first := path[1:].partition("/")[0]) in OURS:
+            most = settings.FLEET_BYTES if path == APPLY else MOST.get(first, 0)
+            if declared(scope) > most:
+                await respond(send, 413, TOO_LARGE, TOO_LARGE_HEADERS)
+                return
             scope["stage"] = self.stage
-            await self.django(scope, limited(receive), send)
+            await self.django(scope, limited(receive, most), send)
         else:
             await self.dispatcher(scope, receive, send)
 

@@ -207,7 +207,9 @@ BACKLOG = 2048  # connections the kernel holds while all workers are busy or bei
 KEEP_ALIVE_SECONDS = 75  # longer than a load balancer's usual 60, so that it is never us who closes under its request
 # For a new connection to send its first request: idle ones would use up all descriptors.
 HEAD_SECONDS = env.int("HEAD_SECONDS", default=10)
-DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024  # bytes of a body of the REST API: a fleet of 10,000 agents has 20 MB
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES  # of forms and of the REST API
+FLEET_BYTES = 8 * 1024 * 1024  # of a fleet document that comes by the API: 4,000 agents; the command has no such limit
+FLEET_MARKS = 300_000  # and of its lines, commas and brackets: each takes 400 bytes while it is read
 MAX_HEAD_BYTES = 64 * 1024  # of a request's line and headers; browsers and proxies stay below 16 kB
 MAX_SOCKET_MESSAGE_BYTES = 64 * 1024  # a dashboard's socket sends short words
 

@@ -103,6 +103,7 @@ def register(
         if auto_sip:
             add_automatic_mappings(registered, change)
         change.revision = RegistryChange.newest()
+        change.tag = agent_tag(agent)
     return finish(change, wait)
 
 
@@ -148,6 +149,7 @@ def publish(
         change.changed = bool(change.renewed)
         change.of_fleet = "credentials" in change.renewed and not agent.credentials
         change.revision = RegistryChange.newest()
+        change.tag = agent_tag(agent)
     return finish(change, wait)
 
 
@@ -181,6 +183,7 @@ def update_agent(
         change.changed = bool(change.renewed)
         change.of_fleet = "credentials" in change.renewed and not agent.credentials
         change.revision = RegistryChange.newest()
+        change.tag = agent_tag(agent)
     return finish(change, wait)
 
 

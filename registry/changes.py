@@ -45,6 +45,8 @@ class Change:
     of_fleet: bool = False  # from now on the fleet's credentials are the agent's
     warnings: list[str] = field(default_factory=list)
     everywhere: Everywhere | None = None
+    tag: str = ""  # of what was changed, as it was before anybody else could change it again
+    made: int = 0  # id of the route that was made
 
 
 @contextmanager

@@ -73,9 +73,9 @@ def agent_tag(agent: Agent) -> str:
     return tag_of([describe_agent(agent), agent.credentials, agent.signing_key])
 
 
-def draft_tag(agent: Agent) -> str:
-    """What changes with an agent's draft."""
-    return tag_of(["draft", agent.draft_id])
+def draft_tag(agent: Agent) -> str | None:
+    """What changes with an agent's draft; None if it has none."""
+    return None if agent.draft_id is None else tag_of(["draft", agent.draft_id])
 
 
 def route_tag(route: Route) -> str:
@@ -89,7 +89,9 @@ def tag_of(value: Any) -> str:
     return hmac.new(str(settings.SECRET_KEY).encode(), f"tag:{text}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def check_expected(expected: Collection[str] | None, present: str) -> None:
-    """Raise `Outdated` if somebody has changed it since; None expects nothing."""
-    if expected is not None and ANY not in expected and present not in expected:
+def check_expected(expected: Collection[str] | None, present: str | None) -> None:
+    """Raise `Outdated` if somebody has changed it since; None expects nothing. `present`: None if it is not there."""
+    if expected is None:
+        return
+    if present is None or (ANY not in expected and present not in expected):
         raise Outdated("somebody has changed it since you looked: read it again, then repeat your change")

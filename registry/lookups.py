@@ -53,9 +53,14 @@ def default_route() -> Route | None:
     return Route.objects.select_related("agent").filter(default=True).first()
 
 
+def is_storable(text: str) -> bool:
+    """Whether Postgres can hold a text: no NUL, no half surrogate pairs."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def check_storable(what: str, text: str) -> None:
     """Raise `Malformed` for text that Postgres cannot hold."""
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if not is_storable(text):
         raise Malformed(f"the {what} contains a character that cannot be stored")
 
 

@@ -35,6 +35,7 @@ def register_route(
         if auto_sip:
             add_automatic_mappings(registered, change)
         change.revision = RegistryChange.newest()
+        change.tag, change.made = route_tag(registered), registered.pk
     return finish(change, wait)
 
 
@@ -62,6 +63,7 @@ def update_route(
         if change.changed:
             registered.save(update_fields=change.renewed)
         change.revision = RegistryChange.newest()
+        change.tag = route_tag(registered)
     return finish(change, wait)
 
 
@@ -94,7 +96,7 @@ def unregister_agent(name: str, *, by: Actor, expected: Expected = None, wait: b
     return finish(change, wait)
 
 
-def restore_agent(name: str, *, by: Actor, wait: bool = False) -> Change:
+def restore_agent(name: str, *, by: Actor, expected: Expected = None, wait: bool = False) -> Change:
     """Bring an agent back from the trash, at the routes and with the SIP names that it had.
 
     `Conflict` if another has one of the routes now; names that another has are skipped and reported.
@@ -103,6 +105,7 @@ def restore_agent(name: str, *, by: Actor, wait: bool = False) -> Change:
         agent = Agent.objects.select_for_update(of=("self",)).filter(name=name).first()
         if agent is None:
             raise NotFound(f"there is no agent {name!r}: `agents --trash` lists them")
+        check_expected(expected, agent_tag(agent))
         if agent.state != Agent.State.TRASHED:
             raise Conflict(f"agent {name} is registered: there is nothing to restore")
         reach = agent.former_reach or []

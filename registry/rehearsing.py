@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import orjson
 from django.conf import settings
 
-from agents.definition import AgentDefinition
+from agents.definition import AgentDefinition, deeper_than
 from agents.document import pause_document
 from agents.errors import InvalidDefinition
 from agents.models import Agent, AgentVersion
@@ -33,7 +33,8 @@ from registry.tracing import current, new_id
 from registry.versions import get_version
 
 TEST = "test"  # kind of the rows in the routing log
-MAX_ARGUMENTS = 64 * 1024  # bytes
+MAX_GIVEN = 64 * 1024  # bytes of arguments and data
+MAX_DEPTH = 32  # levels of them
 
 
 @dataclass(frozen=True)
@@ -167,9 +168,11 @@ def rehearsal_of(
     if function not in version.functions:
         known = ", ".join(version.functions) or "none"
         raise NotFound(f"version {version.number} of {name} has no function {function!r}; it has: {known}")
+    if deeper_than(MAX_DEPTH, [arguments, extra]):
+        raise Malformed(f"the arguments or data are nested more than {MAX_DEPTH} levels deep")
     raw_arguments = orjson.dumps(arguments)
-    if len(raw_arguments) > MAX_ARGUMENTS:
-        raise Malformed(f"the arguments have more than {MAX_ARGUMENTS:,} bytes")
+    if len(raw_arguments) + len(orjson.dumps(extra)) > MAX_GIVEN:
+        raise Malformed(f"the arguments and data have more than {MAX_GIVEN:,} bytes")
     call_id = call.call_id or f"test-{uuid4()}"
     body = {
         "function": function,

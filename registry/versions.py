@@ -33,6 +33,7 @@ def save_draft(name: str, definition: Any, *, by: Actor, note: str = "", expecte
             agent.save(update_fields=["draft"])
             change.version = agent.draft.number
         change.revision = RegistryChange.newest()
+        change.tag = draft_tag(agent) or ""
     return change
 
 

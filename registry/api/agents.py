@@ -12,6 +12,7 @@ from registry import actions
 from registry.api.answers import (
     CHANGING,
     READING,
+    TEXT,
     After,
     Changed,
     Credentials,
@@ -154,9 +155,9 @@ State = Literal["serving", "paused", "trashed"]
 )  # fmt: skip
 def list_agents(
     request: HttpRequest,
-    q: Annotated[str, Query(max_length=200, description="text in the name or title")] = "",
+    q: Annotated[str, Query(max_length=200, pattern=TEXT, description="text in the name or title")] = "",
     state: Annotated[State | None, Query(description="left out: all but the trash")] = None,
-    tag: Annotated[str, Query(max_length=50)] = "",
+    tag: Annotated[str, Query(max_length=50, pattern=TEXT)] = "",
     after: After = "",
     limit: Limit = 100,
 ) -> dict[str, Any]:
@@ -193,7 +194,7 @@ def register_agent(request: HttpRequest, response: HttpResponse, body: Registrat
         wait=wait,
     )
     response["Location"] = f"/api/v1/agents/{change.agent}"
-    tagged(request, response, agent_tag(one_agent(change.agent)))
+    tagged(response, change.tag)
     return Status(201, told(change))
 
 
@@ -204,7 +205,7 @@ def register_agent(request: HttpRequest, response: HttpResponse, body: Registrat
 def get_agent(request: HttpRequest, response: HttpResponse, name: str) -> dict[str, Any]:
     """Also one in the trash. The ETag is for If-Match."""
     agent = one_agent(name)
-    tagged(request, response, agent_tag(agent))
+    tagged(response, agent_tag(agent))
     return describe_agent(agent)
 
 
@@ -233,7 +234,7 @@ def update_agent(
         by=actor(request),
         wait=wait,
     )
-    tagged(request, response, agent_tag(one_agent(name)))
+    tagged(response, change.tag)
     return told(change)
 
 
@@ -273,7 +274,7 @@ def restore_agent(
 ) -> Any:
     """With a version: what it says becomes the newest, live one. Without: the agent gets its routes and names back."""
     if body is None or body.version is None:
-        return told(actions.restore_agent(name, by=actor(request), wait=wait))
+        return told(actions.restore_agent(name, expected=expected(if_match), by=actor(request), wait=wait))
     return told(
         actions.restore_version(
             name, body.version, note=body.note, expected=expected(if_match), by=actor(request), wait=wait

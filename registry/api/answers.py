@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from ninja import Header, Query, Schema
 from pydantic import Field
 
 from registry.api.problems import Problem, Refused
 from registry.changes import Change
 from registry.describing import ANY
+from registry.lookups import is_storable
 from registry.workers import Everywhere
 
 TAG = re.compile(r'\s*(?:W/)?"([^"]*)"\s*(?:,|$)')
@@ -24,6 +25,7 @@ ALWAYS = (401, 403, 429, 500, 503)
 READING = (422,)
 CHANGING = (400, 409, 413, 415, 422)
 
+TEXT = r"^[^\x00]*$"  # what is searched for: nothing in the database has a NUL
 Wait = Annotated[bool, Query(description="answer when every live worker serves it, after 5 s at the latest")]
 IfMatch = Annotated[
     str | None,
@@ -117,7 +119,7 @@ def expected(if_match: str | None) -> list[str] | None:
     return tags
 
 
-def tagged(request: HttpRequest, response: HttpResponse, tag: str) -> None:
+def tagged(response: HttpResponse, tag: str) -> None:
     """Give an answer its ETag."""
     response["ETag"] = f'"{tag}"'
 
@@ -156,7 +158,7 @@ def position_of(cursor: str, types: Sequence[type]) -> list[Any] | None:
         not isinstance(position, list)
         or len(position) != len(types)
         or not all(type(value) is wanted for value, wanted in zip(position, types, strict=True))
-        or any("\0" in value for value in position if isinstance(value, str))
+        or not all(is_storable(value) for value in position if isinstance(value, str))
     ):
         raise Refused(422, "`after` must be the `next` of the page before")
     return position

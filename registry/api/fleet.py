@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema
 from pydantic import Field
@@ -16,6 +17,7 @@ from registry.policy import Deed
 router = Router(tags=["fleet"])
 YAML = "application/yaml"  # RFC 9512
 KINDS = (YAML, "application/json", "application/x-yaml", "text/yaml", "text/plain")
+MARKS = (b"\n", b",", b"[", b"{")  # of which every node of a document has one
 EXAMPLE = """switchboard: 1
 agents:
   hours:
@@ -97,10 +99,13 @@ def apply(
     kind = request.headers.get("content-type", YAML).partition(";")[0].strip().lower()
     if kind not in KINDS:
         raise Refused(415, f"send {YAML} or application/json, not {kind[:100]}")
+    document = request.read()  # not `body`, whose limit is that of all other operations
+    if sum(map(document.count, MARKS)) > settings.FLEET_MARKS:
+        raise Refused(413, "the document is too large for the API: use `python3 manage.py apply`, which has no limit")
     if dry_run:
-        return {"applied": False, "plan": make_plan(request.body, remove=remove).as_json()}
+        return {"applied": False, "plan": make_plan(document, remove=remove).as_json()}
     result = apply_plan(
-        request.body, remove=remove, expected_digest=digest or None, note=note, wait=wait, by=actor(request)
+        document, remove=remove, expected_digest=digest or None, note=note, wait=wait, by=actor(request)
     )
     return {
         "applied": result.changed,

@@ -3,10 +3,10 @@
 import csv
 import io
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import orjson
 from asgiref.sync import sync_to_async
@@ -18,6 +18,7 @@ from registry.api.answers import READING, After, Limit, Page, answers, paged, po
 from registry.api.problems import Refused
 from registry.api.routing import StepOut
 from registry.api.security import may
+from registry.api.times import Since, Until, Zone, in_zone, zone_of
 from registry.errors import NotFound
 from registry.events.calls import call_of
 from registry.events.filters import Filter, FilterError
@@ -40,9 +41,6 @@ FilterText = Annotated[
         description="as in the live log: agent:sales outcome:error fn:get_pricing ms:>800, or plain words",
     ),
 ]
-Since = Annotated[datetime | None, Query(description="from this time on; without an offset it is in `tz`")]
-Until = Annotated[datetime | None, Query(description="before this time")]
-Zone = Annotated[str, Query(max_length=64, description="time zone of the times given and shown", examples=["UTC"])]
 
 
 class EventOut(Schema):
@@ -183,14 +181,6 @@ def filter_of(text: str) -> Filter:
     return found
 
 
-def zone_of(name: str) -> ZoneInfo:
-    """A time zone by its IANA name."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise Refused(422, f"there is no time zone {name!r}; they look like Europe/Berlin") from None
-
-
 def range_of(since: datetime | None, until: datetime | None, zone: ZoneInfo, after: str) -> Range:
     """The stretch of time that was asked for."""
     position = position_of(after, [str])
@@ -199,17 +189,6 @@ def range_of(since: datetime | None, until: datetime | None, zone: ZoneInfo, aft
     except ValueError:
         raise Refused(422, "`after` must be the `next` of the page before") from None
     return Range(in_zone(since, zone), in_zone(until, zone), before)
-
-
-def in_zone(moment: datetime | None, zone: ZoneInfo) -> datetime | None:
-    """A moment; one without an offset is meant in this zone."""
-    if moment is None:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
-    try:
-        return aware.astimezone(UTC)
-    except OverflowError:
-        raise Refused(422, "the time is out of range") from None
 
 
 def shown(event: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field
 
 from registry.availability import RETRY_SECONDS, is_away
 from registry.errors import Busy, RegistryError
+from registry.events.record import printable
 
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -72,7 +73,9 @@ def problem(
         "problems": problems or {},
         "request_id": getattr(request, "request_id", ""),
     }
-    return HttpResponse(orjson.dumps(body, default=str), status=status, content_type=MEDIA_TYPE, headers=headers)
+    return HttpResponse(
+        orjson.dumps(printable(body), default=str), status=status, content_type=MEDIA_TYPE, headers=headers
+    )
 
 
 def handle_problems(api: NinjaAPI) -> None:
@@ -104,6 +107,8 @@ def handle_problems(api: NinjaAPI) -> None:
         cause = error.__cause__  # ninja makes a 400 of whatever a parser raises
         if isinstance(cause, Refused):
             return refused(request, cause)
+        if isinstance(cause, RequestDataTooBig):
+            return too_large(request, cause)
         return problem(request, error.status_code, str(error))
 
     @api.exception_handler(RequestDataTooBig)

@@ -13,6 +13,7 @@ from registry.api.agents import RouteOut, SipName, Strict
 from registry.api.answers import (
     CHANGING,
     READING,
+    TEXT,
     After,
     Changed,
     IfMatch,
@@ -27,6 +28,7 @@ from registry.api.answers import (
     told,
 )
 from registry.api.security import actor, may
+from registry.api.times import in_zone, zone_of
 from registry.asking import stage_of
 from registry.decide import CENTRAL_SIP, Facts
 from registry.describing import describe_route, route_tag
@@ -132,7 +134,7 @@ class DecisionOut(Schema):
 )  # fmt: skip
 def list_routes(
     request: HttpRequest,
-    agent: Annotated[str, Query(max_length=63, description="of this agent only")] = "",
+    agent: Annotated[str, Query(max_length=63, pattern=TEXT, description="of this agent only")] = "",
     after: After = "",
     limit: Limit = 100,
 ) -> dict[str, Any]:
@@ -155,9 +157,8 @@ def register_route(request: HttpRequest, response: HttpResponse, body: RouteIn, 
     change = actions.register_route(
         body.agent, body.path, sip=body.sip, auto_sip=body.auto_sip, by=actor(request), wait=wait
     )
-    route = Route.objects.get(path=change.route)
-    response["Location"] = f"/api/v1/routes/{route.pk}"
-    tagged(request, response, route_tag(route))
+    response["Location"] = f"/api/v1/routes/{change.made}"
+    tagged(response, change.tag)
     return Status(201, told(change))
 
 
@@ -168,7 +169,7 @@ def register_route(request: HttpRequest, response: HttpResponse, body: RouteIn, 
 def get_route(request: HttpRequest, response: HttpResponse, route_id: int) -> dict[str, Any]:
     """The ETag is for If-Match."""
     route = one_route(route_id)
-    tagged(request, response, route_tag(route))
+    tagged(response, route_tag(route))
     return describe_route(route)
 
 
@@ -193,7 +194,7 @@ def update_route(
         by=actor(request),
         wait=wait,
     )
-    tagged(request, response, route_tag(one_route(route_id)))
+    tagged(response, change.tag)
     return told(change)
 
 
@@ -212,8 +213,8 @@ def unregister_route(request: HttpRequest, route_id: int, if_match: IfMatch = No
 )  # fmt: skip
 def list_sip_names(
     request: HttpRequest,
-    q: Annotated[str, Query(max_length=200, description="text in the name")] = "",
-    agent: Annotated[str, Query(max_length=63, description="of this agent only")] = "",
+    q: Annotated[str, Query(max_length=200, pattern=TEXT, description="text in the name")] = "",
+    agent: Annotated[str, Query(max_length=63, pattern=TEXT, description="of this agent only")] = "",
     after: After = "",
     limit: Limit = 100,
 ) -> dict[str, Any]:
@@ -258,7 +259,8 @@ def decide(request: HttpRequest, body: Question) -> dict[str, Any]:
     facts = Facts(
         body.path, body.method, body.dialled, body.function, body.token, (body.call_id,) if body.call_id else ()
     )
-    table, decision = dry_run(facts, stage, body.at.timestamp() if body.at else time.time())
+    at = in_zone(body.at, zone_of("UTC"))
+    table, decision = dry_run(facts, stage, at.timestamp() if at else time.time())
     return {
         "outcome": decision.outcome,
         "agent": decision.agent.name if decision.agent else None,

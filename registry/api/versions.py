@@ -31,7 +31,7 @@ from registry.api.answers import (
 from registry.api.problems import Refused
 from registry.api.security import actor, may
 from registry.asking import public_base, stage_of
-from registry.describing import agent_tag, describe_version, draft_tag
+from registry.describing import describe_version, draft_tag
 from registry.policy import Deed
 from registry.rehearsing import Call, preview, rehearsal_of, run
 from registry.versions import draft_of, get_version
@@ -138,7 +138,7 @@ def publish_definition(
     change = actions.publish(
         name, body.definition, note=body.note, expected=expected(if_match), by=actor(request), wait=wait
     )
-    tagged(request, response, agent_tag(one_agent(name)))
+    tagged(response, change.tag)
     return Status(201 if change.changed else 200, told(change))
 
 
@@ -160,7 +160,7 @@ def get_draft(request: HttpRequest, response: HttpResponse, name: str) -> dict[s
     """The ETag is for If-Match."""
     agent = one_agent(name)
     draft = draft_of(agent)
-    tagged(request, response, draft_tag(agent))
+    tagged(response, draft_tag(agent) or "")
     return whole(draft, agent)
 
 
@@ -173,7 +173,7 @@ def save_draft(
 ) -> Any:
     """Callers do not hear it before it is published."""
     change = actions.save_draft(name, body.definition, note=body.note, expected=expected(if_match), by=actor(request))
-    tagged(request, response, draft_tag(one_agent(name)))
+    tagged(response, change.tag)
     return told(change)
 
 

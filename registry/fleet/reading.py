@@ -51,7 +51,12 @@ def parse_json(text: str, called: str) -> Any:
         return found
 
     try:
-        return json.loads(text, object_pairs_hook=once)
+        value = json.loads(text, object_pairs_hook=once)
+        if "\\ud" in text or "\\uD" in text:  # half surrogate pairs, which nothing can keep
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except UnicodeEncodeError:
+        raise Malformed(f"{called} has a character that cannot be stored: half of a surrogate pair") from None
     except ValueError:  # no JSON, or a number of thousands of digits: YAML's reader says where
         return parse(text, called)
     except RecursionError:

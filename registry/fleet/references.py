@@ -47,7 +47,7 @@ def decide_credentials(secrets: Secrets, agent: FleetAgent, present: PresentAgen
         elif not kept and not settings.SWML_BASIC_AUTH_PASSWORD and not serving:
             secrets.make_credentials = True
         return
-    value = value_of(secrets, agent, agent.credentials)
+    value = value_of(secrets, agent, "credentials", agent.credentials)
     if value:
         user, _, password = value.partition(":")
         try:
@@ -74,7 +74,7 @@ def decide_signing_key(secrets: Secrets, agent: FleetAgent, present: PresentAgen
         if kept:
             change(secrets, "signing_key", "", before, without)
         return
-    value = value_of(secrets, agent, agent.signing_key)
+    value = value_of(secrets, agent, "signing_key", agent.signing_key)
     if value:
         try:
             check_secrets(None, value)
@@ -96,8 +96,14 @@ def change(secrets: Secrets, column: str, value: str, before: str, after: str) -
     secrets.words[column] = (before, after)
 
 
-def value_of(secrets: Secrets, agent: FleetAgent, variable: str) -> str:
-    """The variable's value; "" if it is not set here, or not for agents."""
+def value_of(secrets: Secrets, agent: FleetAgent, column: str, variable: str) -> str:
+    """The variable's value; "" if it is not set here, or not for this.
+
+    Credentials can be revealed, so no other secret of the environment may be made some: the name must say that it is.
+    """
+    if not variable.upper().endswith(f"_{column.upper()}"):
+        secrets.problems[column] = f"{variable} is not for this: the variable's name must end in _{column.upper()}"
+        return ""
     if is_allowed(variable):
         return os.environ.get(variable, "")
     allowed = ", ".join(settings.AGENT_SECRETS) or "none"

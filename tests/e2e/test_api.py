@@ -218,3 +218,10 @@ def test_a_body_without_end_is_cut_off(server: Server) -> None:
             pass
     assert sent < 200
     assert server.get("/sales").status == 200
+
+
+@pytest.mark.parametrize("path", ["/dashboard/sign-in/", "/admin/login/", "/api/v1/decide", "/api/v1/apply"])
+def test_a_body_that_says_it_is_too_large_is_not_read(server: Server, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
+        line.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30000000\r\n\r\n".encode())
+        assert line.recv(1000).startswith(b"HTTP/1.1 413 ")

@@ -1,13 +1,20 @@
 """Registering, looking at, changing and unregistering agents through the API."""
 
+import base64
+import json
+from typing import Any
+
 import pytest
 from django.db.models import TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 
 from agents.models import Agent, AgentVersion
+from registry.errors import Malformed
 from registry.models import RegistryChange, Route, SipMapping
-from registry.workers import Heart
+from registry.rehearsing import Call, rehearsal_of
+from registry.workers import Everywhere, Heart
+from tests.agents.building import NoWebhooks
 from tests.client import Client, basic, load_table
 from tests.registry.api.conftest import PUMP
 
@@ -308,3 +315,66 @@ def test_a_restored_agent_has_credentials_or_is_not_restored(ask, look, settings
     settings.SECRET_KEY = key
     assert (answer.status_code, "SECRET_KEY_FALLBACKS" in answer.json()["detail"]) == (409, True)
     assert Agent.objects.annotate(kept=Cast("credentials", TextField())).get().kept == kept
+
+
+def test_a_change_has_the_tag_of_what_it_left(pumps, look):
+    made = pumps.post("/agents", {"name": "wells", "route": "/wells", "definition": PUMP, "signing_key": "PSK"})
+    assert made["ETag"] == look.get("/agents/wells")["ETag"]
+    for method, path, body in [
+        ("PATCH", "/agents/wells", {"title": "Wells", "tags": ["emea"], "signing_key": None}),
+        ("POST", "/agents/wells/versions", {"definition": {"prompt": {"text": "x"}}}),
+    ]:
+        assert pumps(method, path, body)["ETag"] == look.get("/agents/wells")["ETag"]
+    made = pumps.post("/routes", {"path": "/more", "agent": "wells"})
+    path = made["Location"].removeprefix("/api/v1")
+    assert made["ETag"] == look.get(path)["ETag"]
+    assert pumps("PATCH", path, {"default": True})["ETag"] == look.get(path)["ETag"]
+
+
+def test_the_tag_of_a_change_is_not_somebody_elses(pumps, look, monkeypatch):
+    """Between a change and its answer, which may wait for the workers, another one comes."""
+
+    def meanwhile(*_):
+        Agent.objects.filter(name="pumps").update(title="by somebody else")
+        return Everywhere(1, 1, 1)
+
+    monkeypatch.setattr("registry.changes.wait_for", meanwhile)
+    mine = pumps("PATCH", "/agents/pumps?wait=true", {"title": "mine"})
+    again = pumps("PATCH", "/agents/pumps", {"title": "mine again"}, **{"If-Match": mine["ETag"]})
+    assert again.status_code == 412
+    assert look.get("/agents/pumps").json()["title"] == "by somebody else"
+
+
+def test_what_is_not_there_meets_no_tag(pumps):
+    assert pumps("PUT", "/agents/pumps/draft", {"definition": PUMP}, **{"If-Match": "*"}).status_code == 412
+    pumps("DELETE", "/agents/pumps")
+    assert pumps.post("/agents/pumps/restore", **{"If-Match": '"bogus"'}).status_code == 412
+    assert pumps.post("/agents/pumps/restore").status_code == 200
+
+
+def test_hostile_input_is_a_problem_and_no_error_of_ours(pumps):
+    deep: Any = "x"
+    for _ in range(300):
+        deep = [deep]
+    forged = [base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=") for value in (
+        ["\ud800"], ["2020-01-01T00:00:00", "\ud800", "1"], ["0001-01-01T00:00:00+23:59", "agent", "1"],
+    )]  # fmt: skip
+    for path in [
+        "/agents?q=%00", "/agents?tag=%00", "/sip?q=%00", "/sip?agent=%00", "/routes?agent=%00",
+        *(f"{place}?after={cursor}" for cursor in forged for place in ("/agents", "/sip", "/audit")),
+    ]:  # fmt: skip
+        assert pumps.get(path).status_code == 422, path
+    assert pumps.post("/decide", {"at": "0001-01-01T00:00:00+23:00"}).status_code == 422
+    for body in ({"arguments": {"a": deep}}, {"global_data": {"a": deep}}, {"global_data": {"a": "x" * 70_000}}):
+        with pytest.raises(Malformed):
+            rehearsal_of("pumps", "price", "live", body.get("arguments", {}), Call(), body, "http://x", NoWebhooks())
+    raw = json.dumps({"switchboard": 1, "agents": {"\ud800": {}}}).encode()
+    answer = pumps("POST", "/apply", raw=raw)
+    assert (answer.status_code, answer["Content-Type"]) == (422, "application/problem+json")
+
+
+def test_large_bodies_are_refused(pumps, settings):
+    answer = pumps("POST", "/decide", raw=b'{"path": "' + b"x" * settings.MAX_BODY_BYTES + b'"}')
+    assert (answer.status_code, answer["Content-Type"]) == (413, "application/problem+json")
+    answer = pumps("POST", "/apply", raw=b"[" * (settings.FLEET_MARKS + 1), content_type="application/yaml")
+    assert (answer.status_code, "manage.py apply" in answer.json()["detail"]) == (413, True)

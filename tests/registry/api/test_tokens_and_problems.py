@@ -6,6 +6,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from registry.api import agents as operations
+from registry.api.api import api
 from registry.models import ApiToken
 from tests.registry.api.conftest import Asker, person
 
@@ -120,3 +121,20 @@ def test_an_error_of_ours_tells_nothing_of_itself(look, monkeypatch, caplog):
     assert "inside" not in answer.content.decode()
     assert "the inside of it" in caplog.text
     caplog.clear()
+
+
+def test_the_tokens_that_a_token_makes_have_its_owner(token, db):
+    boss = person("boss", "Admin")
+    made = Asker(token("admin", owner=boss)).post("/tokens", {"name": "child", "scope": "admin", "days": None}).json()
+    assert made["owner"] == "boss"
+    child = Asker(f"Bearer {made['token']}")
+    assert child.get("/me").json() == {"name": "boss", "level": "admin", "token": made["key"]}
+    boss.is_active = False
+    boss.save()
+    assert child.get("/me").status_code == 401
+
+
+def test_the_descriptions_are_made_once(db):
+    first = Asker().get("/openapi.json").content
+    assert api.get_openapi_schema() is api.get_openapi_schema()
+    assert Asker().get("/openapi.json").content == first

@@ -245,7 +245,7 @@ def test_one_audit_context_names_the_actor_and_no_row_is_doubled(register, actor
     register("goes")
     first = {model: model.objects.count() for model in (AgentEvent, RouteEvent, SipMappingEvent)}
     bob = Actor("bob", "api", request_id="r-7")
-    document = plain(a={"title": "A", "definition": OTHER, "credentials": "env:AGENT_SECRET_X"}, b={})
+    document = plain(a={"title": "A", "definition": OTHER, "credentials": "env:AGENT_SECRET_X_CREDENTIALS"}, b={})
     apply_plan(json.dumps(document), by=bob, remove=True)
     rows = {
         model: list(model.objects.order_by("pgh_id")[first[model] :])
@@ -263,10 +263,10 @@ def test_one_audit_context_names_the_actor_and_no_row_is_doubled(register, actor
 
 
 def test_other_secrets_are_in_the_audit_by_name_only(register, actor, monkeypatch):
-    monkeypatch.setenv("AGENT_SECRET_X", "user:hunter2-hunter2")
-    monkeypatch.setenv("AGENT_SECRET_K", "PSK_key_key_key")
+    monkeypatch.setenv("AGENT_SECRET_X_CREDENTIALS", "user:hunter2-hunter2")
+    monkeypatch.setenv("AGENT_SECRET_K_SIGNING_KEY", "PSK_key_key_key")
     register("a")
-    secret = {"credentials": "env:AGENT_SECRET_X", "signing_key": "env:AGENT_SECRET_K"}
+    secret = {"credentials": "env:AGENT_SECRET_X_CREDENTIALS", "signing_key": "env:AGENT_SECRET_K_SIGNING_KEY"}
     apply_plan(json.dumps(plain(a=secret)), by=actor)
     last = AgentEvent.objects.order_by("pgh_id").last()
     assert (last.pgh_label, last.pgh_context.metadata["changed"]) == ("update", "credentials, signing key")
@@ -342,7 +342,7 @@ def test_secrets_of_the_trash_that_no_key_can_read_are_gone(register, apply, act
     register("sales", credentials=("u", "p"), signing_key="PSK_1")
     actions.unregister_agent("sales", by=actor)
     settings.SECRET_KEY = "another-key-that-cannot-read-the-former-ones"
-    found = make_plan(json.dumps(plain(sales={"signing_key": "env:AGENT_SECRET_NOT_SET"})))
+    found = make_plan(json.dumps(plain(sales={"signing_key": "env:AGENT_SECRET_NOT_SET_SIGNING_KEY"})))
     assert set(found.problems) == {"agents.sales.signing_key"}
     result = apply(sales={})
     agent = Agent.objects.get()
@@ -356,12 +356,12 @@ def test_what_nobody_can_read_now_is_kept_or_replaced(register, apply, actor, se
         cursor.execute("SELECT credentials FROM agents_agent")
         (kept,) = cursor.fetchone()
     settings.SECRET_KEY = "another-key-that-cannot-read-the-former-ones"
-    named = {"sales": {"title": "x", "credentials": "env:AGENT_SECRET_S"}}
+    named = {"sales": {"title": "x", "credentials": "env:AGENT_SECRET_S_CREDENTIALS"}}
     assert apply(**named).changed
     with connection.cursor() as cursor:
         cursor.execute("SELECT credentials FROM agents_agent")
         assert cursor.fetchone() == (kept,), "its key may come back"
-    monkeypatch.setenv("AGENT_SECRET_S", "v:w")
+    monkeypatch.setenv("AGENT_SECRET_S_CREDENTIALS", "v:w")
     assert apply(**named).changed
     assert Agent.objects.get().credentials == "v:w"
     assert apply(**named).changed is False

@@ -231,14 +231,14 @@ def test_a_variable_that_agents_may_not_have_is_not_read(varied, monkeypatch, se
 def test_secrets_that_are_missing_for_good_are_problems(register, monkeypatch, settings):
     settings.SWML_BASIC_AUTH_PASSWORD = "fleet-password"
     register("ofthefleet", credentials=None)
-    monkeypatch.setenv("AGENT_SECRET_BAD", "without-a-colon")
+    monkeypatch.setenv("AGENT_SECRET_BAD_CREDENTIALS", "without-a-colon")
     found = plan(
-        new={"signing_key": "env:AGENT_SECRET_NOT_SET"},
-        ofthefleet={"credentials": "env:AGENT_SECRET_NOT_SET"},
-        bad={"credentials": "env:AGENT_SECRET_BAD"},
+        new={"signing_key": "env:AGENT_SECRET_NOT_SET_SIGNING_KEY"},
+        ofthefleet={"credentials": "env:AGENT_SECRET_NOT_SET_CREDENTIALS"},
+        bad={"credentials": "env:AGENT_SECRET_BAD_CREDENTIALS"},
     )
     assert set(found.problems) == {"agents.new.signing_key", "agents.ofthefleet.credentials", "agents.bad.credentials"}
-    assert "AGENT_SECRET_NOT_SET is not set here" in found.problems["agents.new.signing_key"]
+    assert "AGENT_SECRET_NOT_SET_SIGNING_KEY is not set here" in found.problems["agents.new.signing_key"]
     assert "USER:PASSWORD" in found.problems["agents.bad.credentials"]
     assert "without-a-colon" not in json.dumps(found.as_json())
 

@@ -1,0 +1,57 @@
+"""What of a body comes to Django: not more than it may have, and not later."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from config.asgi import declared, limited
+
+
+def receiving(*parts: "bytes | float") -> Any:
+    """A client that sends these parts, and waits so many seconds in between; then it leaves."""
+    waiting = list(parts)
+
+    async def receive() -> dict[str, Any]:
+        if waiting and isinstance(waiting[0], float):
+            await asyncio.sleep(waiting.pop(0))  # type: ignore[arg-type]
+        if not waiting:
+            return {"type": "http.disconnect"}
+        body = waiting.pop(0)
+        return {"type": "http.request", "body": body, "more_body": bool(waiting)}
+
+    return receive
+
+
+async def all_of(receive: Any) -> list[Any]:
+    got = []
+    while True:
+        message = await receive()
+        got.append(message.get("body"))
+        if not message.get("more_body"):
+            return got
+
+
+async def test_a_body_within_its_limit_comes_whole() -> None:
+    assert await all_of(limited(receiving(b"ab", b"cd"), 4)) == [b"ab", b"cd"]
+
+
+async def test_of_a_larger_one_nothing_more_comes() -> None:
+    assert await all_of(limited(receiving(b"ab", b"cd", b"ef"), 3)) == [b"ab", None]
+
+
+async def test_a_slow_one_is_given_up(settings: Any) -> None:
+    settings.BODY_SECONDS = 0.05
+    assert await all_of(limited(receiving(b"ab", 5.0, b"cd"), 100)) == [b"ab", None]
+
+
+async def test_once_it_has_come_the_clients_leaving_may_take_its_time(settings: Any) -> None:
+    settings.BODY_SECONDS = 0.05
+    receive = limited(receiving(b"ab", 0.2), 100)
+    assert (await receive())["body"] == b"ab"
+    assert (await receive())["type"] == "http.disconnect"
+
+
+@pytest.mark.parametrize(("text", "size"), [(b"12", 12), (b"", 0), (b"-1", 0), (b"x", 0), (b"9" * 30, 0)])
+def test_the_declared_length(text: bytes, size: int) -> None:
+    assert declared({"headers": [(b"content-length", text)]}) == size
