@@ -280,6 +280,7 @@ TEMPLATES = [
         },
     }
 ]
+PASSWORD_HASHERS = ["dashboard.hashing.Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},

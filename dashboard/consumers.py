@@ -15,7 +15,7 @@ from django.db import Error, connection
 from dashboard.watchers import Refusal, first_refusal, refusal
 from registry.events.filters import Filter, FilterError
 from registry.events.live import News, Viewer
-from registry.events.reading import Cursor, Read, read_since
+from registry.events.reading import Cursor, read_since
 from registry.events.tail import Live
 
 logger = logging.getLogger(__name__)
@@ -96,14 +96,14 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
                 if not await asyncio.to_thread(live.tail.positioned.wait, RETRY_SECONDS):
                     raise Error(live.tail.last_error or "the log cannot be read")
                 async with live.reading:
-                    read = await asyncio.to_thread(read_missed, since, limit)
+                    missed = await asyncio.to_thread(read_missed, self.viewer.wanted, since, limit)
             except (Error, psycopg.Error, OSError):
                 if not told:
                     await self.say(type="away")
                     told = True
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                self.viewer.caught_up(News(read.events, read.cursor, {}, read.missed))
+                self.viewer.caught_up(missed)
                 self.viewer.waiting.set()  # a first message in any case: it has the cursor
                 return
 
@@ -136,10 +136,13 @@ def number(text: str, name: str, most: int) -> int:
     return int(text)
 
 
-def read_missed(since: Cursor | None, limit: int) -> Read:
-    """What a viewer has not seen."""
+def read_missed(wanted: Filter, since: Cursor | None, limit: int) -> News:
+    """What a viewer has not seen, its rows made: a long filter over many events would hold up the event loop."""
     try:
         connection.ensure_connection()
-        return read_since(connection.connection, since, limit)
+        read = read_since(connection.connection, since, limit)
     finally:
         connection.close()  # it belongs to a thread that may not come again
+    news = News(read.events, read.cursor, {}, read.missed)
+    news.of(wanted)
+    return news

@@ -1,5 +1,6 @@
 """Signing in and out: with a password, or for the first time with a link that works once."""
 
+import threading
 import time
 
 from django.contrib.auth import login, update_session_auth_hash
@@ -24,6 +25,8 @@ from registry.policy import Deed, of_user
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 BY_LINK = "signed_in_by_link"  # in the session: when
 CHOOSING_SECONDS = 900  # so long after it, a password may be chosen without the old one
+CHECKS = threading.BoundedSemaphore(2)  # passwords that this process checks at once: each is a core's work for a while
+CHECK_SECONDS = 2  # how long one waits for its turn
 
 
 class SignInForm(AuthenticationForm):
@@ -42,10 +45,28 @@ class SignIn(LoginView):
     authentication_form = SignInForm
 
     def dispatch(self, request: HttpRequest, *args: object, **options: object) -> HttpResponseBase:
+        """Passwords are checked a few at a time; who waits for that holds no connection of the database."""
+        if request.method in ("GET", "HEAD"):
+            return self.answer(request, *args, **options)
+        if not CHECKS.acquire(timeout=CHECK_SECONDS):
+            return busy(request)
+        try:
+            return self.answer(request, *args, **options)
+        finally:
+            CHECKS.release()
+
+    def answer(self, request: HttpRequest, *args: object, **options: object) -> HttpResponseBase:
         """Whoever has signed in already goes on."""
         if request.user.is_authenticated:
             return redirect(self.get_success_url())
         return with_headers(super().dispatch(request, *args, **options))
+
+
+def busy(request: HttpRequest) -> HttpResponse:
+    """What somebody sees when too many sign in at once."""
+    answer = page(request, "doors/busy.html", {"seconds": CHECK_SECONDS}, status=503)
+    answer.headers["Retry-After"] = str(CHECK_SECONDS)
+    return answer
 
 
 class SignOut(LogoutView):

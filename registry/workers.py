@@ -10,8 +10,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from registry.models import Worker
+from registry.pooling import let_go
 
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.02  # at first; each pause is longer than the one before
+MAX_POLL_SECONDS = 0.2
 SILENT_FOR = timedelta(minutes=1)  # a worker that is not heard of is named for so long: it may serve what was before
 FORGET_AFTER = timedelta(hours=1)  # a dead worker's row stays that long for people to see
 
@@ -101,10 +103,16 @@ def everywhere(revision: int) -> Everywhere:
 
 
 def wait_for(revision: int, seconds: float | None = None) -> Everywhere:
-    """Wait until every live worker serves the revision, at most `settings.EVERYWHERE_SECONDS`."""
+    """Wait until every live worker serves the revision, at most `settings.EVERYWHERE_SECONDS`.
+
+    No connection is held between two looks: many who wait at once would keep everybody else from the database.
+    """
     deadline = time.monotonic() + (settings.EVERYWHERE_SECONDS if seconds is None else seconds)
+    pause = POLL_SECONDS
     while True:
         progress = everywhere(revision)
         if progress.done or time.monotonic() > deadline:
             return progress
-        time.sleep(POLL_SECONDS)
+        let_go()
+        time.sleep(pause)
+        pause = min(pause * 1.5, MAX_POLL_SECONDS)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 MAX_TEXT = 500  # characters of a filter
+MAX_TERMS = 20  # conditions of a filter: each looks at every event
 # The words of a filter, and the column that each looks at.
 WORDS = {
     "agent": "agent",
@@ -72,7 +73,10 @@ class Filter(NamedTuple):
         """Read a filter: `word:value`, `ms:>800`, or plain words that are searched. `FilterError` if it is none."""
         if len(text) > MAX_TEXT:
             raise FilterError(f"the filter is longer than {MAX_TEXT} characters")
-        return cls(tuple(sorted({term_of(found) for found in TERM.finditer(text)}, key=repr)))
+        terms = {term_of(found) for found in TERM.finditer(text)}
+        if len(terms) > MAX_TERMS:
+            raise FilterError(f"the filter has more than {MAX_TERMS} conditions")
+        return cls(tuple(sorted(terms, key=repr)))
 
     def matches(self, event: Event) -> bool:
         """Whether an event meets all conditions."""

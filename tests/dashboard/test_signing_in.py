@@ -1,14 +1,20 @@
 """Signing in by link and by password, out again, and what those see who may not go on."""
 
 import re
+import threading
 from html.parser import HTMLParser
 
 import pytest
+from axes.models import AccessAttempt
+from django.contrib.auth.hashers import PBKDF2PasswordHasher, check_password, make_password
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client as Browser
 
+from dashboard import signing_in
 from registry import people
 from registry.models import Member
+from tests.registry.test_writer import apart
 
 PASSWORD = "a wholly unguessable one"
 MemberEvent = Member.events.rel.related_model
@@ -209,6 +215,56 @@ def test_who_guesses_waits_but_only_there_and_a_link_still_works(browser, make_m
     assert post(elsewhere, "/dashboard/sign-in/", right).status_code == 302
     assert post(browser, "/dashboard/sign-in/", {**right, "username": "eve"}).status_code == 302
     assert post(Browser(enforce_csrf_checks=True), people.make_sign_in_link("bob", by=actor)).status_code == 302
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """Somebody else's passwords are being checked, for as long as the test goes on."""
+    checks = threading.BoundedSemaphore(2)
+    monkeypatch.setattr(signing_in, "CHECKS", checks)
+    for _ in range(2):
+        assert checks.acquire(blocking=False)
+    return checks
+
+
+def test_when_too_many_sign_in_at_once_others_come_again_and_take_no_connection(
+    browser, make_member, taken, django_assert_num_queries
+):
+    make_member(password=PASSWORD)
+    right = {"username": "bob", "password": PASSWORD}
+    with django_assert_num_queries(0):
+        answer = Browser(headers={"cookie": "sessionid=x"}).post("/dashboard/sign-in/", right)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert "Too many people" in answer.content.decode()
+    assert answer.headers["cache-control"] == "no-store"
+    assert browser.get("/dashboard/sign-in/").status_code == 200, "the page itself needs no turn"
+    taken.release()
+    for _ in range(3):
+        assert post(Browser(enforce_csrf_checks=True), "/dashboard/sign-in/", right).status_code == 302
+        assert post(browser, "/dashboard/sign-in/", {**right, "password": "wrong"}).status_code == 200
+    assert taken.acquire(blocking=False), "every turn is given back"
+
+
+def test_no_connection_is_held_while_a_password_is_hashed(db, monkeypatch):
+    held = []
+    encode = PBKDF2PasswordHasher.encode
+
+    def noting(*arguments, **options):
+        held.append(connection.connection is not None)
+        return encode(*arguments, **options)
+
+    monkeypatch.setattr(PBKDF2PasswordHasher, "encode", noting)
+
+    def sign_in():
+        hashed = make_password(PASSWORD)
+        connection.ensure_connection()
+        assert check_password(PASSWORD, hashed)
+        Browser().post("/dashboard/sign-in/", {"username": "nobody", "password": "x"})
+        AccessAttempt.objects.all().delete()  # it is committed
+
+    apart(sign_in)
+    assert held == [False] * len(held)
+    assert len(held) >= 3
 
 
 # --- who may not go on -----------------------------------------------------------------------------------------------

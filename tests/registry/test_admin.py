@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 from django.apps import apps
+from django.contrib.admin import site
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client as Browser
@@ -12,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from agents.models import Agent, AgentVersion
 from registry import actions, people
 from registry.errors import Conflict
-from registry.models import ApiToken, Route, RoutingEvent, SipMapping
+from registry.models import ApiToken, Member, Route, RoutingEvent, SipMapping
 from registry.tokens import check_token, create_token
 
 LISTS = [
@@ -138,6 +139,58 @@ def test_djangos_own_permissions_count_for_nothing(make_browser, fleet):
 @pytest.mark.parametrize("model", ["auth/user", "auth/group", "axes/accesslog", "pghistory/context"])
 def test_what_is_not_ours_has_no_page(admin, model):
     assert admin.get(f"/admin/{model}/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "name__regex=(", "name__contains=%00", "created__year=99999999", "credentials__startswith=a", "name=sales",
+        "live__author=x", "state__regex=(", "state__exact=%00", "nothing=1", "pk__in=1,2", "kind__exact=a&name__gt=b",
+    ],
+)  # fmt: skip
+def test_a_list_is_filtered_by_what_it_offers_only(staff, fleet, query):
+    assert staff.get(f"/admin/agents/agent/?{query}").status_code == 400
+
+
+@pytest.mark.parametrize("model", [*LISTS, *FOR_ADMINS])
+def test_odd_addresses_of_lists_are_no_errors_of_ours(admin, fleet, event, actor, model):
+    create_token("ci", "read", by=actor)
+    model = apps.get_model(*model.split("/"))
+    offered = [f"{field}__exact" for field in site._registry[model].list_filter]
+    names = [*offered, *(name.replace("exact", "isnull") for name in offered), "pk", "pk__exact", "groups__id__exact"]
+    names += ["q", "p", "o", "all", "_facets", "_popup", "_to_field", "e"]
+    for name in names:
+        for value in ("%00", "x%00y", "x", "", "-1", "99999999999999999999999", "True", "1", "2&" + name + "=3"):
+            answer = admin.get(f"{list_url(model)}?{name}={value}")
+            assert answer.status_code in (200, 302, 400), (name, value)
+    for path in ("%00", "99999999999999999999999", "x"):
+        assert admin.get(f"{list_url(model)}{path}/change/").status_code in (302, 404)
+
+
+@pytest.mark.parametrize(
+    ("model", "query", "count"),
+    [
+        ("agents/agent", "state__exact=serving", 3),
+        ("agents/agent", "state__exact=paused", 0),
+        ("agents/agent", "kind__exact=stored&_facets=True", 3),
+        ("registry/route", "enabled__exact=0", 0),
+        ("registry/member", "groups__isnull=True", 0),
+        ("registry/member", "is_staff__exact=1&_facets=True", 1),
+        ("agents/agent", "q=pharm", 1),
+        ("agents/agent", "pk=0", 0),
+    ],
+)
+def test_what_a_list_offers_filters_it(admin, fleet, model, query, count):
+    answer = admin.get(f"/admin/{model}/?{query}")
+    assert answer.status_code == 200
+    assert answer.context["cl"].result_count == count
+
+
+def test_a_list_of_people_is_filtered_by_role(admin):
+    page = admin.get("/admin/registry/member/")
+    role = Member.objects.get().groups.get()
+    assert f"?groups__id__exact={role.pk}" in text_of(page)
+    assert admin.get(f"/admin/registry/member/?groups__id__exact={role.pk}").context["cl"].result_count == 1
 
 
 @pytest.mark.parametrize("model", ADDING)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +26,7 @@ from registry import people
 from registry.changes import Actor
 from registry.events import tail
 from registry.events.filters import Filter
-from registry.events.live import Viewer
+from registry.events.live import Row, Viewer
 from registry.events.tail import Live
 from registry.models import ApiToken
 from registry.tokens import create_token, revoke_token
@@ -320,6 +321,36 @@ def test_a_viewer_that_comes_while_the_database_is_away_is_told_and_then_shown(
         assert json.loads(await viewer.receive_from(5)) == {"type": "away"}
         message = json.loads(await viewer.receive_from(5))  # told once
         assert [event["id"] for event in message["events"]] == [made]
+        await viewer.disconnect()
+
+    asyncio.run(watch())
+
+
+def test_what_was_missed_is_filtered_and_serialised_outside_the_event_loop(
+    live: Live, session: str, connected: Callable[[], Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = connected()
+    insert(writer, "C8")
+    made = insert(writer, "C9")
+    threads: set[int] = set()
+    matches, row_of = Filter.matches, Row.of
+
+    def noting(work: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any) -> Any:
+            threads.add(threading.get_ident())
+            return work(*arguments)
+
+        return run
+
+    monkeypatch.setattr(Filter, "matches", noting(matches))
+    monkeypatch.setattr(Row, "of", staticmethod(noting(row_of)))
+
+    async def watch() -> None:
+        viewer = socket(live, session, recent=5, filter="call:C9")
+        await viewer.connect(5)
+        assert [event["id"] for event in (await told(viewer))["events"]] == [made]
+        assert threads
+        assert threading.get_ident() not in threads
         await viewer.disconnect()
 
     asyncio.run(watch())

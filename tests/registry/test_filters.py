@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.events.filters import MAX_TEXT, NUMBERS, SEARCHED, WORDS, Filter, FilterError
+from registry.events.filters import MAX_TERMS, MAX_TEXT, NUMBERS, SEARCHED, WORDS, Filter, FilterError
 
 EVENT: dict[str, Any] = {
     "id": "0", "replica": "r-1", "kind": "swaig", "method": "POST", "path": "/sales/swaig", "source": "192.0.2.7",
@@ -80,12 +80,18 @@ def test_an_unknown_version_is_neither_less_nor_more() -> None:
         ('status:"> 5"', "needs a number"),
         ("version:1e3", "needs a number"),
         ("x" * (MAX_TEXT + 1), f"longer than {MAX_TEXT}"),
+        (" ".join(f"a{n}" for n in range(MAX_TERMS + 1)), f"more than {MAX_TERMS} conditions"),
     ],
 )
 def test_what_is_no_filter_is_refused_in_words(text: str, said: str) -> None:
     with pytest.raises(FilterError, match=r".") as refused:
         Filter.parse(text)
     assert said in str(refused.value)
+
+
+def test_what_is_said_twice_is_one_condition() -> None:
+    words = [f"a{n}" for n in range(MAX_TERMS)]
+    assert len(Filter.parse(" ".join(words * 2)).terms) == MAX_TERMS
 
 
 def test_equal_filters_are_one_however_they_were_typed() -> None:

@@ -1,12 +1,13 @@
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from registry import actions, workers
 from registry.models import Worker
-from registry.workers import Everywhere, Heart, everywhere, live_workers, wait_for
+from registry.workers import MAX_POLL_SECONDS, POLL_SECONDS, Everywhere, Heart, everywhere, live_workers, wait_for
+from tests.registry.test_writer import apart
 
 pytestmark = pytest.mark.django_db
 
@@ -96,6 +97,29 @@ def test_waiting_ends_when_all_have_it(monkeypatch):
     monkeypatch.setattr(workers.time, "sleep", sleep)
     assert wait_for(5, 60).done
     assert len(naps) == 3
+
+
+def test_who_waits_holds_no_connection_meanwhile_and_looks_less_and_less_often(db, monkeypatch):
+    naps, held = [], []
+    behind, done = Everywhere(5, 0, 1), Everywhere(5, 1, 1)
+
+    def look(_revision):
+        connection.ensure_connection()
+        return done if len(naps) == 20 else behind
+
+    def sleep(seconds):
+        naps.append(seconds)
+        held.append(connection.connection is not None)
+
+    monkeypatch.setattr(workers, "everywhere", look)
+    monkeypatch.setattr(workers.time, "sleep", sleep)
+    assert apart(lambda: wait_for(5, 60)).done
+    assert not any(held)
+    assert (naps[0], naps[-1], naps) == (POLL_SECONDS, MAX_POLL_SECONDS, sorted(naps))
+    naps.clear()
+    held.clear()
+    assert wait_for(5, 60).done
+    assert all(held), "in a transaction it is needed"
 
 
 def test_waiting_ends_when_the_time_is_up(settings):
