@@ -48,7 +48,7 @@ class PolicyAdmin(ModelAdmin):
         """Whether it is listed at all."""
         return principal_of(request).may(self.to_see)
 
-    def has_view_permission(self, request: HttpRequest, _obj: Model | None = None) -> bool:
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Whether it may be seen."""
         return principal_of(request).may(self.to_see)
 
@@ -56,11 +56,11 @@ class PolicyAdmin(ModelAdmin):
         """Whether one may be added."""
         return self.to_add is not None and principal_of(request).may(self.to_add)
 
-    def has_change_permission(self, request: HttpRequest, _obj: Model | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Whether it may be changed."""
         return self.to_change is not None and principal_of(request).may(self.to_change)
 
-    def has_delete_permission(self, request: HttpRequest, _obj: Model | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Whether it may be removed, in the way of the model."""
         return self.to_remove is not None and principal_of(request).may(self.to_remove)
 

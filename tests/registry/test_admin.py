@@ -533,3 +533,9 @@ def test_lists_of_many_agents_take_few_queries_and_nobody_counts_the_log(staff, 
         with CaptureQueriesContext(connection) as queries:
             assert staff.get(change_url(obj)).status_code == 200
         assert len(queries) < 15
+
+
+def test_what_is_offered_while_typing_is_found_and_nothing_breaks(staff, fleet):
+    path = "/admin/autocomplete/?app_label=registry&model_name=route&field_name=agent&term="
+    assert [found["text"] for found in staff.get(f"{path}phar").json()["results"]] == ["pharmacy"]
+    assert staff.get(f"{path}%00").status_code == 400
