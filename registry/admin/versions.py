@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from agents.models import AgentVersion
 from registry.admin.base import PolicyAdmin
@@ -28,4 +29,4 @@ class AgentVersionAdmin(PolicyAdmin):
     @admin.display(description="definition")
     def definition_text(self, version: AgentVersion) -> str:
         """As YAML."""
-        return to_yaml(version.definition)
+        return format_html("<pre>{}</pre>", to_yaml(version.definition))

@@ -47,7 +47,7 @@ def decide_credentials(secrets: Secrets, agent: FleetAgent, present: PresentAgen
         elif not kept and not settings.SWML_BASIC_AUTH_PASSWORD and not serving:
             secrets.make_credentials = True
         return
-    value = value_of(secrets, agent, "credentials", agent.credentials)
+    value = value_of(secrets, agent, "credentials", agent.credentials, kept)
     if value:
         user, _, password = value.partition(":")
         try:
@@ -74,7 +74,7 @@ def decide_signing_key(secrets: Secrets, agent: FleetAgent, present: PresentAgen
         if kept:
             change(secrets, "signing_key", "", before, without)
         return
-    value = value_of(secrets, agent, "signing_key", agent.signing_key)
+    value = value_of(secrets, agent, "signing_key", agent.signing_key, kept)
     if value:
         try:
             check_secrets(None, value)
@@ -96,7 +96,7 @@ def change(secrets: Secrets, column: str, value: str, before: str, after: str) -
     secrets.words[column] = (before, after)
 
 
-def value_of(secrets: Secrets, agent: FleetAgent, column: str, variable: str) -> str:
+def value_of(secrets: Secrets, agent: FleetAgent, column: str, variable: str, kept: str) -> str:
     """The variable's value; "" if it is not set here, or not for this.
 
     Credentials can be revealed, so no other secret of the environment may be made some: the name must say that it is.
@@ -107,7 +107,11 @@ def value_of(secrets: Secrets, agent: FleetAgent, column: str, variable: str) ->
     if is_allowed(variable):
         return os.environ.get(variable, "")
     allowed = ", ".join(settings.AGENT_SECRETS) or "none"
-    secrets.warnings.append(f"{agent.name}: {variable} is not for agents and was not read: AGENT_SECRETS has {allowed}")
+    words = f"{variable} is not for agents and was not read: AGENT_SECRETS has {allowed}"
+    if kept:  # as an export names it where AGENT_SECRETS has other names: the agent keeps what it has
+        secrets.warnings.append(f"{agent.name}: {words}")
+    else:
+        secrets.problems[column] = words
     return ""
 
 

@@ -484,3 +484,11 @@ def test_refusals_are_json_too(fleet):
         call_command("unregister", "/nowhere", "--json", stdout=out)
     assert ended.value.code == 1
     assert "nothing is registered at /nowhere" in json.loads(out.getvalue())["error"]
+
+
+def test_restore_brings_an_agent_or_a_version_back(run, refused, fleet):
+    run("unregister", "/pharmacy")
+    assert "Restored pharmacy at /pharmacy" in run("restore", "pharmacy")
+    assert "there is nothing to restore" in refused("restore", "pharmacy")
+    assert "nothing changed" in run("restore", "pharmacy", "--number", "1")
+    assert "has no version 9" in refused("restore", "pharmacy", "--number", "9")

@@ -226,6 +226,10 @@ def test_a_variable_that_agents_may_not_have_is_not_read(varied, monkeypatch, se
     found = make_plan(export_document())
     assert not found.changes
     assert "signed: AGENT_SECRET_SIGNED_CREDENTIALS is not for agents and was not read" in "".join(found.warnings)
+    document = {"switchboard": 1, "agents": {"new": {"routes": {"/new": {}}, "definition": {"prompt": {"text": "x"}}}}}
+    document["agents"]["new"]["credentials"] = "env:PATH_CREDENTIALS"
+    found = make_plan(json.dumps(document))
+    assert "PATH_CREDENTIALS is not for agents" in found.problems["agents.new.credentials"]
 
 
 def test_secrets_that_are_missing_for_good_are_problems(register, monkeypatch, settings):
