@@ -17,7 +17,7 @@ from django.conf import settings  # noqa: E402
 from django.urls import path, re_path  # noqa: E402
 
 from config.background import App, Background, Services  # noqa: E402 - after django.setup()
-from dashboard.consumers import EventsConsumer  # noqa: E402
+from dashboard.consumers import EventsConsumer, PageConsumer  # noqa: E402
 from dashboard.watchers import Watched  # noqa: E402
 from registry.addresses import RESERVED_FIRST  # noqa: E402
 from registry.gate import TokenGate  # noqa: E402
@@ -82,14 +82,18 @@ class Front:
         self.django = cast(App, get_asgi_application())
         self.live = services.live
         self.stage = Stage(services.tables, services.webhooks, services.recorder)
-        urls = [path("ws/events", EventsConsumer.as_asgi()), re_path("", nobody)]  # type: ignore[arg-type]
+        urls = [
+            path("ws/events", EventsConsumer.as_asgi()),
+            path("ws/page", PageConsumer.as_asgi()),
+            re_path("", nobody),  # type: ignore[arg-type]
+        ]
         self.sockets = Watched(cast(App, URLRouter(urls)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Agents first: their callers wait."""
         path: str = scope["path"]
         if scope["type"] == "websocket":
-            scope["live"] = self.live
+            scope["live"], scope["stage"] = self.live, self.stage
             await self.sockets(scope, receive, send)
         elif path in PATHS:
             await self.probes(scope, receive, send)

@@ -173,6 +173,10 @@ STRANGERS = 10_000  # sources that are told apart in a minute, 4 MB at most; all
 LOG_FSYNC = env.bool("LOG_FSYNC", default=False)
 LOG_FSYNC_SECONDS = 2  # then a disk hangs, and calls go on without it
 LOG_DAYS = env.int("LOG_DAYS", default=30)  # how long the routing log and the agents' minutes are kept
+# How an agent is doing: by the answers of its last minutes that failed on our side.
+STANDING_MINUTES = 5
+FAILING_SHARE = 0.2  # of its requests; then it is Failing
+DEGRADED_SHARE = 0.01  # then it is Degraded
 LIVE_ROWS_PER_SECOND = 20  # that a viewer is shown one by one; people read no more, the rest is counted
 LIVE_REPLAY_ROWS = 1000  # that a viewer who comes back is shown; of more it is told how many it missed
 LIVE_BATCH_ROWS = 5000  # that are read at once for those who watch: 50 ms of work
@@ -242,6 +246,9 @@ INSTALLED_APPS = [
     "pgtrigger",
     "pghistory",
     "axes",
+    "django_htmx",
+    "template_partials",
+    "lucide",
     "ninja",  # its documentation pages have their assets with them
     "config",
     "agents",
@@ -259,6 +266,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
     "dashboard.away.DatabaseAway",
     "axes.middleware.AxesMiddleware",
 ]
@@ -298,6 +306,7 @@ SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"  # the same three hea
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https:")
+CSRF_FAILURE_VIEW = "dashboard.shell.csrf_failed"
 CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urlsplit(PUBLIC_URL))] if PUBLIC_URL else []
 
 PGHISTORY_APPEND_ONLY = True  # audit rows can be neither changed nor deleted

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Coroutine
 from typing import Any
 from urllib.parse import parse_qs
+from zoneinfo import ZoneInfo, available_timezones
 
 import orjson
 import psycopg
@@ -12,6 +14,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import Error, connection
 
+from dashboard.log_rows import rows_of
 from dashboard.watchers import Refusal, first_refusal, refusal
 from registry.events.filters import Filter, FilterError
 from registry.events.live import News, Viewer
@@ -23,6 +26,7 @@ SEND_SECONDS = 0.1  # between two messages: what comes meanwhile goes together
 BEAT_SECONDS = 10  # without news; the page shows how old its last one is
 RECHECK_SECONDS = 5  # whether the viewer may still watch: about two small queries each time
 RETRY_SECONDS = 1
+REVISION_SECONDS = 0.5  # how soon a page hears that its worker serves another revision
 MAX_RATE = 1000  # rows a second that a viewer may ask for
 MAX_RECENT = 1000
 
@@ -54,10 +58,11 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
             return
         live: Live = self.scope["live"]
         self.viewer = Viewer(wanted, rate)
-        self.tasks = [
-            asyncio.create_task(self.follow(live, Cursor.parse(query.get("cursor", "")), recent)),
-            asyncio.create_task(self.recheck()),
-        ]
+        self.tasks = [asyncio.create_task(task) for task in self.work(live, query, recent)]
+
+    def work(self, live: Live, query: dict[str, str], recent: int) -> list[Coroutine[Any, Any, None]]:
+        """What is done as long as it watches."""
+        return [self.follow(live, Cursor.parse(query.get("cursor", "")), recent), self.recheck()]
 
     async def disconnect(self, _code: int) -> None:
         """It left."""
@@ -80,7 +85,7 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
                     elif not viewer.waiting.is_set():  # a cursor must not overtake the rows that wait
                         await self.say(type="beat", cursor=str(viewer.cursor) if viewer.cursor else None)
                     continue
-                await self.send(text_data=viewer.message().decode())
+                await self.show(viewer.message())
                 await asyncio.sleep(SEND_SECONDS)
         finally:
             live.hub.leave(viewer)
@@ -107,6 +112,10 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
                 self.viewer.waiting.set()  # a first message in any case: it has the cursor
                 return
 
+    async def show(self, message: bytes) -> None:
+        """Send what is new."""
+        await self.send(text_data=message.decode())
+
     async def recheck(self) -> None:
         """Close when the session ends, the role is taken away, or the token revoked."""
         while True:
@@ -127,6 +136,41 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
     async def say(self, **message: Any) -> None:
         """Send a small message."""
         await self.send(text_data=orjson.dumps(message).decode())
+
+
+class PageConsumer(EventsConsumer):
+    """The live connection of a page, /ws/page: as /ws/events, and it says which revision is served here.
+
+    With `rows=1` events come as HTML, the rows of the live log in the zone `tz`, for htmx to put into the page; the
+    message without them follows. Rows are rendered in a thread, once for everybody who sees them in that zone.
+    """
+
+    def work(self, live: Live, query: dict[str, str], recent: int) -> list[Coroutine[Any, Any, None]]:
+        """Look for changes of the registry besides."""
+        self.zone = ZoneInfo(zone) if (zone := query.get("tz", "")) in available_timezones() else None
+        self.as_html = query.get("rows") == "1"
+        return [*super().work(live, query, recent), self.tell_revisions()]
+
+    async def tell_revisions(self) -> None:
+        """Say it when this process serves another revision: the page then asks for what it shows of the registry."""
+        told = None
+        while True:
+            table = self.scope["stage"].tables.current
+            if table is not None and table.revision != told:
+                if told is not None:
+                    await self.say(type="revision", revision=table.revision)
+                told = table.revision
+            await asyncio.sleep(REVISION_SECONDS)
+
+    async def show(self, message: bytes) -> None:
+        """Events as rows, oldest first; what was counted, and the cursor, as they are."""
+        if self.as_html:
+            told = orjson.loads(message)
+            if told["events"]:
+                rows = await asyncio.to_thread(rows_of, told.pop("events"), self.zone)
+                await self.send(text_data=f'<tbody hx-swap-oob="beforeend:#log-arrived">{rows}</tbody>')
+            message = orjson.dumps({**told, "events": []})
+        await super().show(message)
 
 
 def number(text: str, name: str, most: int) -> int:

@@ -16,7 +16,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from dashboard.doors import may_use_admin, page, role_of, turned_away, with_headers
+from dashboard.doors import page, turned_away, with_headers
 from registry import people
 from registry.asking import actor_of
 from registry.errors import RegistryError
@@ -76,14 +76,12 @@ class SignOut(LogoutView):
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """The dashboard's address: staff go on to the admin, others see who they are."""
+    """The dashboard's address: on to the overview, for whoever may see it."""
     if not request.user.is_authenticated:
         return redirect("dashboard:sign-in")
-    if may_use_admin(request):
-        return redirect("admin:index")
     if not of_user(request.user).may(Deed.SEE):
         return turned_away(request)
-    return page(request, "doors/home.html", {"role": role_of(request)})
+    return redirect("dashboard:overview")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

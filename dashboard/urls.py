@@ -1,8 +1,22 @@
 """The operators' pages."""
 
-from django.urls import path
+from django.urls import path, re_path
 
-from dashboard import signing_in
+from dashboard import shell, signing_in
+from dashboard.pages import (
+    agent,
+    agents,
+    calls,
+    definition,
+    frame,
+    log,
+    overview,
+    register,
+    routing,
+    search,
+    settings,
+    test,
+)
 
 app_name = "dashboard"
 urlpatterns = [
@@ -11,4 +25,17 @@ urlpatterns = [
     path("sign-in/link/<str:uid>/<str:token>/", signing_in.sign_in_link, name="sign-in-link"),
     path("sign-out/", signing_in.SignOut.as_view(), name="sign-out"),
     path("password/", signing_in.password, name="password"),
+    *frame.urlpatterns,
+    *search.urlpatterns,
+    *overview.urlpatterns,
+    *agents.urlpatterns,
+    *definition.urlpatterns,
+    *agent.urlpatterns,
+    *register.urlpatterns,
+    *routing.urlpatterns,
+    *log.urlpatterns,
+    *calls.urlpatterns,
+    *test.urlpatterns,
+    *settings.urlpatterns,
+    re_path("", shell.nothing_here),
 ]

@@ -102,6 +102,39 @@ def everywhere(revision: int) -> Everywhere:
     return Everywhere(revision, len(workers) - len(behind), len(workers), behind, silent)
 
 
+@dataclass(frozen=True)
+class Replica:
+    """One running `serve`, as its workers' heartbeats have it. `state`: in_step, behind or silent."""
+
+    name: str
+    state: str
+    revision: int  # the lowest of its workers
+    workers: int
+    seen: datetime
+    last_error: str
+    spool_bytes: int
+
+
+def replicas(revision: int) -> list[Replica]:
+    """The replicas that are heard of, or were a minute ago; whether they serve this revision."""
+    now = timezone.now()
+    live_since = now - timedelta(seconds=settings.WORKER_LIVE_SECONDS)
+    by_name: dict[str, list[Worker]] = {}
+    for worker in Worker.objects.filter(seen__gte=now - SILENT_FOR):
+        by_name.setdefault(worker.replica, []).append(worker)
+    return [replica_of(name, workers, revision, live_since) for name, workers in sorted(by_name.items())]
+
+
+def replica_of(name: str, workers: list[Worker], revision: int, live_since: datetime) -> Replica:
+    """One of them. A silent worker among live ones was replaced, or is about to be: the live ones speak for it."""
+    live = [worker for worker in workers if worker.seen >= live_since]
+    lowest = min(worker.revision for worker in live or workers)
+    state = "silent" if not live else "behind" if lowest < revision else "in_step"
+    error = next((worker.last_error for worker in live or workers if worker.last_error), "")
+    seen = max(worker.seen for worker in workers)
+    return Replica(name, state, lowest, len(live), seen, error, sum(worker.spool_bytes for worker in workers))
+
+
 def wait_for(revision: int, seconds: float | None = None) -> Everywhere:
     """Wait until every live worker serves the revision, at most `settings.EVERYWHERE_SECONDS`.
 

@@ -1,6 +1,6 @@
-"""Every page and socket x everybody: what the policy says. The API's operations: tests/registry/api/test_policy.py.
+"""Every page of the admin and the doors, and every socket x everybody: what the policy says.
 
-A new page or socket must be added to the tables here.
+The API's operations: tests/registry/api/test_policy.py; the dashboard's pages: tests/dashboard/test_places.py. A new page or socket must be added to the tables here.
 """
 
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ from websockets.typing import Origin
 
 from agents.models import Agent, AgentVersion
 from config import asgi
+from dashboard import urls
 from registry.models import ApiToken, Member, Route, RoutingEvent, SipMapping, Worker
 from registry.policy import Level
 from tests.e2e.server import Server, database_url
@@ -52,7 +53,7 @@ NO_PAGES = {
     "admin/login/", "admin/logout/", "admin/autocomplete/", "admin/r/<path:content_type_id>/<path:object_id>/",
     "admin/(?P<url>.*)$", "dashboard/sign-out/",
 }  # fmt: skip
-SOCKETS = {"ws/events": READ}
+SOCKETS = {"ws/events": READ, "ws/page": READ}
 # Name → role, staff, level; None = has not signed in, or cannot.
 PEOPLE: dict[str, tuple[str, bool, Level | None]] = {
     "nobody": ("", False, None),
@@ -85,7 +86,9 @@ def test_every_page_is_in_the_tables():
         item = f"{label(model)}<path:object_id>/"
         known |= {label(model), f"{label(model)}add/", item, *(f"{item}{verb}/" for verb in ("change", "delete"))}
         known |= {f"{item}history/"}
+    elsewhere = {f"dashboard/{pattern.pattern}" for pattern in urls.urlpatterns if hasattr(pattern.callback, "deed")}
     found = {url for url in patterns(get_resolver()) if not url.startswith(("api/", "admin/^(?P<app_label>"))}
+    found -= elsewhere
     assert found <= known, found - known
 
 
@@ -178,15 +181,16 @@ def test_the_socket_and_the_metrics_ask_for_a_token_that_may_look(server: Server
         server.command("token", "revoke", "_".join(key.split("_")[:2]))
     if which == "expired":
         server.query("UPDATE registry_apitoken SET expires = now() WHERE key = %s", "_".join(key.split("_")[:2]))
-    url = f"ws://127.0.0.1:{server.port}/ws/events?recent=1"
-    with connect(url, additional_headers=header, origin=Origin(server.base)) as socket:
-        if which in CLOSED:
-            with pytest.raises(ConnectionClosed) as closed:
-                socket.recv(5)
-            assert closed.value.rcvd is not None
-            assert closed.value.rcvd.code == CLOSED[which]
-        else:
-            assert '"events"' in str(socket.recv(5))
+    for path in SOCKETS:
+        url = f"ws://127.0.0.1:{server.port}/{path}?recent=1"
+        with connect(url, additional_headers=header, origin=Origin(server.base)) as socket:
+            if which in CLOSED:
+                with pytest.raises(ConnectionClosed) as closed:
+                    socket.recv(5)
+                assert closed.value.rcvd is not None
+                assert closed.value.rcvd.code == CLOSED[which]
+            else:
+                assert '"events"' in str(socket.recv(5))
     assert server.get("/metrics", auth=None, headers=header).status == (401 if which in CLOSED else 200)
     operations = server.get("/api/v1/me", auth=None, headers=header).status
     assert operations == (401 if which in CLOSED else 200)

@@ -335,4 +335,4 @@ def test_every_page_has_the_headers_and_no_inline_style_or_script(browser, link,
         marks = Marks()
         marks.feed(answer.content.decode())
         assert marks.found == []
-        assert 'href="/static/app.css"' in answer.content.decode()
+        assert 'href="/static/css/base.css"' in answer.content.decode()

@@ -70,7 +70,7 @@ def test_the_link_of_the_first_start_leads_into_the_admin(server: Server) -> Non
     sign_in = f"{server.base}/dashboard/sign-in/?next=/admin/registry/route/"
     status, url, _ = again.send(sign_in, username="admin", password=password, next="/admin/registry/route/")
     assert (status, url) == (200, f"{server.base}/admin/registry/route/")
-    css = again.ask(f"{server.base}/static/app.css")
+    css = again.ask(f"{server.base}/static/css/base.css")
     assert (css[0], "@layer" in css[2]) == (200, True)
 
 

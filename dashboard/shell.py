@@ -1,0 +1,199 @@
+"""What every page of the dashboard shares: who may see it, its frame, and what htmx gets of it."""
+
+from collections.abc import Callable, Collection
+from functools import wraps
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+
+from dashboard.doors import may_use_admin, role_of, turned_away
+from dashboard.zones import remember_zone, zone_of
+from registry.asking import principal_of
+from registry.errors import RegistryError
+from registry.models import RegistryChange
+from registry.policy import Deed
+from registry.traffic import Standing, troubled
+from registry.workers import replicas
+
+View = Callable[..., HttpResponseBase]
+THEMES = ("light", "dark")
+THEME_COOKIE = "theme"
+TROUBLE_SECONDS = 3  # how old the count of failing agents may be: every open page asks for it
+# Everything from here, nothing inline; the socket is of the same origin.
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "same-origin",
+}
+# The rail: name of the page's URL, icon, word, the key that follows `g`.
+PAGES = [
+    ("overview", "layout-dashboard", "Overview", "o"),
+    ("agents", "headset", "Agents", "a"),
+    ("routing", "route", "Routing", "r"),
+    ("log", "activity", "Live log", "l"),
+    ("calls", "phone", "Calls", "c"),
+    ("test", "flask-conical", "Test", "t"),
+    ("settings", "settings", "Settings", "s"),
+]
+
+
+def page_for(deed: Deed, *, methods: Collection[str] = ("GET", "HEAD")) -> Callable[[View], View]:
+    """A view for those who may do this deed. Others are sent to sign in, or told that they may not.
+
+    The view is run in the page's time zone. A `RegistryError` that it lets through becomes an answer with its status
+    and words. `deed` and `methods` can be read from the view: tests/test_policy.py walks them all.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def shown(request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
+            if request.method not in methods:
+                answer: HttpResponseBase = HttpResponse(status=405, headers={"Allow": ", ".join(methods)})
+            elif not request.user.is_authenticated:
+                return signed_out(request)
+            elif not principal_of(request).may(Deed.SEE):
+                return turned_away(request)
+            elif not principal_of(request).may(deed):
+                answer = problem(request, "This needs another role", may_not(request), 403)
+            else:
+                try:
+                    with timezone.override(zone_of(request)):
+                        answer = view(request, *args, **options)
+                except RegistryError as error:
+                    answer = problem(request, "This was refused", str(error), error.status)
+            return finished(request, answer)
+
+        guarded: Any = shown
+        guarded.deed, guarded.methods = deed, tuple(methods)
+        return guarded  # type: ignore[no-any-return]
+
+    return decorate
+
+
+def show(
+    request: HttpRequest, template: str, context: dict[str, Any] | None = None, *, parts: Collection[str] = (),
+    status: int = 200,
+) -> HttpResponse:  # fmt: skip
+    """A page, or only the part that htmx asked for: the partial that is named as the element it goes to (`parts`)."""
+    wanted = part_wanted(request)
+    if wanted in parts:
+        return render(request, f"{template}#{wanted}", common(request) | (context or {}), status=status)
+    return render(request, template, frame(request) | (context or {}), status=status)
+
+
+def part_wanted(request: HttpRequest) -> str:
+    """The id of the element that htmx will put the answer into; "" if a whole page is wanted."""
+    htmx = getattr(request, "htmx", None)
+    if not htmx or htmx.boosted or htmx.history_restore_request:
+        return ""
+    return htmx.target or "unnamed"
+
+
+def common(request: HttpRequest) -> dict[str, Any]:
+    """What every template may ask for, parts too."""
+    principal = principal_of(request)
+    return {
+        "principal": principal,
+        "may_change": principal.may(Deed.CHANGE),
+        "may_rehearse": principal.may(Deed.REHEARSE),
+        "may_reveal": principal.may(Deed.REVEAL),
+        "may_administer": principal.may(Deed.ADMINISTER),
+        "zone": zone_of(request),
+        "now": timezone.now(),
+    }
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """What the rail and the top bar show: three small queries."""
+    match = request.resolver_match
+    return {
+        **common(request),
+        **steps_of_replicas(),
+        "pages": PAGES,
+        "here": match.url_name.partition("-")[0] if match and match.url_name else "",
+        "theme": theme_of(request),
+        "role": role_of(request),
+        "may_use_admin": may_use_admin(request),
+        "failing": failing_agents(),
+        "kept": {name: value for name, value in request.GET.items() if name != "tz"},
+    }
+
+
+def steps_of_replicas() -> dict[str, Any]:
+    """The newest revision, and which replicas serve it."""
+    revision = RegistryChange.newest()
+    known = replicas(revision)
+    in_step = sum(replica.state == "in_step" for replica in known)
+    return {"revision": revision, "replicas": known, "in_step": in_step}
+
+
+def failing_agents() -> list[str]:
+    """The names of agents that fail at present; asked every few seconds however many pages are open."""
+    troubles: dict[str, Standing] = cache.get_or_set("troubles", troubled, TROUBLE_SECONDS) or {}
+    return sorted(name for name, standing in troubles.items() if standing is Standing.FAILING)
+
+
+def theme_of(request: HttpRequest) -> str:
+    """light or dark if somebody has chosen, else "": as the system is."""
+    chosen = request.COOKIES.get(THEME_COOKIE, "")
+    return chosen if chosen in THEMES else ""
+
+
+def signed_out(request: HttpRequest) -> HttpResponseBase:
+    """A page leads to the sign-in page and back; a part of a page says it in place, and the page stays as it is."""
+    if not part_wanted(request):
+        return redirect_to_login(request.get_full_path(), reverse("dashboard:sign-in"))
+    answer = render(request, "parts/signed_out.html", {"sign_in": sign_in_url(request)}, status=401)
+    answer["HX-Retarget"], answer["HX-Reswap"] = "#session", "innerHTML"
+    return finished(request, answer)
+
+
+def sign_in_url(request: HttpRequest) -> str:
+    """Where to sign in, and then back to the page that is open."""
+    parts = urlsplit((getattr(request, "htmx", None) and request.htmx.current_url) or "")  # type: ignore[attr-defined]
+    back = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return f"{reverse('dashboard:sign-in')}?{urlencode({'next': back or reverse('dashboard:home')})}"
+
+
+def may_not(request: HttpRequest) -> str:
+    """What somebody is told whose role is too small."""
+    return f"You are signed in as {request.user.get_username()} ({role_of(request)}); an Admin can change that."
+
+
+def problem(request: HttpRequest, title: str, detail: str, status: int) -> HttpResponse:
+    """What went wrong, as a page or, for htmx, as a toast beside what is there."""
+    if part_wanted(request):
+        answer = render(request, "parts/problem_toast.html", {"title": title, "detail": detail}, status=status)
+        answer["HX-Retarget"], answer["HX-Reswap"] = "#toasts", "beforeend"
+        return answer
+    context = {**frame(request), "title": title, "detail": detail, "status": status}
+    return render(request, "pages/problem.html", context, status=status)
+
+
+@page_for(Deed.SEE)
+def nothing_here(request: HttpRequest) -> HttpResponse:
+    """An address of the dashboard that leads nowhere."""
+    return problem(request, f"Nothing is plugged in at {request.path[:200]}", "The page may have another address.", 404)
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's answer to a form without its token: most often the page is older than the last sign-in."""
+    title = "This page is older than your last sign-in"
+    return problem(request, title, f"Nothing was changed. Load the page again, then repeat it. ({reason})", 403)
+
+
+def finished(request: HttpRequest, answer: HttpResponseBase) -> HttpResponseBase:
+    """The headers of every answer of the dashboard."""
+    for name, value in HEADERS.items():
+        answer.headers.setdefault(name, value)
+    patch_vary_headers(answer, ["HX-Request", "Cookie"])
+    remember_zone(request, answer)
+    return answer

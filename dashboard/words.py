@@ -1,0 +1,57 @@
+"""What states and outcomes are called, and their tone: the only place that maps one to the other.
+
+Tones: ok, warn, bad, lost (unreachable), idle, off (not in use), wait (in progress), sent (handed on).
+"""
+
+STATUSES: dict[str, tuple[str, str]] = {
+    # how agents are doing
+    "serving": ("ok", "Serving"),
+    "degraded": ("warn", "Degraded"),
+    "failing": ("bad", "Failing"),
+    "paused": ("idle", "Paused"),
+    "trashed": ("off", "In the trash"),
+    # outcomes of requests
+    "ok": ("ok", "Answered"),
+    "fallback": ("warn", "Fallback"),
+    "redirect": ("sent", "Redirected"),
+    "refused": ("warn", "Refused"),
+    "not_found": ("warn", "Unmatched"),
+    "invalid": ("warn", "Invalid"),
+    "invalid_arguments": ("warn", "Wrong arguments"),
+    "unknown_function": ("warn", "No such function"),
+    "timeout": ("bad", "Timed out"),
+    "error": ("bad", "Error"),
+    "broken": ("bad", "Cannot be served"),
+    # versions
+    "live": ("ok", "Live"),
+    "draft": ("wait", "Draft"),
+    "retired": ("off", "Retired"),
+    "unpublished": ("off", "Not published"),
+    # tokens, people, workers
+    "active": ("ok", "Active"),
+    "expiring": ("warn", "Expiring"),
+    "expired": ("off", "Expired"),
+    "revoked": ("off", "Revoked"),
+    "invited": ("wait", "Invited"),
+    "switched_off": ("off", "Switched off"),
+    "in_step": ("ok", "In step"),
+    "behind": ("warn", "Behind"),
+    "silent": ("lost", "Silent"),
+    "unmatched": ("warn", "Unmatched"),
+}
+KINDS = {
+    "swml": "SWML",
+    "swaig": "SWAIG",
+    "post_prompt": "post-prompt",
+    "check_for_input": "check for input",
+    "debug_events": "debug events",
+    "sip": "SIP",
+    "mcp": "MCP",
+    "unmatched": "Unmatched",
+    "test": "Test",
+}
+
+
+def status_of(word: str) -> tuple[str, str]:
+    """Tone and label; a word that is not known is shown as it is."""
+    return STATUSES.get(word, ("idle", word.replace("_", " ").capitalize() or "Unknown"))

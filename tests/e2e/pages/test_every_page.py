@@ -1,0 +1,59 @@
+"""Every page in a real browser, in both themes and at both ends of the widths: nothing spills, axe finds nothing."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.dashboard.places import PLACES
+from tests.dashboard.test_places import address_of
+from tests.e2e.server import Server
+
+CALL = "call-in-the-browser"
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+WHOLE = [name for name, place in PLACES.items() if "GET" in place.methods and place.whole]
+
+
+@pytest.fixture(scope="package")
+def things(console: Server) -> dict[str, str]:
+    """What the addresses of pages are about: a call with a function, a refused request, one that found nobody."""
+    for path in ("/sales", "/support"):
+        console.get(f"{path}?call_id={CALL}")
+    console.post(console.function_path("/sales", "get_pricing", CALL), function_body("get_pricing", CALL))
+    console.get("/sales", auth="u:wrong")
+    console.get("/nobody-there")
+    console.post("/sip", {"call": {"call_id": "lost", "to": "sip:helpdesk2@example.com"}})
+    events = console.events(6)
+    return {"agent": "sales-agent", "call": CALL, "event": events[0]["id"]}
+
+
+def function_body(name: str, call: str) -> dict[str, Any]:
+    return {"function": name, "call_id": call, "argument": {"parsed": [{"product": "pump"}]}}
+
+
+def check_with_axe(page: Page) -> None:
+    """No violation of WCAG 2.2 A and AA, nor of axe's best practices."""
+    found = Axe().run(page, options=RULES).response["violations"]
+    told = [(each["id"], each["help"], [node["html"][:200] for node in each["nodes"][:3]]) for each in found]
+    assert not found, json.dumps(told, indent=1)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_page_in_both_themes_and_widths(
+    name: str, console: Server, visit: Callable[..., Page], things: dict[str, str]
+) -> None:
+    page = visit(console, "admin", viewport={"width": 1440, "height": 900})
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.goto(address_of(name, PLACES[name], things))
+        page.wait_for_selector("#live-badge .is-ok")
+        page.wait_for_function("!document.querySelector('.htmx-request, .bone')")
+        check_with_axe(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1440
+        page.set_viewport_size({"width": 380, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 380
+    check_with_axe(page)  # dark, on a phone
