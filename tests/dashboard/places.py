@@ -11,7 +11,7 @@ SEE, REHEARSE, CHANGE, REVEAL, ADMINISTER = Deed.SEE, Deed.REHEARSE, Deed.CHANGE
 
 
 class Place(NamedTuple):
-    """A URL of the dashboard. `example`: its arguments, {agent}, {event} and {call} are filled in; `query`: what a GET needs."""
+    """A URL of the dashboard. `example`: its arguments, with {agent}, {event}, {call}; `query`: what a GET needs."""
 
     deed: Deed = SEE
     methods: tuple[str, ...] = ("GET", "HEAD")
