@@ -137,8 +137,13 @@ def steps_of_replicas() -> dict[str, Any]:
 
 def failing_agents() -> list[str]:
     """The names of agents that fail at present; asked every few seconds however many pages are open."""
+    return sorted(name for name, standing in present_troubles().items() if standing is Standing.FAILING)
+
+
+def present_troubles() -> dict[str, Standing]:
+    """The agents that are Degraded or Failing, by name, as they were at most TROUBLE_SECONDS ago."""
     troubles: dict[str, Standing] = cache.get_or_set("troubles", troubled, TROUBLE_SECONDS) or {}
-    return sorted(name for name, standing in troubles.items() if standing is Standing.FAILING)
+    return troubles
 
 
 def theme_of(request: HttpRequest) -> str:
