@@ -26,10 +26,10 @@ View = Callable[..., HttpResponseBase]
 THEMES = ("light", "dark")
 THEME_COOKIE = "theme"
 TROUBLE_SECONDS = 3  # how old the count of failing agents may be: every open page asks for it
-# Everything from here, nothing inline; the socket is of the same origin.
+# Everything from here, nothing inline; the socket is of the same origin. blob: is the icon that app.js draws.
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "same-origin",
 }

@@ -5,7 +5,7 @@ stays right while others come and go. Orders by figures sort what one statement 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -141,25 +141,25 @@ Values = dict[str, Any]  # by agent: what it is sorted by; those without a value
 
 
 def error_shares() -> Values:
-    """Failed of all requests, of agents that had any."""
-    return {name: traffic.error_share for name, traffic in figures().items()}
+    """Failed of all requests of the last FIGURES, of agents that had any."""
+    return pairs(
+        """SELECT agent, sum(errors)::float / sum(count) FROM registry_agentminute WHERE minute >= %s
+        GROUP BY agent HAVING sum(count) > 0""",
+        [timezone.now() - FIGURES],
+    )
 
 
 def slowest() -> Values:
-    """The latency that 95 % of the requests are below, in milliseconds."""
-    return {name: traffic.milliseconds(0.95) for name, traffic in figures().items()}
-
-
-def figures() -> dict[str, Any]:
-    """Of all agents, of the last FIGURES."""
-    return totals(timezone.now() - FIGURES)
+    """The latency in milliseconds that 95 % of the requests of the last FIGURES are below."""
+    return {name: traffic.milliseconds(0.95) for name, traffic in totals(timezone.now() - FIGURES).items()}
 
 
 def first_routes() -> Values:
     """The route at which each agent is."""
     return pairs(
-        "SELECT DISTINCT ON (a.id) a.name, r.path FROM registry_route r JOIN agents_agent a ON a.id = r.agent_id ORDER BY a.id, r.id"
-    )  # noqa: E501
+        """SELECT DISTINCT ON (a.id) a.name, r.path
+        FROM registry_route r JOIN agents_agent a ON a.id = r.agent_id ORDER BY a.id, r.id"""
+    )
 
 
 def hits() -> Values:
@@ -186,10 +186,10 @@ def change_times() -> Values:
     )
 
 
-def pairs(statement: str) -> Values:
+def pairs(statement: str, values: Sequence[Any] = ()) -> Values:
     """The rows of a statement with two columns."""
     with connection.cursor() as cursor:
-        cursor.execute(statement)
+        cursor.execute(statement, values)
         return dict(cursor.fetchall())
 
 
