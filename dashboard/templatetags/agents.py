@@ -1,10 +1,11 @@
-"""Cells of the list of agents."""
+"""Cells of the list of agents, and jacks of the board."""
 
 from django import template
 from django.utils.safestring import SafeString
 
 from dashboard.charts import spark
 from dashboard.templatetags.switchboard import figure
+from dashboard.words import status_of
 from registry.listed import Row
 from registry.traffic import Standing
 
@@ -25,3 +26,9 @@ def day_of(row: Row) -> SafeString | str:
 def p95_of(row: Row) -> str:
     """The latency that 95 % of the last hour's requests are below, in milliseconds."""
     return figure(row.figures.milliseconds(0.95))
+
+
+@register.simple_tag
+def tone(word: str) -> str:
+    """The tone of a state, for the class of what holds its jack."""
+    return status_of(word)[0]

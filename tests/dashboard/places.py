@@ -33,6 +33,7 @@ PLACES: dict[str, Place] = {
     "search": Place(query="q=a"),
     # overview
     "overview": Place(),
+    "overview-figures": Place(whole=False),
     # agents
     "agents": Place(query="q=pharm"),
     "agents-cells": Place(query="name={agent}&seen=0", whole=False),
