@@ -171,6 +171,15 @@ const keys = {
     setTimeout(() => (going = false), 1500);
   },
 };
+// In the search of the top bar: arrows walk through what is found, Escape leaves it.
+document.querySelector(".top .search")?.addEventListener("keydown", (event) => {
+  const stops = [...event.currentTarget.querySelectorAll("#search, #found a")];
+  const at = stops.indexOf(document.activeElement) + { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (event.key === "Escape") document.activeElement.blur();
+  else if (stops[at]) stops[at].focus();
+  else return;
+  event.preventDefault();
+});
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || off.checked) return;
   if (event.target.matches("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;

@@ -33,8 +33,13 @@ PLACES: dict[str, Place] = {
     "search": Place(query="q=a"),
     # overview
     "overview": Place(),
+    "overview-figures": Place(whole=False),
     # agents
-    "agents": Place(),
+    "agents": Place(query="q=pharm"),
+    "agents-cells": Place(query="name={agent}&seen=0", whole=False),
+    "agents-bulk": Place(CHANGE, POST),
+    "agents-export": Place(SEE, POST),
+    "agents-example": Place(CHANGE, POST),
     # agent
     "agent": Place(example=AGENT),
     "agent-document": Place(example=AGENT),
