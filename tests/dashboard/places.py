@@ -51,6 +51,14 @@ PLACES: dict[str, Place] = {
     "agent-reveal": Place(REVEAL, POST, example=AGENT),
     "agent-unregister": Place(CHANGE, FORM, example=AGENT),
     "agent-restore": Place(CHANGE, POST, example=AGENT),
+    "agent-results": Place(example=("{agent}", "get_pricing")),
+    "agent-route-add": Place(CHANGE, POST, example=AGENT),
+    "agent-route-restore": Place(CHANGE, POST, example=AGENT),
+    "agent-route-remove": Place(CHANGE, FORM, example=AGENT),
+    "agent-route-default": Place(CHANGE, POST, example=("{agent}", "1")),
+    "agent-route-switch": Place(CHANGE, POST, example=("{agent}", "1")),
+    "agent-name-add": Place(CHANGE, POST, example=AGENT),
+    "agent-name-remove": Place(CHANGE, POST, example=AGENT),
     # definition
     "agent-definition": Place(example=AGENT),
     # register
