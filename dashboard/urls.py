@@ -5,6 +5,11 @@ from django.urls import path, re_path
 from dashboard import shell, signing_in
 from dashboard.pages import (
     agent,
+    agent_acts,
+    agent_document,
+    agent_functions,
+    agent_records,
+    agent_routing,
     agents,
     calls,
     definition,
@@ -16,6 +21,7 @@ from dashboard.pages import (
     search,
     settings,
     test,
+    versions,
 )
 
 app_name = "dashboard"
@@ -30,6 +36,12 @@ urlpatterns = [
     *overview.urlpatterns,
     *agents.urlpatterns,
     *definition.urlpatterns,
+    *versions.urlpatterns,
+    *agent_acts.urlpatterns,
+    *agent_document.urlpatterns,
+    *agent_functions.urlpatterns,
+    *agent_routing.urlpatterns,
+    *agent_records.urlpatterns,
     *agent.urlpatterns,
     *register.urlpatterns,
     *routing.urlpatterns,

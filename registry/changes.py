@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pghistory
 import psycopg.errors
@@ -39,6 +40,7 @@ class Change:
     renewed: list[str] = field(default_factory=list)  # by an update: version, SIP names, credentials, signing key
     state: str = ""  # that the agent is in now, if that was what the action was about
     message: str = ""  # what callers of a paused agent hear
+    until: datetime | None = None  # when its pause ends by itself
     sip: list[str] = field(default_factory=list)  # names gained or lost
     skipped: dict[str, str] = field(default_factory=dict)  # automatic names that another agent has: name → its owner
     credentials: tuple[str, str] | None = None  # made up just now: show them once

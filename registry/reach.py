@@ -16,7 +16,7 @@ from registry.lookups import default_route, get_agent, get_route
 from registry.models import RegistryChange, Route, SipMapping
 from registry.versions import Expected
 
-TRASH_COLUMNS = ["state", "trashed", "former_reach"]
+TRASH_COLUMNS = ["state", "trashed", "former_reach", "paused_until"]
 
 
 def register_route(
@@ -225,11 +225,13 @@ def former_route(route: HasReach, names: Iterable[HasName]) -> dict[str, Any]:
 def trash(agent: Agent, reach: list[dict[str, Any]]) -> None:
     """Put it into the trash, once its TRASH_COLUMNS are saved and its routes are gone."""
     agent.state, agent.trashed, agent.former_reach = Agent.State.TRASHED, timezone.now(), reach
+    agent.paused_until = None
 
 
 def take_out_of_trash(agent: Agent) -> None:
     """Let it serve again, once it is saved and has a route."""
     agent.state, agent.trashed, agent.pause_message, agent.former_reach = Agent.State.SERVING, None, "", None
+    agent.paused_until = None
 
 
 def refuse_taken_route(path: str, name: str) -> None:

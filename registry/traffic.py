@@ -158,8 +158,8 @@ def standing_of(traffic: Traffic) -> Standing:
 
 def standing(agent: Agent, troubles: dict[str, Standing]) -> Standing:
     """How an agent is doing; `troubles` from `troubled`."""
-    if agent.state != Agent.State.SERVING:
-        return Standing(agent.state)
+    if agent.current_state != Agent.State.SERVING:
+        return Standing(agent.current_state)
     return troubles.get(agent.name, Standing.SERVING)
 
 

@@ -59,6 +59,7 @@ def exported(agent: PresentAgent, definition: object, stem: str) -> FleetAgent:
         agent.pause_message if agent.state == Agent.State.PAUSED else "",
         f"{stem}_CREDENTIALS" if agent.credentials else "",
         f"{stem}_SIGNING_KEY" if agent.signing_key else "",
+        agent.paused_until,
     )
 
 

@@ -21,6 +21,7 @@ class Place(NamedTuple):
 
 
 POST = ("POST",)
+FORM = ("GET", "HEAD", "POST")
 AGENT = ("{agent}",)
 # By URL name.
 PLACES: dict[str, Place] = {
@@ -48,6 +49,21 @@ PLACES: dict[str, Place] = {
     "agent-versions": Place(example=AGENT),
     "agent-log": Place(example=AGENT),
     "agent-history": Place(example=AGENT),
+    "agent-head": Place(example=AGENT, whole=False),
+    "agent-pause": Place(CHANGE, FORM, example=AGENT),
+    "agent-resume": Place(CHANGE, POST, example=AGENT),
+    "agent-edit": Place(CHANGE, FORM, example=AGENT),
+    "agent-reveal": Place(REVEAL, POST, example=AGENT),
+    "agent-unregister": Place(CHANGE, FORM, example=AGENT),
+    "agent-restore": Place(CHANGE, POST, example=AGENT),
+    "agent-results": Place(example=("{agent}", "get_pricing")),
+    "agent-route-add": Place(CHANGE, POST, example=AGENT),
+    "agent-route-restore": Place(CHANGE, POST, example=AGENT),
+    "agent-route-remove": Place(CHANGE, FORM, example=AGENT),
+    "agent-route-default": Place(CHANGE, POST, example=("{agent}", "1")),
+    "agent-route-switch": Place(CHANGE, POST, example=("{agent}", "1")),
+    "agent-name-add": Place(CHANGE, POST, example=AGENT),
+    "agent-name-remove": Place(CHANGE, POST, example=AGENT),
     # definition
     "agent-definition": Place(example=AGENT),
     # register
