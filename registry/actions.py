@@ -47,10 +47,11 @@ from registry.versions import Expected, discard_draft, make_live, publish_draft,
 
 # The whole of it, also what is at home elsewhere.
 __all__ = [
-    "FLEET", "Credentials", "SigningKey", "default_route", "discard_draft", "issue_mcp_token", "move_sip_username", "only_route",
-    "pause", "publish", "publish_draft", "reencrypt", "register", "register_route", "register_sip_username", "restore_agent",
-    "restore_route", "restore_version", "resume", "reveal_credentials", "save_draft", "set_default_route", "unregister",
-    "unregister_agent", "unregister_sip_username", "update_agent", "update_route",
+    "FLEET", "Credentials", "SigningKey", "default_route", "discard_draft", "issue_mcp_token", "move_sip_username",
+    "only_route", "pause", "publish", "publish_draft", "reencrypt", "register", "register_route",
+    "register_sip_username", "restore_agent", "restore_route", "restore_version", "resume", "reveal_credentials",
+    "save_draft", "set_default_route", "unregister", "unregister_agent", "unregister_sip_username", "update_agent",
+    "update_route",
 ]  # fmt: skip
 
 PAUSE_MESSAGE = "This line is paused at the moment. Please call again later."

@@ -48,7 +48,14 @@ PLACES: dict[str, Place] = {
     # register
     "register": Place(),
     # routing
-    "routing": Place(),
+    "routing": Place(query="ask=sip:pharmacy2@example.com&route=1"),
+    "routing-offers": Place(query="kind=agent", whole=False),
+    "routing-map": Place(CHANGE, POST),
+    "routing-unmap": Place(CHANGE, POST),
+    "routing-add": Place(CHANGE, POST),
+    "routing-change": Place(CHANGE, POST),
+    "routing-remove": Place(CHANGE, POST),
+    "routing-restore": Place(CHANGE, POST),
     # log
     "log": Place(),
     "log-event": Place(example=("{event}",)),
