@@ -39,8 +39,11 @@ class Told:
     agent: str = ""
 
 
-def tell(question: Question, table: RoutingTable, decision: Decision) -> Told:
-    """Tell it. One or two small queries for what the table does not know: who chose a name, what is switched off."""
+def tell(question: Question, table: RoutingTable, decision: Decision, *, simulated: bool = False) -> Told:
+    """Tell it. One or two small queries for what the table does not know: who chose a name, what is switched off.
+
+    `simulated`: the table has an agent that is not registered yet, so it has no page and nobody chose its names.
+    """
     told = Told(*verdict_of(decision), sip_user=decision.sip_user, revision=table.revision)
     told.agent = decision.agent.name if decision.agent else ""
     if question.is_name:
@@ -54,9 +57,10 @@ def tell(question: Question, table: RoutingTable, decision: Decision) -> Told:
     for step in decision.steps:
         if step.rule == "sip" and question.is_name:
             if decision.sip_user:
-                told.steps.append(name_step(decision, told, step))
+                words = format_html("SIP name <code>{}</code> will lead here", decision.sip_user)
+                told.steps.append(Step("ok", words) if simulated else name_step(decision, told, step))
         else:
-            told.steps.append(other_step(step, decision))
+            told.steps.append(other_step(step, decision, simulated=simulated))
     if decision.outcome in ("agent", "paused"):
         last = told.steps.pop()
         told.steps.append(Step("end" if decision.outcome == "agent" else "bad", last.what, last.why))
@@ -108,15 +112,16 @@ def name_step(decision: Decision, told: Told, step: RawStep) -> Step:
     return Step("ok", words, f"chosen, typed as {mapping.typed}" if mapping.typed != username else "chosen by somebody")
 
 
-def other_step(step: RawStep, decision: Decision) -> Step:
+def other_step(step: RawStep, decision: Decision, *, simulated: bool = False) -> Step:
     """A step of any other kind."""
     agent = decision.agent.name if decision.agent else ""
+    owner = format_html("<b>{}</b>", agent) if simulated else agent_link(agent) if agent else SafeString("")
     match step.rule:
         case "route" if not step.ok:
             return nobodys_path(step)
         case "route" if decision.route and step == decision.route.step:
             behind = f"its {decision.sub_path} is asked for" if decision.sub_path else "exactly this path"
-            words = format_html("Route <code>{}</code> belongs to {}", decision.route.path, agent_link(agent))
+            words = format_html("Route <code>{}</code> belongs to {}", decision.route.path, owner)
             return Step("ok", words, behind if not decision.sip_user else "")
         case "default" if step.ok and decision.route:
             words = format_html("The default route <code>{}</code> takes it", decision.route.path)
@@ -124,7 +129,7 @@ def other_step(step: RawStep, decision: Decision) -> Step:
         case "default":
             return Step("bad", "There is no default route", "the platform gets 404, and the call fails")
         case "state":
-            return Step("off", format_html("{} is paused", agent_link(agent)), "its version is not asked")
+            return Step("off", format_html("{} is paused", owner), "its version is not asked")
         case "version" if decision.outcome == "agent" and decision.version:
             words = format_html("<b>{}</b> answers with version {}", agent, decision.version.number)
             return Step("ok", words, step.detail)

@@ -14,6 +14,7 @@ from dashboard.decisions import log_of, tell
 from dashboard.shell import show
 from registry.addresses import sip_username
 from registry.asking import public_base, stage_of
+from registry.hits import hits_of_names
 from registry.lookups import default_route
 from registry.questions import MAX_ASKED, question_of
 from registry.rehearsing import dry_run
@@ -49,8 +50,9 @@ def tested(request: HttpRequest) -> dict[str, Any]:
         question = question_of(asked, public_base(request), call)
         started = time.perf_counter_ns()
         table, decision = dry_run(question.facts, stage_of(request), at or time.time())
+        microseconds = (time.perf_counter_ns() - started) // 1000
         told = tell(question, table, decision)
-        context |= {"told": told, "question": question, "microseconds": (time.perf_counter_ns() - started) // 1000}
+        context |= {"told": told, "question": question, "microseconds": microseconds}
         context["log_url"] = log_of(told, caller)
     return context
 
@@ -81,7 +83,7 @@ def drawer_of(request: HttpRequest) -> dict[str, Any]:
         mapping = tables.all_names().filter(username=sip_username(name)).first()
         if mapping is None:
             return {"drawer": "gone", "gone": f"Nobody has the SIP name {name}."}
-        hits = tables.hits_of_names([mapping.username], tables.day_ago()).get(mapping.username)
+        hits = hits_of_names([mapping.username], tables.day_ago()).get(mapping.username)
         effect = f"Calls to {mapping.username} will reach {tables.where_unmatched_go()}."
         log = f"{reverse('dashboard:log')}?{urlencode({'q': f'sip:{mapping.username}'})}"
         return {"drawer": "name", "mapping": mapping, "hits": hits, "effect": effect, "log_of_it": log}

@@ -28,7 +28,9 @@ def routing(request: HttpRequest) -> HttpResponse:
 def offers(request: HttpRequest) -> HttpResponse:
     """Routes or agents to choose from while one types, for a datalist."""
     kind = "agent" if request.GET.get("kind") == "agent" else "route"
-    found = tables.offers(kind, text_of(request, "agent" if kind == "agent" else "route"))
+    found = tables.offers(
+        kind, text_of(request, "agent") or text_of(request, "copy") if kind == "agent" else text_of(request, "route")
+    )
     return render(request, "parts/routing_offers.html", {"found": found})
 
 

@@ -15,6 +15,7 @@ from registry import actions
 from registry.addresses import sip_username
 from registry.asking import actor_of
 from registry.errors import Malformed, NotFound, RegistryError
+from registry.lookups import default_route
 from registry.models import SipMapping
 from registry.policy import Deed
 
@@ -85,7 +86,7 @@ def add_route(request: HttpRequest) -> HttpResponse:
 @page_for(Deed.CHANGE, methods=POST)
 def change_route(request: HttpRequest) -> HttpResponse:
     """Switch a route on or off, or make it the default. What is not given stays."""
-    before = tables.default_route()
+    before = default_route()
     change = actions.update_route(
         route_id(request),
         enabled=said(request, "enabled"),

@@ -46,7 +46,9 @@ PLACES: dict[str, Place] = {
     # definition
     "agent-definition": Place(example=AGENT),
     # register
-    "register": Place(),
+    "register": Place(CHANGE, ("GET", "HEAD", "POST"), query="name=pharmacy&sip=appointments"),
+    "register-check": Place(CHANGE, POST),
+    "register-done": Place(example=AGENT),
     # routing
     "routing": Place(query="ask=sip:pharmacy2@example.com&route=1"),
     "routing-offers": Place(query="kind=agent", whole=False),
