@@ -67,9 +67,18 @@ PLACES: dict[str, Place] = {
     # definition
     "agent-definition": Place(example=AGENT),
     # register
-    "register": Place(),
+    "register": Place(CHANGE, ("GET", "HEAD", "POST"), query="name=pharmacy&sip=appointments"),
+    "register-check": Place(CHANGE, POST),
+    "register-done": Place(example=AGENT),
     # routing
-    "routing": Place(),
+    "routing": Place(query="ask=sip:pharmacy2@example.com&route=1"),
+    "routing-offers": Place(query="kind=agent", whole=False),
+    "routing-map": Place(CHANGE, POST),
+    "routing-unmap": Place(CHANGE, POST),
+    "routing-add": Place(CHANGE, POST),
+    "routing-change": Place(CHANGE, POST),
+    "routing-remove": Place(CHANGE, POST),
+    "routing-restore": Place(CHANGE, POST),
     # log
     "log": Place(),
     "log-event": Place(example=("{event}",)),
