@@ -5,6 +5,7 @@ from django.urls import path, re_path
 from dashboard import shell, signing_in
 from dashboard.pages import (
     agent,
+    agent_acts,
     agents,
     calls,
     definition,
@@ -16,6 +17,7 @@ from dashboard.pages import (
     search,
     settings,
     test,
+    versions,
 )
 
 app_name = "dashboard"
@@ -30,6 +32,8 @@ urlpatterns = [
     *overview.urlpatterns,
     *agents.urlpatterns,
     *definition.urlpatterns,
+    *versions.urlpatterns,
+    *agent_acts.urlpatterns,
     *agent.urlpatterns,
     *register.urlpatterns,
     *routing.urlpatterns,

@@ -21,6 +21,7 @@ class Place(NamedTuple):
 
 
 POST = ("POST",)
+FORM = ("GET", "HEAD", "POST")
 AGENT = ("{agent}",)
 # By URL name.
 PLACES: dict[str, Place] = {
@@ -43,6 +44,13 @@ PLACES: dict[str, Place] = {
     "agent-versions": Place(example=AGENT),
     "agent-log": Place(example=AGENT),
     "agent-history": Place(example=AGENT),
+    "agent-head": Place(example=AGENT, whole=False),
+    "agent-pause": Place(CHANGE, FORM, example=AGENT),
+    "agent-resume": Place(CHANGE, POST, example=AGENT),
+    "agent-edit": Place(CHANGE, FORM, example=AGENT),
+    "agent-reveal": Place(REVEAL, POST, example=AGENT),
+    "agent-unregister": Place(CHANGE, FORM, example=AGENT),
+    "agent-restore": Place(CHANGE, POST, example=AGENT),
     # definition
     "agent-definition": Place(example=AGENT),
     # register
