@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents.errors import InvalidDefinition
 from agents.importing import definition_of, is_document
 from dashboard.definition_kinds import KINDS, FieldProblem, newlines, show_as, value_of, yaml_shown
 from dashboard.definition_tree import (
@@ -26,7 +27,6 @@ from dashboard.definition_tree import (
     replace_others,
     unpack,
 )
-from agents.errors import InvalidDefinition
 
 HANDLERS = ("reply", "transfer", "match", "webhook", "data_map")
 # Parts of the names of fields that are no values: what stands besides the shown keys, whether a parameter is required,

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from agents.definition.parts import FieldError, check_tree
 from dashboard.definition_tree import MISSING
 from registry.errors import Malformed
+from registry.files import parse
 from registry.fleet.reading import parse_json
 from registry.fleet.writing import to_yaml
-from registry.files import parse
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?\Z")
 

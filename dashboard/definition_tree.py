@@ -27,9 +27,9 @@ MISSING: Final = Missing.MISSING
 def get(tree: Any, path: Sequence[str | int]) -> Any:
     """What stands at a place; MISSING if nothing does."""
     for part in path:
-        if isinstance(tree, dict) and isinstance(part, str) and part in tree:
-            tree = tree[part]
-        elif isinstance(tree, list) and isinstance(part, int) and 0 <= part < len(tree):
+        if (isinstance(tree, dict) and isinstance(part, str) and part in tree) or (
+            isinstance(tree, list) and isinstance(part, int) and 0 <= part < len(tree)
+        ):
             tree = tree[part]
         else:
             return MISSING

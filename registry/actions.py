@@ -41,13 +41,13 @@ from registry.reach import (
     unregister_sip_username,
     update_route,
 )
-from registry.versions import Expected, discard_draft, make_live, publish_draft, restore_version, save_draft
+from registry.versions import Expected, discard_draft, make_live, publish_draft, restore_version, save_draft, set_aside
 
 # The whole of it, also what is at home elsewhere.
 __all__ = [
     "FLEET", "Credentials", "SigningKey", "default_route", "discard_draft", "issue_mcp_token", "only_route", "pause",
     "publish", "publish_draft", "reencrypt", "register", "register_route", "register_sip_username", "restore_agent",
-    "restore_version", "resume", "reveal_credentials", "save_draft", "set_default_route", "unregister",
+    "restore_version", "resume", "reveal_credentials", "save_draft", "set_aside", "set_default_route", "unregister",
     "unregister_agent", "unregister_sip_username", "update_agent", "update_route",
 ]  # fmt: skip
 

@@ -41,7 +41,10 @@ PLACES: dict[str, Place] = {
     "agent-document": Place(example=AGENT),
     "agent-functions": Place(example=AGENT),
     "agent-routing": Place(example=AGENT),
-    "agent-versions": Place(example=AGENT),
+    "agent-versions": Place(example=AGENT, query="from=1&to=1"),
+    "agent-version": Place(example=(*AGENT, "1")),
+    "agent-version-download": Place(example=(*AGENT, "1"), whole=False),
+    "agent-version-restore": Place(CHANGE, POST, example=AGENT),
     "agent-log": Place(example=AGENT),
     "agent-history": Place(example=AGENT),
     "agent-head": Place(example=AGENT, whole=False),
@@ -53,6 +56,14 @@ PLACES: dict[str, Place] = {
     "agent-restore": Place(CHANGE, POST, example=AGENT),
     # definition
     "agent-definition": Place(example=AGENT),
+    "agent-definition-edit": Place(CHANGE, POST, example=AGENT),
+    "agent-definition-check": Place(CHANGE, POST, example=AGENT),
+    "agent-definition-preview": Place(example=AGENT, whole=False),
+    "agent-definition-changed": Place(example=AGENT, whole=False),
+    "agent-definition-theirs": Place(CHANGE, POST, example=AGENT),
+    "agent-discard": Place(CHANGE, POST, example=AGENT),
+    "agent-draft-again": Place(CHANGE, POST, example=AGENT),
+    "agent-publish": Place(CHANGE, FORM, example=AGENT),
     # register
     "register": Place(),
     # routing
