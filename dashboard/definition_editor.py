@@ -1,5 +1,6 @@
 """The state of the editor: a definition, what of it cannot be read yet, and how it is looked at."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,7 +80,7 @@ class Editor:
         if self.view == "yaml":
             lines = lines_of(self.text, self.problems)
             self.listed = [
-                Problem(path, text, "f-yaml", lines.get(path, 0))
+                Problem(path, text, "f-yaml", lines.get(path) or line_in(text))
                 for path, text in list(self.problems.items())[:MAX_PROBLEMS]
             ]
             return []
@@ -95,6 +96,12 @@ class Editor:
                 )
             )
         return parts
+
+
+def line_in(text: str) -> int:
+    """The line that a parser's message names; 0 if none."""
+    found = re.search(r"line (\d+)", text)
+    return int(found[1]) if found else 0
 
 
 def sent_editor(posted: Mapping[str, str], opened: list[str]) -> Editor:

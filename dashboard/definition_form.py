@@ -2,11 +2,10 @@
 
 The form carries the whole definition along (`state`, packed). A field changes it only if its text is no longer the one
 that the definition had there: so what the form does not show, and the order of keys, cannot be lost. The name of a
-field is its kind and its place: `line:["languages",0,"name"]`.
+field is its kind and its place: `line:/languages/#0/name`.
 """
 
 import copy
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,7 +45,7 @@ OPENED = frozenset({"functions"})  # added ones are opened
 
 @dataclass
 class Edited:
-    """The definition as it was sent. `typed`: texts that cannot be read, by the names of their fields, and `problems`."""
+    """The definition as it was sent. `typed`: texts that cannot be read, by the names of their fields."""
 
     tree: Any
     typed: dict[str, str] = field(default_factory=dict)
@@ -98,7 +97,7 @@ def apply_value(edited: Edited, base: Any, kind: str, path: Path, name: str, sen
 
 
 def apply_rest(edited: Edited, base: Any, place: str, name: str, sent: str) -> None:
-    """What stands in an object besides the keys that have fields of their own: `rest:[path, keys]`."""
+    """What stands in an object besides the keys that have fields of their own: `rest:/place?key,key`."""
     whole, keys = rest_place(place)
     object_now, object_before = get(edited.tree, whole), get(base, whole)
     if sent == rest_shown(object_before, keys):
@@ -121,13 +120,8 @@ def apply_rest(edited: Edited, base: Any, place: str, name: str, sent: str) -> N
 
 def rest_place(place: str) -> tuple[Path, list[str]]:
     """The object and its shown keys, of a `rest` field's name."""
-    try:
-        path, keys = json.loads(place)
-        if all(type(part) in (str, int) for part in path):
-            return tuple(path), [str(key) for key in keys]
-    except (ValueError, TypeError):
-        pass
-    raise misfit(())
+    path, _, keys = place.rpartition("?")
+    return read_path(path) if path else (), [key for key in keys.split(",") if key]
 
 
 def rest_shown(value: Any, keys: list[str]) -> str:
@@ -175,7 +169,7 @@ def apply_handler(tree: Any, path: Path, wanted: str) -> None:
 def apply_key(edited: Edited, path: Path, name: str, sent: str) -> None:
     """Another name for a function, a parameter or a case; two of one name cannot be."""
     *above, last = path
-    if sent == last:
+    if sent == "".join(str(last).splitlines()):
         return
     parent = get(edited.tree, above)
     if not sent.strip():
@@ -203,7 +197,7 @@ def at_present(edited: Edited, path: Path) -> Path:
 
 
 def carry_out(edited: Edited, deed: str) -> Path:
-    """Add, remove, move, open or close something: `add:["languages"]`. The place that it is about."""
+    """Add, remove, move, open or close something: `add:/languages`. The place that it is about."""
     verb, _, place = deed.partition(":")
     path = at_present(edited, read_path(place))
     if verb == "add":

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agents.definition import AgentDefinition, Function, Match, Outcome, Webhook
+from agents.definition import AgentDefinition, DataMapHandler, Function, Match, Outcome, Webhook
 from dashboard.definition_form import HANDLERS, handler_of
 from dashboard.definition_layout import Block, Button, Field, Maker, item_buttons
 from dashboard.definition_tree import MISSING, Path, dotted, get, written
@@ -199,9 +199,9 @@ def webhook(maker: Maker, path: Path) -> list[Field | Block]:
 def data_map(maker: Maker, path: Path) -> list[Field | Block]:
     """Run by the platform."""
     return [
-        maker.field("yaml", (*path, "data_map"), "Data map, as YAML", help="SWAIG's data_map: webhooks, expressions, output"),
+        maker.field("yaml", (*path, "data_map"), "Data map, as YAML", DataMapHandler),
         *others(maker, path, ("data_map",)),
-    ]  # fmt: skip
+    ]
 
 
 def others(maker: Maker, path: Path, keys: tuple[str, ...]) -> list[Field | Block]:

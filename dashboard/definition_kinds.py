@@ -18,7 +18,7 @@ from registry.fleet.writing import to_yaml
 NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?\Z")
 
 
-class FieldProblem(ValueError):
+class FieldProblem(ValueError):  # noqa: N818 - reads as what it is
     """A field's text cannot be read."""
 
 

@@ -63,8 +63,9 @@ class Block:
 
     @property
     def id(self) -> str:
-        """To be linked to."""
-        return f"b-{hashlib.blake2s(f'{self.look} {self.path} {self.title}'.encode(), digest_size=5).hexdigest()}"
+        """To be linked to. What folds away more of something is known by what is in it."""
+        name = self.children[0].id if self.look == "more" else f"{self.look} {self.path} {self.title}"
+        return f"b-{hashlib.blake2s(name.encode(), digest_size=5).hexdigest()}"
 
     @property
     def problems(self) -> int:
@@ -115,7 +116,7 @@ class Maker:
 
     def rest(self, path: Path, keys: Sequence[str], label: str, *, help: str = "") -> Field:  # noqa: A002
         """A field for all that an object has besides these keys."""
-        name = f"rest:{written([list(path), list(keys)])}"
+        name = f"rest:{written(path)}?{','.join(keys)}"
         text = self.typed.get(name, rest_shown(get(self.tree, path), list(keys)))
         return Field(name, "yaml", dotted(path), label, text, help)
 

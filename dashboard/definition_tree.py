@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 import zlib
 from collections.abc import Sequence
 from enum import Enum
@@ -13,6 +14,12 @@ from registry.errors import Malformed
 
 Path = tuple[str | int, ...]
 MAX_STATE_BYTES = 8 * MAX_DEFINITION_BYTES  # unpacked; escapes take six bytes a character
+
+
+ESCAPES = {ord(character): f"~{number}" for number, character in enumerate('~/#"\n\r')}
+ORIGINALS = {text: character for character, text in ESCAPES.items()}
+ESCAPED = re.compile("~[0-5]")
+MAX_DIGITS = 8  # of a number with its #
 
 
 class Missing(Enum):
@@ -27,12 +34,13 @@ MISSING: Final = Missing.MISSING
 def get(tree: Any, path: Sequence[str | int]) -> Any:
     """What stands at a place; MISSING if nothing does."""
     for part in path:
-        if (isinstance(tree, dict) and isinstance(part, str) and part in tree) or (
-            isinstance(tree, list) and isinstance(part, int) and 0 <= part < len(tree)
-        ):
-            tree = tree[part]
+        if isinstance(part, int):
+            inside = isinstance(tree, list) and 0 <= part < len(tree)
         else:
+            inside = isinstance(tree, dict) and part in tree
+        if not inside:
             return MISSING
+        tree = tree[part]
     return tree
 
 
@@ -112,20 +120,29 @@ def dotted(path: Sequence[str | int]) -> str:
     return ".".join(map(str, path))
 
 
-def written(path: Sequence[Any]) -> str:
-    """A place as names of form fields have it: a JSON list."""
-    return json.dumps(path, ensure_ascii=False, separators=(",", ":"))
+def written(path: Sequence[str | int]) -> str:
+    """A place as names of form fields have it: /languages/#0/name.
+
+    Quotes and line ends are escaped too, for browsers write them in another way into multipart names.
+    """
+    return "".join(f"/#{part}" if isinstance(part, int) else f"/{part.translate(ESCAPES)}" for part in path)
 
 
 def read_path(text: str) -> Path:
     """The place that `written` has written; `Malformed` for anything else."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    if not isinstance(found, list) or not found or not all(type(part) in (str, int) for part in found):
+    parts = text.split("/")
+    if parts.pop(0) or not parts:
         raise misfit(())
-    return tuple(found)
+    return tuple(read_part(part) for part in parts)
+
+
+def read_part(text: str) -> str | int:
+    """A key, or a number in a list."""
+    if text.startswith("#"):
+        if not text[1:].isascii() or not text[1:].isdigit() or len(text) > MAX_DIGITS:
+            raise misfit(())
+        return int(text[1:])
+    return ESCAPED.sub(lambda found: chr(ORIGINALS[found[0]]), text)
 
 
 def pack(tree: Any) -> str:

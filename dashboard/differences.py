@@ -11,9 +11,13 @@ from registry.fleet.plan import ABSENT
 
 CONTEXT = 3  # equal lines that are shown around those that differ
 MAX_PAIRS = 16_000_000  # lines of the one times lines of the other that are compared: a second at most
+BUSY_LINES = 2_000  # from here on lines that are everywhere (brackets) are no landmarks
 MAX_LINES = 4_000  # that are shown; a browser lays out more for seconds
 MAX_FIELDS = 200  # that are shown
 MAX_VALUE = 2_000  # characters of a value that are shown
+
+
+Block = tuple[str, int, int, int, int]  # difflib's opcodes
 
 
 @dataclass(frozen=True)
@@ -88,9 +92,10 @@ def line_differences(before: Any, after: Any, *, whole: bool = False) -> Lines:
     middle = old[head : len(old) - tail], new[head : len(new) - tail]
     if len(middle[0]) * len(middle[1]) > MAX_PAIRS:
         return Lines(too_large=True)
-    blocks = [(tag, one + head, two + head, other + head, last + head) for tag, one, two, other, last in SequenceMatcher(
-        None, *middle, autojunk=len(middle[0]) + len(middle[1]) > 2_000
-    ).get_opcodes()]  # fmt: skip
+    matcher = SequenceMatcher(None, *middle, autojunk=len(middle[0]) + len(middle[1]) > BUSY_LINES)
+    blocks: list[Block] = [
+        (tag, one + head, two + head, other + head, last + head) for tag, one, two, other, last in matcher.get_opcodes()
+    ]
     end = len(old) - tail, len(new) - tail
     blocks = [("equal", 0, head, 0, head), *blocks, ("equal", end[0], len(old), end[1], len(new))]
     lines = list(lines_of(blocks, old, new, whole))
@@ -101,9 +106,7 @@ def line_differences(before: Any, after: Any, *, whole: bool = False) -> Lines:
     )
 
 
-def lines_of(
-    blocks: list[tuple[str, int, int, int, int]], old: list[str], new: list[str], whole: bool
-) -> Iterator[Line]:
+def lines_of(blocks: list[Block], old: list[str], new: list[str], whole: bool) -> Iterator[Line]:
     """The lines of difflib's blocks."""
     for place, (tag, one, two, other, last) in enumerate(blocks):
         if tag == "equal":

@@ -44,7 +44,7 @@ def save_draft(
 
 
 def set_aside(name: str, definition: Any, *, by: Actor, note: str = "") -> Change:
-    """Keep a definition among the versions of an agent, neither live nor its draft, so that it can be taken up later."""
+    """Keep a definition among an agent's versions, neither live nor its draft, so that it can be taken up later."""
     checked = read_definition(definition)
     with changing(by):
         agent = get_agent(name)

@@ -61,7 +61,7 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def save(request: HttpRequest, agent: Agent, editor: Editor, context: dict[str, Any]) -> HttpResponse | None:
-    """Save the draft. None if it has problems, which the editor then has; the conflict's page if somebody was faster."""
+    """Save the draft. None if it has problems, which the editor then has; the conflict's page if need be."""
     by, note = actor_of(request, "dashboard"), request.POST.get("note", "")
     try:
         change = actions.save_draft(agent.name, editor.tree, by=by, note=note, base=[editor.base])
