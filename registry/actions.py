@@ -47,14 +47,14 @@ from registry.reach import (
     unregister_sip_username,
     update_route,
 )
-from registry.versions import Expected, discard_draft, make_live, publish_draft, restore_version, save_draft
+from registry.versions import Expected, discard_draft, make_live, publish_draft, restore_version, save_draft, set_aside
 
 # The whole of it, also what is at home elsewhere.
 __all__ = [
     "FLEET", "Credentials", "SigningKey", "default_route", "discard_draft", "issue_mcp_token", "move_sip_username",
     "only_route", "pause", "publish", "publish_draft", "reencrypt", "register", "register_route",
     "register_sip_username", "restore_agent", "restore_route", "restore_version", "resume", "resume_what_is_over",
-    "reveal_credentials", "save_draft", "set_default_route", "unregister", "unregister_agent",
+    "reveal_credentials", "save_draft", "set_aside", "set_default_route", "unregister", "unregister_agent",
     "unregister_sip_username", "update_agent", "update_route",
 ]  # fmt: skip
 
