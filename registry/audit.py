@@ -17,6 +17,9 @@ from registry.lookups import like
 AGENT_OF_ROUTE = "(SELECT name FROM agents_agent WHERE id = {e}.agent_id)"
 AGENT_OF_NAME = """(SELECT name FROM agents_agent WHERE id =
     (SELECT r.agent_id FROM registry_routeevent r WHERE r.pgh_obj_id = {e}.route_id LIMIT 1))"""
+ID_OF_AGENT = "(SELECT id FROM agents_agent WHERE name = %(agent)s)"
+NAMES_OF_AGENT = """e.route_id IN (SELECT pgh_obj_id FROM registry_routeevent
+    WHERE agent_id = (SELECT id FROM agents_agent WHERE name = %(agent)s))"""
 FORMER = """(SELECT to_jsonb(b) FROM {table} b WHERE b.pgh_obj_id = e.pgh_obj_id AND b.pgh_id < e.pgh_id
     ORDER BY b.pgh_id DESC LIMIT 1)"""
 USER = "(SELECT username FROM auth_user WHERE id = {e}.user_id)"
@@ -29,12 +32,13 @@ class Source(NamedTuple):
     agent: str
     name: str
     key: str = "{e}.pgh_obj_id"
+    of_agent: str = ""  # condition for the rows of the agent %(agent)s, by an index; "" = no agent has any
 
 
 SOURCES = {
-    "agent": Source("agents_agentevent", "{e}.name", "{e}.name"),
-    "route": Source("registry_routeevent", AGENT_OF_ROUTE, "{e}.path"),
-    "sip": Source("registry_sipmappingevent", AGENT_OF_NAME, "{e}.username"),
+    "agent": Source("agents_agentevent", "{e}.name", "{e}.name", of_agent=f"e.pgh_obj_id = {ID_OF_AGENT}"),
+    "route": Source("registry_routeevent", AGENT_OF_ROUTE, "{e}.path", of_agent=f"e.agent_id = {ID_OF_AGENT}"),
+    "sip": Source("registry_sipmappingevent", AGENT_OF_NAME, "{e}.username", of_agent=NAMES_OF_AGENT),
     "token": Source("registry_apitokenevent", "''", "{e}.name"),
     "member": Source("registry_memberevent", "''", "{e}.username"),
     "role": Source("registry_membershipevent", "''", f"coalesce({USER}, '')", "NULL::bigint"),
@@ -69,6 +73,10 @@ class Position(NamedTuple):
 def read_audit(search: Search, limit: int, after: Position | None = None) -> list[dict[str, Any]]:
     """The newest audit rows that meet the search, each with what was before and after."""
     kinds = [search.what] if search.what else list(SOURCES)
+    if search.agent:
+        kinds = [kind for kind in kinds if SOURCES[kind].of_agent]
+    if not kinds:
+        return []
     values: dict[str, Any] = {**search._asdict(), "limit": limit, "pattern": like(search.text)}
     if after is not None:
         values |= {"at": after.time, "at_what": after.what, "at_id": after.id}
@@ -86,10 +94,10 @@ def read_audit(search: Search, limit: int, after: Position | None = None) -> lis
 def part(kind: str, search: Search, after: Position | None) -> str:
     """The statement for one table: the rows first, then what was before them."""
     source = SOURCES[kind]
-    agent, name, key = (text.format(e="e") for text in source[1:])
+    agent, name, key = (text.format(e="e") for text in source[1:4])
     conditions = ["true"]
     if search.agent:
-        conditions.append(f"{agent} = %(agent)s")
+        conditions.append(source.of_agent)
     if search.who:
         conditions.append("c.metadata ->> 'user' = %(who)s")
     if search.request_id:
