@@ -5,17 +5,24 @@ from django.urls import path, re_path
 from dashboard import shell, signing_in
 from dashboard.pages import (
     agent,
+    agent_acts,
+    agent_document,
+    agent_functions,
+    agent_records,
+    agent_routing,
     agents,
     calls,
     definition,
     frame,
     log,
     overview,
+    publish,
     register,
     routing,
     search,
     settings,
     test,
+    versions,
 )
 
 app_name = "dashboard"
@@ -30,6 +37,13 @@ urlpatterns = [
     *overview.urlpatterns,
     *agents.urlpatterns,
     *definition.urlpatterns,
+    *publish.urlpatterns,
+    *versions.urlpatterns,
+    *agent_acts.urlpatterns,
+    *agent_document.urlpatterns,
+    *agent_functions.urlpatterns,
+    *agent_routing.urlpatterns,
+    *agent_records.urlpatterns,
     *agent.urlpatterns,
     *register.urlpatterns,
     *routing.urlpatterns,

@@ -89,9 +89,12 @@ LEAVING: list["Server"] = []
 class Server:
     """`manage.py serve`, stopped with `stop()` or killed with `kill()`."""
 
-    def __init__(self, url: str, data_dir: Path, *, workers: int = 2, example: bool = False, **environment: str):
+    def __init__(
+        self, url: str, data_dir: Path, *, workers: int = 2, example: bool = False, port: int = 0, **environment: str
+    ):
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
             self.port: int = probe.getsockname()[1]
         self.base = f"http://127.0.0.1:{self.port}"
         self.url = url
