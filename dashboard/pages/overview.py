@@ -131,8 +131,8 @@ def requests_figure(minutes: list[Traffic], now: datetime) -> Figure:
     counts = [float(minute.count) for minute in minutes]
     counts[-1] += counts[-2] * (1 - (now.second + now.microsecond / 1e6) / 60)
     rate, total = round(counts[-1]), int(sum(minute.count for minute in minutes))
-    label = f"Requests a minute, last {MINUTES} minutes: {figure(min(counts))} to {figure(max(counts))}, now {rate}"
-    return Figure("Requests a minute", figure(rate), f"{figure(total)} in the last hour", drawn(counts, label))
+    label = f"Requests a minute, last {MINUTES} minutes: {whole(min(counts))} to {whole(max(counts))}, now {whole(rate)}"
+    return Figure("Requests a minute", whole(rate), f"{whole(total)} in the last hour", drawn(counts, label))
 
 
 def calls_figure(since: datetime) -> Figure:
@@ -141,8 +141,8 @@ def calls_figure(since: datetime) -> Figure:
     now = sum(kept("calls-now", calls_now).values())
     counts[-1] = float(now)
     peak = max(count for count in counts if count is not None)
-    label = f"Active calls, last {MINUTES} minutes: at most {figure(peak)}, now {now}"
-    return Figure("Active calls", figure(now), f"at most {figure(peak)} in the last hour", drawn(counts, label))
+    label = f"Active calls, last {MINUTES} minutes: at most {whole(peak)}, now {now}"
+    return Figure("Active calls", whole(now), f"at most {whole(peak)} in the last hour", drawn(counts, label))
 
 
 def errors_figure(minutes: list[Traffic], lately: Traffic, hour: Traffic) -> Figure:
@@ -168,6 +168,11 @@ def latency_figure(minutes: list[Traffic], hour: Traffic) -> Figure:
     label = f"Latency p50 to p95, last {MINUTES} minutes: {p50 or 'none'} to {p95 or 'none'} ms"
     chart = spark(upper, label, lower=lower, tone="accent", tall=True)
     return Figure("p95", f"{p95} ms" if p95 else "none", f"p50 {p50} ms, last hour" if p50 else "of no requests", chart)
+
+
+def whole(number: float) -> str:
+    """A count, its thousands apart."""
+    return f"{number:,.0f}".replace(",", "\N{THIN SPACE}")
 
 
 def drawn(counts: list[Any], label: str) -> SafeString:
