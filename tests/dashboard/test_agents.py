@@ -61,7 +61,15 @@ def test_a_row_says_how_an_agent_is_doing(fleet, actor, viewer):
     write_minutes("pharmacy", [(10, 5)])
     actions.update_agent("pharmacy", title="Refills", tags=["eu"], by=actor)
     text = text_of(viewer.get(LIST))
-    for expected in ("Failing", "Refills", "/pharmacy", "50.0\N{NO-BREAK SPACE}%", "v1", "10 requests in 24 hours", "alice"):
+    for expected in (
+        "Failing",
+        "Refills",
+        "/pharmacy",
+        "50.0\N{NO-BREAK SPACE}%",
+        "v1",
+        "10 requests in 24 hours",
+        "alice",
+    ):
         assert expected in text
     assert 'href="/dashboard/agents/pharmacy/"' in text
 
@@ -81,7 +89,9 @@ def test_the_address_is_the_state_of_the_list(fleet, actor, viewer):
     assert "<html" in whole
 
 
-@pytest.mark.parametrize("query", ["sort=nothing", "status=x", "after=~~", "sort=-errors&after=x~y", "q=%00", "before=1"])
+@pytest.mark.parametrize(
+    "query", ["sort=nothing", "status=x", "after=~~", "sort=-errors&after=x~y", "q=%00", "before=1"]
+)
 def test_an_address_that_says_nonsense_is_no_error(fleet, viewer, query):
     assert viewer.get(f"{LIST}?{query}").status_code == 200
 

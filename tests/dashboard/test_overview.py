@@ -58,7 +58,14 @@ def test_the_figures_of_the_last_hour(fleet, page):
     write_events([{"agent": "pharmacy", "call_id": "c-1"}, {"agent": "pharmacy", "call_id": "c-2"}])
     text = page("/dashboard/overview/figures/", **{"HX-Request": "true", "HX-Target": "figures"})
     assert "<html" not in text
-    for expected in ("Requests a minute", "660 in the last hour", "4.5\N{NO-BREAK SPACE}%", "is-warn", "Active calls", "p50"):
+    for expected in (
+        "Requests a minute",
+        "660 in the last hour",
+        "4.5\N{NO-BREAK SPACE}%",
+        "is-warn",
+        "Active calls",
+        "p50",
+    ):
         assert expected in text
     assert '<p class="value">2</p>' in text
 

@@ -96,7 +96,9 @@ def test_a_view_is_kept_in_this_browser_and_forgotten(console: Server, visit):
 def test_search_walks_with_the_arrows(console: Server, visit):
     page = visit(console, "viewer")
     page.goto("/dashboard/overview/")
-    expect(page.get_by_role("heading", name="Requests a minute").or_(page.get_by_text("No requests yet"))).to_be_visible()
+    expect(
+        page.get_by_role("heading", name="Requests a minute").or_(page.get_by_text("No requests yet"))
+    ).to_be_visible()
     page.keyboard.press("/")
     page.keyboard.type("billing")
     expect(page.get_by_role("group", name="SIP names")).to_be_visible()
