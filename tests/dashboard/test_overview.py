@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from dashboard.attention import MOST, attention
 from dashboard.recent import recent_changes
-from registry import actions
+from registry import actions, people
 from registry.activity import busiest, calls_by_minute, calls_now, expiring_tokens, failures
 from registry.bulk import pause_many, restore_many, unregister_many
 from registry.models import ApiToken, RegistryChange, Worker
@@ -118,8 +118,10 @@ def test_the_busiest_and_what_fails(fleet):
 def test_every_problem_has_one_action(fleet, actor):
     write_minutes("pharmacy", [(10, 5)])
     write_events(
-        [{"agent": "pharmacy", "function": "refill", "kind": "swaig", "outcome": "error"}]
-        + [{"sip_user": "info-lne", "outcome": "fallback", "kind": "sip"}]
+        [
+            {"agent": "pharmacy", "function": "refill", "kind": "swaig", "outcome": "error"},
+            {"sip_user": "info-lne", "outcome": "fallback", "kind": "sip"},
+        ]
     )
     create_token("deploy", "read", by=actor, days=3)
     create_token("long", "read", by=actor, days=90)
@@ -177,7 +179,10 @@ def test_changes_are_told_in_sentences(actor, fleet_entries):
     actions.set_default_route("/one", by=actor)
     actions.update_agent("one", tags=["eu"], by=actor)
     create_token("deploy", "read", by=actor)
+    people.add_member("bob", role="Operator", by=actor)
     assert told() == [
+        "alice gave bob the role Operator",
+        "alice added bob",
         "alice added the token deploy",
         "alice tagged one",
         "alice made /one the default route, of one",
