@@ -41,11 +41,17 @@ def acts_of(rows: list[dict[str, Any]]) -> list[Told]:
     by_thing: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         by_thing.setdefault(subject(row), []).append(row)
-    acts = [of_thing(found) for found in by_thing.values()]
+    by_verb: dict[str, list[Told]] = {}
+    for act in [of_thing(found) for found in by_thing.values()]:
+        by_verb.setdefault(act.verb.partition(" ")[0], []).append(act)
+    return [act for acts in by_verb.values() for act in folded(acts)]
+
+
+def folded(acts: list[Told]) -> list[Told]:
+    """The same done with many things: told of the first of them."""
     if len(acts) <= FOLDED:
         return acts
-    first = {act.verb.partition(" ")[0]: act for act in reversed(acts)}
-    return [replace(act, tail=f"{act.tail}, and others at once") for act in reversed(first.values())]
+    return [replace(acts[0], tail=f"{acts[0].tail}, and others at once")]
 
 
 def subject(row: dict[str, Any]) -> tuple[str, str]:
@@ -57,8 +63,13 @@ def of_thing(rows: list[dict[str, Any]]) -> Told:
     """The act that these rows of one thing tell of."""
     newest = rows[0]
     who = newest["who"] or "Somebody by SQL"
+    if newest["what"] == "role":
+        person, _, role = newest["name"].partition(": ")
+        return Told(
+            newest["time"], who, "gave" if newest["action"] == "created" else "took", person, f" the role {role}"
+        )
     if not newest["agent"]:
-        word = {"role": "the role", "token": "the token", "sip": "the SIP name"}.get(newest["what"], "")
+        word = {"token": "the token", "sip": "the SIP name"}.get(newest["what"], "")
         verb = f"{VERBS.get(newest['action'], newest['action'].replace('_', ' '))} {word}".strip()
         return Told(newest["time"], who, verb, newest["name"])
     verb, tail = of_agent(rows)

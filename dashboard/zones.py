@@ -1,6 +1,7 @@
 """The time zone of a page: of its address, else the one that was chosen last, else UTC."""
 
 from datetime import UTC, datetime
+from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.http import HttpRequest, HttpResponseBase
@@ -12,10 +13,16 @@ YEAR = 365 * 24 * 3600  # seconds
 UNUSUAL = ("Etc/", "SystemV/", "US/", "Mexico/", "Brazil/", "Canada/", "Chile/")
 
 
+@cache
+def known() -> frozenset[str]:
+    """All zones that there are; looking for them in the system's folders takes 5 ms."""
+    return frozenset(available_timezones())
+
+
 def zone_of(request: HttpRequest) -> ZoneInfo:
     """The zone that times are shown, searched and exported in."""
     for name in (request.GET.get("tz", ""), request.COOKIES.get(COOKIE, "")):
-        if name in available_timezones():
+        if name in known():
             return ZoneInfo(name)
     return ZoneInfo(DEFAULT)
 
@@ -23,13 +30,13 @@ def zone_of(request: HttpRequest) -> ZoneInfo:
 def remember_zone(request: HttpRequest, response: HttpResponseBase) -> None:
     """Keep what the address says: the next page, whose address says nothing, is shown in the same zone."""
     name = request.GET.get("tz", "")
-    if name in available_timezones() and name != request.COOKIES.get(COOKIE):
+    if name in known() and name != request.COOKIES.get(COOKIE):
         response.set_cookie(COOKIE, name, max_age=YEAR, samesite="Lax", httponly=True, secure=request.is_secure())
 
 
 def offered() -> list[str]:
     """The zones to choose from."""
-    return [DEFAULT, *sorted(name for name in available_timezones() if "/" in name and not name.startswith(UNUSUAL))]
+    return [DEFAULT, *sorted(name for name in known() if "/" in name and not name.startswith(UNUSUAL))]
 
 
 def moment_of(value: datetime | str | None) -> datetime | None:

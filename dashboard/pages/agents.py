@@ -111,7 +111,8 @@ def changed(request: HttpRequest, **changes: str) -> str:
 def views(request: HttpRequest, found: Listing) -> list[Choice]:
     """The views that everybody has; the one that is open is marked."""
     here = {name: value for name, value in request.GET.items() if name not in ("after", "before", "tz") and value}
-    counts = {"All": found.registered}
+    narrowed = any(here.get(name) for name in ("q", "kind", "tag"))  # then that is not the number of all
+    counts = {} if narrowed else {"All": found.registered}
     return [Choice(word, "?" + urlencode(query), here == query, counts.get(word)) for word, query in VIEWS]
 
 

@@ -28,6 +28,7 @@ from registry.traffic import Standing, Traffic, fleet_minutes
 
 MINUTES = 60  # of the charts
 KEPT_SECONDS = 2  # how old the figures may be: pages ask together, every two seconds
+SLOW_SECONDS = 15  # how old what is counted over the whole hour may be
 BOARD = 60  # agents
 EVENTS, CHANGES = 10, 8  # rows
 
@@ -87,7 +88,7 @@ def figures(request: HttpRequest) -> HttpResponse:
 def board(troubles: dict[str, Standing]) -> list[Place]:
     """The agents in trouble, then the busiest, then others by name."""
     calls = kept("calls-now", calls_now)
-    busy = kept("busiest", lambda: busiest(timezone.now() - timedelta(minutes=MINUTES), BOARD))
+    busy = kept("busiest", lambda: busiest(timezone.now() - timedelta(minutes=MINUTES), BOARD), SLOW_SECONDS)
     ahead = list(dict.fromkeys([*sorted(troubles), *sorted(calls, key=lambda name: -calls[name]), *busy]))[: 2 * BOARD]
     registered = Agent.objects.exclude(state=Agent.State.TRASHED)
     states = dict(registered.filter(name__in=ahead).values_list("name", "state"))
@@ -104,12 +105,12 @@ def board(troubles: dict[str, Standing]) -> list[Place]:
     ]
 
 
-def kept(key: str, read: Callable[[], Any]) -> Any:
-    """What was read at most KEPT_SECONDS ago."""
+def kept(key: str, read: Callable[[], Any], seconds: float = KEPT_SECONDS) -> Any:
+    """What was read at most so many seconds ago."""
     found = cache.get(key)
     if found is None:
         found = read()
-        cache.set(key, found, KEPT_SECONDS)
+        cache.set(key, found, seconds)
     return found
 
 
@@ -131,18 +132,20 @@ def requests_figure(minutes: list[Traffic], now: datetime) -> Figure:
     counts = [float(minute.count) for minute in minutes]
     counts[-1] += counts[-2] * (1 - (now.second + now.microsecond / 1e6) / 60)
     rate, total = round(counts[-1]), int(sum(minute.count for minute in minutes))
-    label = f"Requests a minute, last {MINUTES} minutes: {figure(min(counts))} to {figure(max(counts))}, now {rate}"
-    return Figure("Requests a minute", figure(rate), f"{figure(total)} in the last hour", drawn(counts, label))
+    label = (
+        f"Requests a minute, last {MINUTES} minutes: {whole(min(counts))} to {whole(max(counts))}, now {whole(rate)}"
+    )
+    return Figure("Requests a minute", whole(rate), f"{whole(total)} in the last hour", drawn(counts, label))
 
 
 def calls_figure(since: datetime) -> Figure:
     """Calls of which something was heard lately, and not their end."""
-    counts = calls_by_minute(since, MINUTES)
+    counts = list(kept("calls-by-minute", lambda: calls_by_minute(since, MINUTES), SLOW_SECONDS))
     now = sum(kept("calls-now", calls_now).values())
     counts[-1] = float(now)
     peak = max(count for count in counts if count is not None)
-    label = f"Active calls, last {MINUTES} minutes: at most {figure(peak)}, now {now}"
-    return Figure("Active calls", figure(now), f"at most {figure(peak)} in the last hour", drawn(counts, label))
+    label = f"Active calls, last {MINUTES} minutes: at most {whole(peak)}, now {now}"
+    return Figure("Active calls", whole(now), f"at most {whole(peak)} in the last hour", drawn(counts, label))
 
 
 def errors_figure(minutes: list[Traffic], lately: Traffic, hour: Traffic) -> Figure:
@@ -168,6 +171,11 @@ def latency_figure(minutes: list[Traffic], hour: Traffic) -> Figure:
     label = f"Latency p50 to p95, last {MINUTES} minutes: {p50 or 'none'} to {p95 or 'none'} ms"
     chart = spark(upper, label, lower=lower, tone="accent", tall=True)
     return Figure("p95", f"{p95} ms" if p95 else "none", f"p50 {p50} ms, last hour" if p50 else "of no requests", chart)
+
+
+def whole(number: float) -> str:
+    """A count, its thousands apart."""
+    return f"{number:,.0f}".replace(",", "\N{THIN SPACE}")
 
 
 def drawn(counts: list[Any], label: str) -> SafeString:
