@@ -3,8 +3,8 @@
 It is named with -p in pyproject.toml: only so it is imported before the settings are.
 With DATABASE_URL that server is used, else a PostgreSQL in the new folder; both go when the tests end.
 
-`manage.py test` without arguments runs several pytests at once, each with all that. They share the work by TESTS_CLAIMS,
-an empty folder: whoever makes a file in it for a file of tests runs that, so a slow one holds nobody up.
+`manage.py test` without arguments runs several pytests at once, each with all that. They share the work by a folder,
+TESTS_CLAIMS: whoever makes a file in it for a file of tests runs that, so a slow one holds nobody up.
 """
 
 import os
@@ -22,7 +22,11 @@ from config.embedded.locks import STOP_SECONDS
 # A power cut costs a test nothing.
 UNSAFE_BUT_FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
 CLAIMS = "TESTS_CLAIMS"
-SLOW_FIRST = ("tests/e2e/", "tests/config/")  # they start servers; the many quick ones then even out the end
+SLOW_FIRST = (
+    "tests/e2e/",
+    "tests/config/",
+    "tests/test_repository.py",
+)  # servers, mypy: the quick ones even out the end
 
 data_dir = Path(tempfile.mkdtemp(prefix="switchboard-tests-"))
 os.environ["DATA_DIR"] = str(data_dir)

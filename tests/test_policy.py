@@ -171,7 +171,7 @@ CLOSED = {"nobody": 4401, "revoked": 4401, "expired": 4401}
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     found = Server(database_url("policy"), tmp_path_factory.mktemp("policy"), workers=1)
     yield found
-    found.stop()
+    found.leave()
 
 
 @pytest.mark.parametrize("which", ["nobody", "read", "operate", "admin", "revoked", "expired"])

@@ -82,7 +82,7 @@ def carry_out(job: Mapping[str, Any]) -> None:
         code = ended.code
         if isinstance(code, str):
             sys.stderr.write(f"{code}\n")
-    except BaseException:
+    except Exception:  # noqa: BLE001 - as Python itself would
         traceback.print_exc()
         code = 1
     sys.stdout.flush()

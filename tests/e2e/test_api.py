@@ -47,7 +47,7 @@ PUMP = {
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     found = Server(database_url("api"), tmp_path_factory.mktemp("api"), example=True, API_REQUESTS_PER_MINUTE="1000000")
     yield found
-    found.stop()
+    found.leave()
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         database_url("fuzzed"), tmp_path_factory.mktemp("fuzzed"), example=True, API_REQUESTS_PER_MINUTE="1000000"
     )
     yield found
-    found.stop()
+    found.leave()
 
 
 @pytest.mark.parametrize(

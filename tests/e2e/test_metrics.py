@@ -128,7 +128,7 @@ def test_metrics_go_on_while_the_database_is_away(tmp_path: Path) -> None:
         assert scrape()["switchboard_table_age_seconds", "1"] < 10
         database.refuse()
         assert server.get("/sales").status == 200
-        found = until(lambda: (now := scrape())["switchboard_table_age_seconds", "1"] > 5 and now)
+        found = until(lambda: (now := scrape())["switchboard_table_age_seconds", "1"] > 4 and now)
         assert found["switchboard_requests_total", "sales-agent", "swml", "ok"] == 1
         assert found["switchboard_spool_bytes", "1"] > 0
     finally:
@@ -136,8 +136,8 @@ def test_metrics_go_on_while_the_database_is_away(tmp_path: Path) -> None:
         database.listener.close()
 
 
-def test_nobody_scrapes_without_a_token(server: Server) -> None:
-    response = server.get("/metrics", auth=None)
+def test_nobody_scrapes_without_a_token(fleet_server: Server) -> None:
+    response = fleet_server.get("/metrics", auth=None)
     assert (response.status, response.headers["www-authenticate"]) == (401, "Bearer")
     assert "switchboard" not in response.text
 
