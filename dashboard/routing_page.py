@@ -88,7 +88,7 @@ def drawer_of(request: HttpRequest) -> dict[str, Any]:
             return {"drawer": "gone", "gone": f"Nobody has the SIP name {name}."}
         hits = hits_of_names([mapping.username], tables.day_ago()).get(mapping.username)
         effect = f"Calls to {mapping.username} will reach {tables.where_unmatched_go()}."
-        log = f"{reverse('dashboard:log')}?{urlencode({'q': f'sip:{mapping.username}'})}"
+        log = f"{reverse('dashboard:log')}?{urlencode({'filter': f'sip:{mapping.username}'})}"
         return {"drawer": "name", "mapping": mapping, "hits": hits, "effect": effect, "log_of_it": log}
     if number := text_of(request, "route"):
         return drawer_of_route(number)
@@ -106,7 +106,7 @@ def drawer_of_route(number: str) -> dict[str, Any]:
         "drawer": "route", "opened": route, "names": list(route.sip_mappings.all()[:100]),
         "effects": tables.effect_of_loss(route), "is_last": tables.is_last(route),
         "default_before": default if default != route else None,
-        "log_of_it": f"{reverse('dashboard:log')}?{urlencode({'q': f'route:{route.path}'})}",
+        "log_of_it": f"{reverse('dashboard:log')}?{urlencode({'filter': f'route:{route.path}'})}",
     }  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def test_a_name_is_explained_from_what_was_typed_to_the_version(operator):
     assert "booking-desk" in words[2]
     assert words[3] == "<b>booking-desk</b> answers with version 1"
     assert [step.tone for step in told.steps] == ["ok", "ok", "ok", "end"]
-    assert "q=sip%3Aappointments" in answer.content.decode()
+    assert "filter=sip%3Aappointments" in answer.content.decode()
 
 
 def test_nobodys_name_comes_with_the_nearest_one_and_is_mapped_with_one_click(operator):
