@@ -157,7 +157,7 @@ def log_of(told: Told, caller: str = "") -> str:
     """The live log of what was asked about, the search over the last days."""
     words = f"sip:{quoted(told.sip_user)}" if told.sip_user else f"path:{quoted(told.path)}" if told.path else ""
     terms = [words, f"from:{quoted(caller)}" if caller else ""]
-    return f"{reverse('dashboard:log')}?{urlencode({'q': ' '.join(term for term in terms if term)})}"
+    return f"{reverse('dashboard:log')}?{urlencode({'filter': ' '.join(term for term in terms if term)})}"
 
 
 def quoted(text: str) -> str:

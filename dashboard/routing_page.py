@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from dashboard import routing_tables as tables
 from dashboard.decisions import log_of, tell
-from dashboard.shell import show
+from dashboard.shell import part_wanted, show
 from registry.addresses import sip_username
 from registry.asking import public_base, stage_of
 from registry.hits import hits_of_names
@@ -28,8 +28,14 @@ MAX_ID = 2**63 - 1
 
 def shown(request: HttpRequest, *, drawer: dict[str, Any] | None = None, status: int = 200) -> HttpResponse:
     """The page as its address says; `drawer`: what is open beside it after an act that was refused."""
-    context = {**tested(request), **listed(request)}
-    context |= drawer or drawer_of(request)
+    part = part_wanted(request)
+    context = tested(request) if part in ("", "board", "answer") else {}
+    context |= listed(request) if part in ("", "board", "list") else {}
+    context |= {"default": default_route(), "unmatched_days": UNMATCHED_DAYS, "unmatched_names": None}
+    if part == "unmatched" or "unmatched" in request.GET:
+        since = timezone.now() - timedelta(days=UNMATCHED_DAYS)
+        context["unmatched_names"] = unmatched_names(since, UNMATCHED_ROWS)
+    context |= drawer or ({"drawer": ""} if part else drawer_of(request))
     context |= {"routing_url": reverse("dashboard:routing")}
     context["kept_query"] = kept(request)
     return show(request, "pages/routing.html", context, parts={"board", "answer", "list", "unmatched"}, status=status)
@@ -62,14 +68,11 @@ def listed(request: HttpRequest) -> dict[str, Any]:
     q, after, only = text_of(request, "q")[:200], text_of(request, "after"), request.GET.get("only") == "problems"
     of_routes = request.GET.get("show") == "routes"
     found = (tables.routes_found if of_routes else tables.names_found)(q, troubled_only=only, after=after)
-    since = timezone.now() - timedelta(days=UNMATCHED_DAYS)
     counts = tables.counts()
     return {
         "q": q, "after": after, "only": only, "of_routes": of_routes, "found": found, "counts": counts,
         "total": counts["routes" if of_routes else "names"],
         "troubled": counts["troubled_routes" if of_routes else "troubled_names"],
-        "unmatched_names": unmatched_names(since, UNMATCHED_ROWS), "unmatched_days": UNMATCHED_DAYS,
-        "default": default_route(),
     }  # fmt: skip
 
 
@@ -85,7 +88,7 @@ def drawer_of(request: HttpRequest) -> dict[str, Any]:
             return {"drawer": "gone", "gone": f"Nobody has the SIP name {name}."}
         hits = hits_of_names([mapping.username], tables.day_ago()).get(mapping.username)
         effect = f"Calls to {mapping.username} will reach {tables.where_unmatched_go()}."
-        log = f"{reverse('dashboard:log')}?{urlencode({'q': f'sip:{mapping.username}'})}"
+        log = f"{reverse('dashboard:log')}?{urlencode({'filter': f'sip:{mapping.username}'})}"
         return {"drawer": "name", "mapping": mapping, "hits": hits, "effect": effect, "log_of_it": log}
     if number := text_of(request, "route"):
         return drawer_of_route(number)
@@ -103,7 +106,7 @@ def drawer_of_route(number: str) -> dict[str, Any]:
         "drawer": "route", "opened": route, "names": list(route.sip_mappings.all()[:100]),
         "effects": tables.effect_of_loss(route), "is_last": tables.is_last(route),
         "default_before": default if default != route else None,
-        "log_of_it": f"{reverse('dashboard:log')}?{urlencode({'q': f'route:{route.path}'})}",
+        "log_of_it": f"{reverse('dashboard:log')}?{urlencode({'filter': f'route:{route.path}'})}",
     }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from registry.events.searching import first_id
 from registry.traffic import last_hits, traffic_of
@@ -23,8 +23,8 @@ class Hits:
 
 
 def hits_of_names(usernames: Collection[str], since: datetime) -> dict[str, Hits]:
-    """By SIP name, of those that were dialled since then. Rehearsals are not counted."""
-    return counted("sip_user", "sip_user <> ''", [(name, name) for name in usernames], since)
+    """By SIP name. Rehearsals have none."""
+    return counted("sip_user", "sip_user", "true", [(name, name) for name in usernames], since)
 
 
 def hits_of_routes(routes: Collection[tuple[str, str]], alone: Collection[str], since: datetime) -> dict[str, Hits]:
@@ -34,24 +34,30 @@ def hits_of_routes(routes: Collection[tuple[str, str]], alone: Collection[str], 
     found = {single[agent]: Hits(of.count, last.get(agent)) for agent, of in traffic.items()}
     found |= {single[agent]: Hits(0, moment) for agent, moment in last.items() if agent not in traffic}
     others = [(path, agent) for path, agent in routes if agent not in alone]
-    return found | counted("agent", "route = wanted.key", others, since)
+    return found | counted("agent", "route, kind", "route = wanted.key AND kind <> 'test'", others, since)
 
 
-def counted(column: str, condition: str, wanted: Collection[tuple[str, str]], since: datetime) -> dict[str, Hits]:
+def counted(
+    column: str, columns: str, condition: str, wanted: Collection[tuple[str, str]], since: datetime
+) -> dict[str, Hits]:
     """Of the newest MOST events for each value of an indexed column, those that meet a condition.
 
-    `wanted`: pairs of what the hits are of, and the column's value.
+    `columns`: what the condition looks at. `wanted`: pairs of what the hits are of, and the column's value.
     """
     if not wanted:
         return {}
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # The newest come first in the index. A name that is dialled more often than the planner thinks is collected by
+        # a bitmap and sorted: 350 ms for a name with half of a million events, so 3.
+        cursor.execute("SELECT set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)")
         cursor.execute(
-            f"""SELECT wanted.key, count(*) FILTER (WHERE {condition} AND kind <> 'test'),
-            max(id::text) FILTER (WHERE {condition} AND kind <> 'test'), count(*)
+            f"""SELECT wanted.key, counted.hits, counted.last, counted.seen
             FROM unnest(%s::text[], %s::text[]) wanted(key, value), LATERAL
-            (SELECT id, kind, route, sip_user FROM registry_routingevent
-             WHERE {column} = wanted.value AND {column} <> '' AND id >= %s ORDER BY id DESC LIMIT %s) event
-            GROUP BY wanted.key""",  # noqa: S608 - our own words
+            (SELECT count(*) FILTER (WHERE {condition}) AS hits,
+             max(id::text) FILTER (WHERE {condition}) AS last, count(*) AS seen FROM
+             (SELECT id, {columns} FROM registry_routingevent
+              WHERE {column} = wanted.value AND {column} <> '' AND id >= %s
+              ORDER BY id DESC LIMIT %s) event) counted""",  # noqa: S608 - our own words
             [[key for key, _ in wanted], [value for _, value in wanted], str(first_id(since)), MOST],
         )
         return {

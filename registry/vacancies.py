@@ -1,7 +1,7 @@
 """What an agent that is to be registered may be called and where it may answer: who has it, and what is free nearby."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from agents.models import Agent
@@ -67,18 +67,15 @@ def vacancy_of_route(typed: str, name: str) -> Vacancy:
     return Vacancy(typed, path, note=inside(path))
 
 
-def vacancies_of_sip(typed: Iterable[str], name: str, path: str, *, automatic: bool) -> list[Vacancy]:
+def vacancies_of_sip(typed: Sequence[str], name: str, path: str, *, automatic: bool) -> list[Vacancy]:
     """Of SIP names: those that somebody typed, then those that the agent gets by itself. A few queries for all."""
     wanted: dict[str, str] = {}
-    found: list[Vacancy] = []
-    for text in list(typed)[:MAX_NAMES]:
+    malformed: dict[str, str] = {}  # as typed: why
+    for text in typed[:MAX_NAMES]:
         try:
-            username = normalise_sip_username(text)
+            wanted.setdefault(normalise_sip_username(text), text)
         except RegistryError as error:
-            found.append(Vacancy(text, problem=sentence(error), suggestion=free_sip(proposal_of(text))))
-            continue
-        if username not in wanted:
-            wanted[username] = text
+            malformed[text] = sentence(error)
     own = [each for each in automatic_usernames(name, path) if each not in wanted] if automatic and name else []
     owners = {
         username: (agent, at)
@@ -86,12 +83,15 @@ def vacancies_of_sip(typed: Iterable[str], name: str, path: str, *, automatic: b
             "username", "route__agent__name", "route__path"
         )
     }
+    found = [Vacancy(text, problem=why, suggestion=free_sip(proposal_of(text))) for text, why in malformed.items()]
     for username, text in wanted.items():
         if username in owners:
             agent, at = owners[username]
             found.append(Vacancy(text, username, "Taken.", agent, at, free_sip(username)))
         else:
             found.append(Vacancy(text, username))
+    order = {text: place for place, text in reversed(list(enumerate(typed)))}
+    found.sort(key=lambda each: order[each.typed])
     for username in own:
         agent, at = owners.get(username, ("", ""))
         found.append(Vacancy(username, username, owner=agent, at=at, automatic=True))
