@@ -31,7 +31,8 @@ OURS = frozenset(RESERVED_FIRST - {"sip", "health", "ready", "metrics"})
 
 # Bytes of a body. Forms are taken apart while everybody waits; in the admin's a definition is a field.
 MOST = {"dashboard": 64 * 1024, "admin": settings.MAX_BODY_BYTES, "api": settings.MAX_BODY_BYTES}
-APPLY = "/api/v1/apply"
+# Where a whole fleet comes in: by the API, and by the dashboard's import.
+FLEETS = frozenset({"/api/v1/apply", "/dashboard/settings/apply/plan/"})
 TOO_LARGE = orjson.dumps(
     {"type": "about:blank", "title": "Request Entity Too Large", "status": 413, "detail": "the body is too large"}
 )
@@ -66,6 +67,11 @@ def limited(receive: Receive, most: int) -> Receive:
     return receive_some
 
 
+def most_of(path: str, first: str) -> int:
+    """How many bytes of a body there may be for this path, whose first segment is `first`."""
+    return settings.FLEET_BYTES if path in FLEETS else MOST.get(first, 0)
+
+
 def declared(scope: Scope) -> int:
     """The bytes that a request says its body has; of what is no number none."""
     text = dict(scope["headers"]).get(b"content-length", b"")
@@ -81,7 +87,7 @@ class Front:
         self.metrics = Metrics(services.exposition, TokenGate())
         self.django = cast(App, get_asgi_application())
         self.live = services.live
-        self.stage = Stage(services.tables, services.webhooks, services.recorder)
+        self.stage = Stage(services.tables, services.webhooks, services.recorder, services.probes.told)
         urls = [
             path("ws/events", EventsConsumer.as_asgi()),
             path("ws/page", PageConsumer.as_asgi()),
@@ -100,7 +106,7 @@ class Front:
         elif path == METRICS:
             await self.metrics(scope, receive, send)
         elif (first := path[1:].partition("/")[0]) in OURS:
-            most = settings.FLEET_BYTES if path == APPLY else MOST.get(first, 0)
+            most = most_of(path, first)
             if declared(scope) > most:
                 await respond(send, 413, TOO_LARGE, TOO_LARGE_HEADERS)
                 return
