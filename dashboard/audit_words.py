@@ -30,6 +30,9 @@ ACTIONS = {
 }
 
 
+ENDS = ("created", "removed")
+
+
 class Changed(NamedTuple):
     """A field of a row. None = there is none."""
 
@@ -44,9 +47,16 @@ def told(row: dict[str, Any]) -> dict[str, Any]:
         **row,
         "what_word": WHATS[row["what"]],
         "action_word": action_word(row),
-        "differences": differences(row),
+        "differences": [] if row["action"] in ENDS else differences(row),
+        "set": ", ".join(what_is_set(row)) if row["action"] in ENDS else "",
         "whose": f"token {row['token']}" if row["token"] else row["via"],
     }
+
+
+def what_is_set(row: dict[str, Any]) -> list[str]:
+    """What a new or removed thing is like: whatever says more than its name."""
+    found = [(change.field, change.after or change.before) for change in differences(row)]
+    return [f"{field} {text}" for field, text in found if text not in (None, "no", row["name"])]
 
 
 def action_word(row: dict[str, Any]) -> str:
@@ -57,7 +67,7 @@ def action_word(row: dict[str, Any]) -> str:
 
 
 def differences(row: dict[str, Any]) -> list[Changed]:
-    """The fields that changed. Of a new thing, only what is set; secrets are named, never shown."""
+    """The fields that changed; secrets are named, never shown."""
     if row["what"] == "role":
         return []
     found = [

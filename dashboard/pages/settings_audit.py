@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Js
 from django.urls import path
 from django.utils import timezone
 
-from dashboard.audit_words import WHATS, told
+from dashboard.audit_words import WHATS, differences, told
 from dashboard.sections import show_section, time_typed
 from dashboard.shell import page_for
 from registry.audit import Position, Search, read_audit
@@ -46,6 +46,7 @@ def audit(request: HttpRequest) -> HttpResponse:
         "problems": problems,
         "whats": WHATS,
         "searched": any(typed.values()),
+        "narrowed": any(typed[name] for name in ("agent", "request_id", "since", "until")),
         "export": urlencode({name: value for name, value in typed.items() if value}),
         "exported": EXPORTED,
     }
@@ -71,9 +72,7 @@ def csv_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
     writer = csv.writer(Echo())
     yield writer.writerow(COLUMNS)
     for row in rows:
-        changes = "; ".join(
-            f"{change.field}: {change.before or ''} → {change.after or ''}" for change in told(row)["differences"]
-        )
+        changes = "; ".join(f"{each.field}: {each.before or ''} → {each.after or ''}" for each in differences(row))
         cells = [str(value) for value in ({**row, "changes": changes}[column] for column in COLUMNS)]
         yield writer.writerow(f"'{cell}" if cell.startswith(DANGEROUS) else cell for cell in cells)
 

@@ -50,7 +50,7 @@ def new_member(request: HttpRequest) -> HttpResponse:
     except Malformed as error:
         return show_form(request, given, error.problems or {"username": str(error)})
     except Conflict as error:
-        return show_form(request, given, {"username": sentence(error)})
+        return show_form(request, given, {"username": sentence(error, name)})
     return show_link(request, name)
 
 
@@ -64,7 +64,9 @@ def save_member(request: HttpRequest) -> HttpResponse:
         people.get_user(name.replace("\0", ""))
         return redirect("dashboard:settings-members")
     active, staff = "active" in given, "staff" in given
-    wanted: dict[str, Any] = {"role": given.get("role", ""), "email": given.get("email", "").strip(), "active": active, "staff": staff}
+    wanted: dict[str, Any] = {
+        "role": given.get("role", ""), "email": given.get("email", "").strip(), "active": active, "staff": staff,
+    }  # fmt: skip
     try:
         changed = people.update_member(
             name, by=actor_of(request, "dashboard"), role=wanted["role"] or None, active=active, staff=staff,
@@ -77,7 +79,7 @@ def save_member(request: HttpRequest) -> HttpResponse:
         return show_members(request, opened(member, problems={"all": words}), 412)
     except Conflict as error:
         field = "active" if not active and wanted["role"] == (people.given_role(member) or "") else "role"
-        return show_members(request, opened(member, wanted, {field: sentence(error)}), 409)
+        return show_members(request, opened(member, wanted, {field: sentence(error, name)}), 409)
     fields = undo_fields(member)
     if changed:
         toasts.say(request, told(name, member, wanted), undo=reverse("dashboard:settings-member-save"), fields=fields)
@@ -181,10 +183,10 @@ def told(name: str, before: Member, wanted: dict[str, Any]) -> str:
     return f"{name} {' and '.join(said)}." if said else f"{name} is changed."
 
 
-def sentence(error: RegistryError) -> str:
-    """An action's words as a sentence."""
+def sentence(error: RegistryError, name: str) -> str:
+    """An action's words as a sentence; one that begins with this user name keeps it as it is."""
     text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."
+    return f"{text}." if text.startswith(name) else f"{text[:1].upper()}{text[1:]}."
 
 
 urlpatterns = [
