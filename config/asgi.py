@@ -32,7 +32,8 @@ OURS = frozenset(RESERVED_FIRST - {"sip", "health", "ready", "metrics"})
 
 # Bytes of a body. Forms are taken apart while everybody waits; in the admin's a definition is a field.
 MOST = {"dashboard": 64 * 1024, "admin": settings.MAX_BODY_BYTES, "api": settings.MAX_BODY_BYTES}
-APPLY = "/api/v1/apply"
+# Where a whole fleet comes in: by the API, and by the dashboard's import.
+FLEETS = frozenset({"/api/v1/apply", "/dashboard/settings/apply/plan/"})
 EDITOR = re.compile(r"/dashboard/agents/[^/]+/definition/(edit|check|theirs)/\Z")  # whose forms hold a definition
 TOO_LARGE = orjson.dumps(
     {"type": "about:blank", "title": "Request Entity Too Large", "status": 413, "detail": "the body is too large"}
@@ -70,7 +71,7 @@ def limited(receive: Receive, most: int) -> Receive:
 
 def most_of(path: str, first: str) -> int:
     """How many bytes a body may have; `first`: the path's first segment."""
-    if path == APPLY:
+    if path in FLEETS:
         return settings.FLEET_BYTES
     return settings.MAX_BODY_BYTES if EDITOR.match(path) else MOST.get(first, 0)
 
@@ -90,7 +91,7 @@ class Front:
         self.metrics = Metrics(services.exposition, TokenGate())
         self.django = cast(App, get_asgi_application())
         self.live = services.live
-        self.stage = Stage(services.tables, services.webhooks, services.recorder)
+        self.stage = Stage(services.tables, services.webhooks, services.recorder, services.probes.told)
         urls = [
             path("ws/events", EventsConsumer.as_asgi()),
             path("ws/page", PageConsumer.as_asgi()),

@@ -36,12 +36,19 @@ class Probes:
             status, body = self.readiness()
             await respond(send, status, body, JSON_HEADERS, head=head)
 
-    def readiness(self) -> tuple[int, bytes]:
-        """Status and body of /ready."""
+    def told(self) -> dict[str, str]:
+        """What /ready says in one word, as `status`, and its checks."""
         table = self.tables.current
         checks = {"table": f"revision {table.revision}" if table else "not loaded", **self.checks()}
         away = checks.get("database") == "away"
         state = "draining" if self.draining else "starting" if not table else "degraded" if away else "ready"
+        return {"status": state, **checks}
+
+    def readiness(self) -> tuple[int, bytes]:
+        """Status and body of /ready."""
+        table = self.tables.current
+        checks = self.told()
+        state = checks.pop("status")
         agents = len(table.agents) if table else 0
         body = orjson.dumps({"status": state, "agents": agents, "checks": checks})
         in_rotation = state == "ready" or (state == "degraded" and not settings.READY_NEEDS_DATABASE)

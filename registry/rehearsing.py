@@ -5,7 +5,7 @@ agent's requests. Nothing here shows a secret: variables and tokens are masked, 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -39,11 +39,12 @@ MAX_DEPTH = 32  # levels of them
 
 @dataclass(frozen=True)
 class Stage:
-    """What a serving process lends for a rehearsal; a process that serves nothing has none of it."""
+    """What a serving process lends to pages and operations; a process that serves nothing has none of it."""
 
     tables: Tables
     webhooks: Webhooks
     recorder: Recorder
+    checks: Callable[[], dict[str, str]] = dict  # of /ready, with its word as `status`
 
 
 @dataclass(frozen=True)

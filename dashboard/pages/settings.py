@@ -1,67 +1,38 @@
-"""Settings."""
+"""Settings: one page a section."""
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import path
 
-from dashboard.shell import page_for, show
+from dashboard.pages import (
+    settings_apply,
+    settings_audit,
+    settings_health,
+    settings_members,
+    settings_replicas,
+    settings_retention,
+    settings_tokens,
+    settings_trash,
+)
+from dashboard.sections import sections_for
+from dashboard.shell import page_for
 from registry.policy import Deed
 
 
 @page_for(Deed.SEE)
 def settings(request: HttpRequest) -> HttpResponse:
-    """Settings."""
-    return show(request, "pages/settings.html", {"title": "Settings"})
-
-
-@page_for(Deed.SEE)
-def tokens(request: HttpRequest) -> HttpResponse:
-    """Tokens."""
-    return show(request, "pages/settings.html", {"title": "Tokens"})
-
-
-@page_for(Deed.SEE)
-def members(request: HttpRequest) -> HttpResponse:
-    """Members."""
-    return show(request, "pages/settings.html", {"title": "Members"})
-
-
-@page_for(Deed.SEE)
-def audit(request: HttpRequest) -> HttpResponse:
-    """Audit."""
-    return show(request, "pages/settings.html", {"title": "Audit"})
-
-
-@page_for(Deed.SEE)
-def replicas(request: HttpRequest) -> HttpResponse:
-    """Replicas."""
-    return show(request, "pages/settings.html", {"title": "Replicas"})
-
-
-@page_for(Deed.SEE)
-def retention(request: HttpRequest) -> HttpResponse:
-    """Retention."""
-    return show(request, "pages/settings.html", {"title": "Retention"})
-
-
-@page_for(Deed.SEE)
-def health(request: HttpRequest) -> HttpResponse:
-    """Health."""
-    return show(request, "pages/settings.html", {"title": "Health"})
-
-
-@page_for(Deed.SEE)
-def apply(request: HttpRequest) -> HttpResponse:
-    """Import."""
-    return show(request, "pages/settings.html", {"title": "Import"})
+    """On to the first section that they may see."""
+    return redirect(f"dashboard:{sections_for(request)[0].url}")
 
 
 urlpatterns = [
     path("settings/", settings, name="settings"),
-    path("settings/tokens/", tokens, name="settings-tokens"),
-    path("settings/members/", members, name="settings-members"),
-    path("settings/audit/", audit, name="settings-audit"),
-    path("settings/replicas/", replicas, name="settings-replicas"),
-    path("settings/retention/", retention, name="settings-retention"),
-    path("settings/health/", health, name="settings-health"),
-    path("settings/apply/", apply, name="settings-apply"),
+    *settings_tokens.urlpatterns,
+    *settings_members.urlpatterns,
+    *settings_audit.urlpatterns,
+    *settings_replicas.urlpatterns,
+    *settings_retention.urlpatterns,
+    *settings_health.urlpatterns,
+    *settings_apply.urlpatterns,
+    *settings_trash.urlpatterns,
 ]

@@ -11,13 +11,13 @@ from registry.api.answers import Credentials, Served, Wait, answers, served
 from registry.api.problems import Refused
 from registry.api.security import actor, may
 from registry.fleet.applying import NOTE, apply_plan, make_plan
+from registry.fleet.document import marks_of
 from registry.fleet.exporting import export_fleet
 from registry.policy import Deed
 
 router = Router(tags=["fleet"])
 YAML = "application/yaml"  # RFC 9512
 KINDS = (YAML, "application/json", "application/x-yaml", "text/yaml", "text/plain")
-MARKS = (b"\n", b",", b"[", b"{")  # of which every node of a document has one
 EXAMPLE = """switchboard: 1
 agents:
   hours:
@@ -100,7 +100,7 @@ def apply(
     if kind not in KINDS:
         raise Refused(415, f"send {YAML} or application/json, not {kind[:100]}")
     document = request.read()  # not `body`, whose limit is that of all other operations
-    if sum(map(document.count, MARKS)) > settings.FLEET_MARKS:
+    if marks_of(document) > settings.FLEET_MARKS:
         raise Refused(413, "the document is too large for the API: use `python3 manage.py apply`, which has no limit")
     if dry_run:
         return {"applied": False, "plan": make_plan(document, remove=remove).as_json()}

@@ -12,6 +12,12 @@ FORMAT = 1  # the number behind `switchboard`; another one is another format
 MAX_BYTES = 64 * 1024 * 1024  # of a document: 20,000 agents of 3 kB
 MAX_AGENTS = 20_000  # twice the fleet that everything is measured with
 REFERENCE = "env:"
+MARKS = (b"\n", b",", b"[", b"{")  # of which every node of a document has one
+
+
+def marks_of(text: bytes) -> int:
+    """About how many nodes a document has, told before it is read: `settings.FLEET_MARKS` limits it."""
+    return sum(map(text.count, MARKS))
 
 
 def moment_text(moment: datetime | None) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from config.asgi import declared, limited
+from config.asgi import declared, limited, most_of
 
 
 def receiving(*parts: "bytes | float") -> Any:
@@ -55,3 +55,18 @@ async def test_once_it_has_come_the_clients_leaving_may_take_its_time(settings: 
 @pytest.mark.parametrize(("text", "size"), [(b"12", 12), (b"", 0), (b"-1", 0), (b"x", 0), (b"9" * 30, 0)])
 def test_the_declared_length(text: bytes, size: int) -> None:
     assert declared({"headers": [(b"content-length", text)]}) == size
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [
+        ("/api/v1/apply", "fleet"),
+        ("/dashboard/settings/apply/plan/", "fleet"),
+        ("/dashboard/settings/apply/", "form"),
+        ("/dashboard/settings/tokens/new/", "form"),
+        ("/ws/page", "none"),
+    ],
+)
+def test_only_where_a_fleet_comes_in_a_body_may_be_large(path: str, most: str, settings: Any) -> None:
+    wanted = {"fleet": settings.FLEET_BYTES, "form": 64 * 1024, "none": 0}
+    assert most_of(path, path[1:].partition("/")[0]) == wanted[most]

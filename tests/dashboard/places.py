@@ -18,6 +18,7 @@ class Place(NamedTuple):
     example: tuple[str, ...] = ()
     query: str = ""
     whole: bool = True  # a page; else a part of one, which has no frame
+    leads: bool = False  # a GET only leads to another page
 
 
 POST = ("POST",)
@@ -97,14 +98,26 @@ PLACES: dict[str, Place] = {
     "calls": Place(),
     "calls-call": Place(example=("{call}",)),
     # test
-    "test": Place(),
+    "test": Place(query="agent={agent}"),
+    "test-agents": Place(whole=False),
+    "test-run": Place(REHEARSE, methods=FORM, whole=False, leads=True),
     # settings
-    "settings": Place(),
+    "settings": Place(leads=True),
     "settings-tokens": Place(),
-    "settings-members": Place(),
+    "settings-token-new": Place(ADMINISTER, methods=FORM),
+    "settings-token-revoke": Place(ADMINISTER, methods=POST),
+    "settings-members": Place(ADMINISTER),
+    "settings-member-new": Place(ADMINISTER, methods=FORM),
+    "settings-member-save": Place(ADMINISTER, methods=POST),
+    "settings-member-link": Place(ADMINISTER, methods=POST),
     "settings-audit": Place(),
+    "settings-audit-export": Place(example=("csv",), whole=False),
     "settings-replicas": Place(),
     "settings-retention": Place(),
     "settings-health": Place(),
     "settings-apply": Place(),
+    "settings-apply-plan": Place(CHANGE, methods=FORM, whole=False, leads=True),
+    "settings-export": Place(whole=False),
+    "settings-trash": Place(),
+    "settings-trash-restore": Place(CHANGE, methods=POST),
 }

@@ -1,0 +1,165 @@
+"""Health in words: the checks of /ready and what to do about each, the public URL, and the settings at a glance."""
+
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import django
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest
+
+from registry.asking import client_address, public_base, stage_of
+
+FORWARDED = ("X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-For", "Forwarded")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding. `tone`: ok, warn or bad; `todo`: empty if there is nothing to do."""
+
+    name: str
+    tone: str
+    word: str
+    detail: str
+    todo: str = ""
+
+
+def checks_of(request: HttpRequest) -> list[Check]:
+    """The checks of the worker that answers this page; none if this process serves no agents."""
+    stage = stage_of(request)
+    return [finding(name, said) for name, said in stage.checks().items()] if stage else []
+
+
+def finding(name: str, said: str) -> Check:
+    """A check of /ready in words."""
+    if name == "status":
+        return STATUSES.get(said, Check("This worker", "warn", said, ""))
+    if name == "table":
+        if said.startswith("revision"):
+            return Check("Routing table", "ok", "Loaded", f"Calls are answered from memory, with {said}.")
+        todo = "Calls are answered from it. Bring the database back; the newest table is loaded by itself."
+        if said == "not loaded":
+            todo = "Calls get a 503 until it is loaded: look at the database first, then at this replica's log."
+        return Check("Routing table", "warn", "Stale" if said != "not loaded" else "Not loaded", said, todo)
+    if name == "database":
+        if said == "ok":
+            return Check("Database", "ok", "There", "Changes reach this worker as they happen.")
+        todo = (
+            "Calls go on from memory and the log waits on disk. Check that PostgreSQL runs and DATABASE_URL is right."
+        )
+        return Check("Database", "bad", "Away", said, todo)
+    if name == "log":
+        if said == "ok":
+            return Check("Log", "ok", "Written", "Every request reaches the database within a moment.")
+        if said == "waiting":
+            todo = "Nothing is lost: it is written when the database takes it again. Replicas shows the last error."
+            return Check("Log", "warn", "Waiting", "Events wait in the spool on disk.", todo)
+        todo = f"Look at the disk of {settings.SPOOL_DIR}: is it full, or very slow?"
+        return Check("Log", "bad", "Trouble", said, todo)
+    if name == "snapshot":
+        if said == "ok":
+            return Check("Snapshot", "ok", "Written", "A restart without the database serves what is served now.")
+        todo = f"Look at the disk and the rights of {settings.SNAPSHOT_FILE}. Calls are not affected."
+        return Check("Snapshot", "warn", "Not written", said, todo)
+    return Check(name.capitalize(), "ok" if said == "ok" else "warn", said, "")
+
+
+STATUSES = {
+    "ready": Check("This worker", "ok", "Ready", "/ready is 200: a load balancer sends calls here."),
+    "degraded": Check(
+        "This worker", "warn", "Degraded", "It answers calls; the database is away.",
+        "Changes are not possible until it is back. READY_NEEDS_DATABASE decides whether /ready is 503 meanwhile.",
+    ),
+    "starting": Check(
+        "This worker", "warn", "Starting", "/ready is 503: the routing table is not loaded yet.",
+        "If it stays so, look at the database and at this replica's log.",
+    ),
+    "draining": Check("This worker", "warn", "Stopping", "/ready is 503: running calls are answered, then it ends."),
+}  # fmt: skip
+
+
+def public_url(request: HttpRequest) -> list[Check]:
+    """The public URL as documents carry it, and whether it looks right."""
+    base = public_base(request)
+    parts = urlsplit(base)
+    name = "Public URL"
+    told = (
+        "It is what PUBLIC_URL says."
+        if settings.PUBLIC_URL
+        else "It is taken from each request: PUBLIC_URL is not set."
+    )
+    found = []
+    if parts.hostname in ("localhost", "127.0.0.1", "::1", "0.0.0.0"):  # noqa: S104
+        todo = "The platform cannot reach this address. Set PUBLIC_URL to the one that it is to call."
+        found.append(Check(name, "warn", "Local", f"{base}. {told}", todo))
+    elif parts.scheme != "https":
+        todo = "Credentials go over the wire in the clear. Set PUBLIC_URL to an https:// address, or TRUSTED_PROXIES."
+        found.append(Check(name, "warn", "Not encrypted", f"{base}. {told}", todo))
+    else:
+        found.append(Check(name, "ok", "Looks right", f"{base}. {told}"))
+    seen = f"{'https' if request.is_secure() else 'http'}://{request.get_host()}"
+    forwarded = [header for header in FORWARDED if header in request.headers]
+    if forwarded:
+        trusted = bool(settings.TRUSTED_PROXIES)
+        detail = f"A proxy sends {', '.join(forwarded)}; your address is taken to be {client_address(request)}."
+        if trusted or settings.PUBLIC_URL:
+            found.append(Check("Proxy", "ok", "Seen", detail))
+        else:
+            todo = "Its words count only if its address is in TRUSTED_PROXIES: put it there, or set PUBLIC_URL."
+            found.append(Check("Proxy", "warn", "Not trusted", detail, todo))
+    elif settings.PUBLIC_URL and urlsplit(settings.PUBLIC_URL).netloc != urlsplit(seen).netloc:
+        found.append(Check("This page", "ok", "Another address", f"You look at it at {seen}; documents say {base}."))
+    return found
+
+
+def versions() -> dict[str, str]:
+    """What runs here."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        postgres = cursor.fetchone()[0]
+    return {
+        "Switchboard": settings.VERSION,
+        "Python": platform.python_version(),
+        "Django": django.get_version(),
+        "PostgreSQL": postgres.split()[0],
+    }
+
+
+def at_a_glance() -> list[tuple[str, str, str]]:
+    """Settings without secrets: name, value, what it means."""
+    database = connection.settings_dict
+    place = f"{database.get('HOST') or 'embedded'}{':' if database.get('PORT') else ''}{database.get('PORT') or ''}"
+    return [
+        ("DATABASE_URL", f"{place}/{database['NAME']}", "where everything is kept; user and password are not shown"),
+        ("DATA_DIR", str(settings.DATA_DIR), "spool, snapshot, metrics of this replica"),
+        ("PUBLIC_URL", settings.PUBLIC_URL or "not set", "the address that documents carry"),
+        ("ALLOWED_HOSTS", listed(settings.ALLOWED_HOSTS), "under which names this server answers"),
+        ("TRUSTED_PROXIES", listed(settings.TRUSTED_PROXIES), "whose forwarded headers count"),
+        ("SWML_BASIC_AUTH_PASSWORD", given(settings.SWML_BASIC_AUTH_PASSWORD), "the fleet's credentials"),
+        ("SIGNALWIRE_SIGNING_KEY", given(settings.SIGNALWIRE_SIGNING_KEY), "the fleet's key for request signatures"),
+        ("AGENT_SECRETS", listed(settings.AGENT_SECRETS), "variables that definitions may refer to"),
+        ("WEBHOOK_ALLOWED_HOSTS", listed(settings.WEBHOOK_ALLOWED_HOSTS), "webhooks that are not on the internet"),
+        ("LOG_DAYS", str(settings.LOG_DAYS), "how long the log is kept"),
+        ("LOG_FSYNC", yes(settings.LOG_FSYNC), "answers wait until the log is on the disk"),
+        ("READY_NEEDS_DATABASE", yes(settings.READY_NEEDS_DATABASE), "/ready is 503 while the database is away"),
+        ("MAX_BODY_BYTES", f"{settings.MAX_BODY_BYTES:,}", "of a request"),
+        ("API_REQUESTS_PER_MINUTE", str(settings.API_REQUESTS_PER_MINUTE), "of each token"),
+        ("DEBUG", yes(settings.DEBUG), "never in production"),
+    ]
+
+
+def listed(values: Iterable[object]) -> str:
+    """Some values in a line."""
+    return ", ".join(map(str, values)) or "none"
+
+
+def given(secret: str) -> str:
+    """Whether there is a secret."""
+    return "set" if secret else "not set"
+
+
+def yes(value: bool) -> str:
+    """A switch."""
+    return "yes" if value else "no"
