@@ -69,16 +69,18 @@ const askForFailing = async () => {
   if (answer?.ok) showFailing((await answer.json()).failing.length);
 };
 
+const heard = (message) => {
+  state.seen = Date.now();
+  gently("traffic", 2, message);
+  askForFailing();
+};
+
 const handlers = {
   events: (message) => {
     const count = message.events.length + (message.folded ?? []).reduce((sum, { count }) => sum + count, 0) + (message.missed ?? 0);
     if (state.name === "away") tell("database-back");
     state.name = "live";
-    if (count) {
-      state.seen = Date.now();
-      gently("traffic", 2, message);
-      askForFailing();
-    }
+    if (count) heard(message);
     tell("log-message", message);
   },
   beat: () => (state.name = "live"),
@@ -88,7 +90,10 @@ const handlers = {
 };
 
 document.addEventListener("htmx:wsAfterMessage", ({ detail }) => {
-  if (!detail.message.startsWith("{")) return tell("rows-arrived");
+  if (!detail.message.startsWith("{")) {
+    heard();
+    return tell("rows-arrived");
+  }
   const message = JSON.parse(detail.message);
   if (message.cursor) state.cursor = message.cursor;
   handlers[message.type]?.(message);

@@ -11,7 +11,7 @@ from django.test import AsyncClient
 from django.utils import timezone
 
 from agents.models import Agent
-from registry.api.log import cell
+from registry.events.exporting import cell
 from registry.models import RegistryChange
 from registry.workers import Heart
 from tests.registry.api.conftest import PUMP, Asker
@@ -59,7 +59,7 @@ def test_one_event_and_one_call(log, look):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 async def test_an_export_is_all_of_it_page_by_page(log, look, monkeypatch, kind):
-    monkeypatch.setattr("registry.api.log.EXPORT_ROWS", 4)
+    monkeypatch.setattr("registry.events.exporting.EXPORT_ROWS", 4)
     answer = await AsyncClient().get(f"/api/v1/events/export?format={kind}", headers=look.headers)
     assert answer.streaming
     assert answer["Content-Disposition"] == f'attachment; filename="events.{kind}"'
