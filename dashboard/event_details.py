@@ -8,6 +8,7 @@ import orjson
 from django.http import HttpRequest
 from django.urls import reverse
 
+from dashboard.zones import moment_of
 from registry.events.filters import condition_text
 
 
@@ -22,6 +23,7 @@ def details(request: HttpRequest, event: dict[str, Any]) -> dict[str, Any]:
     """What the template of the drawer needs besides the event."""
     return {
         "event": event,
+        "at": moment_of(event["time"]),
         "request_body": body_of(event["request"]),
         "response_body": body_of(event["response"]),
         "curl": curl(request, event),

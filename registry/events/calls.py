@@ -51,7 +51,12 @@ def call_of(events: list[dict[str, Any]]) -> dict[str, Any]:
 def is_running(events: Sequence[dict[str, Any]]) -> bool:
     """Whether a call goes on, as far as its events say: it was heard of lately, and its post-prompt has not come."""
     silent = timezone.now() - datetime.fromisoformat(events[-1]["time"])
-    return silent < timedelta(seconds=RUNNING_SECONDS) and all(event["kind"] != "post_prompt" for event in events)
+    return silent < timedelta(seconds=RUNNING_SECONDS) and not any(map(is_end, events))
+
+
+def is_end(event: dict[str, Any]) -> bool:
+    """Whether the platform says with it that the call is over."""
+    return event["kind"] == "post_prompt" and event["outcome"] in FINE
 
 
 def list_calls(wanted: Wanted, within: Range, limit: int) -> list[tuple[str, dict[str, Any]]]:

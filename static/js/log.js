@@ -52,7 +52,8 @@ const extra = (name) => {
   row.dataset.key = newest();
   return row;
 };
-const number = (count, word) => `${count.toLocaleString("en").replaceAll(",", "\u2009")} ${word}${count === 1 ? "" : "s"}`;
+const figure = (count) => count.toLocaleString("en").replaceAll(",", "\u2009");
+const number = (count, word) => `${figure(count)} ${word}${count === 1 ? "" : "s"}`;
 const loads = (row, since, until) => {
   const link = row.querySelector("[data-load]");
   const words = { since: new Date(since).toISOString() };
@@ -150,7 +151,7 @@ const show = () => {
   status.className = `status is-${why ? "idle" : "ok"}`;
   status.lastElementChild.textContent = why ?? "Newest on top";
   more.hidden = !waiting;
-  more.lastElementChild.textContent = `${number(waiting, "").trim()} new`;
+  more.lastElementChild.textContent = `${figure(waiting)} new`;
 };
 const flush = () => {
   if (!arrived.rows.length) return;

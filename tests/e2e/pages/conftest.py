@@ -45,7 +45,7 @@ class Visitors:
 
     def __call__(self, server: Server, role: str = "admin", **options: object) -> Page:
         """A new page of somebody with this role. `options`: viewport, color_scheme … of the browser's context."""
-        key = (server.url, role)
+        key = (server.base, role)  # not the database: the next server of its own has one of the same name
         if key not in self.states:
             self.states[key] = self.sign_in(server, role)
         context = self.browser.new_context(storage_state=json.loads(self.states[key]), base_url=server.base, **options)  # type: ignore[arg-type]
@@ -82,7 +82,9 @@ class Visitors:
 
     def expected(self, text: str) -> bool:
         """What a browser says of every answer that is an error, and of a server that is gone."""
-        return "Failed to load resource" in text or "WebSocket connection to" in text
+        return any(
+            words in text for words in ("Failed to load resource", "WebSocket connection to", "[object Event]")
+        )  # the last is how htmx tells that a socket broke
 
 
 @pytest.fixture(scope="package")
