@@ -66,7 +66,9 @@ def story(events: list[dict[str, Any]], bodies: Mapping[str, tuple[Any, Any]]) -
     """What happened, in order; with arguments and results of those whose bodies are given."""
     begin = moment(events[0])
     return [
-        Happening(event, clock((moment(event) - begin).total_seconds()), *words(event, *bodies.get(event["id"], (None, None))))
+        Happening(
+            event, clock((moment(event) - begin).total_seconds()), *words(event, *bodies.get(event["id"], (None, None)))
+        )
         for event in events
     ]
 

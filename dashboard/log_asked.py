@@ -56,14 +56,16 @@ def asked(request: HttpRequest) -> Asked:
             raise FilterError("the filter contains a character that no event has")
     except FilterError as error:
         problems.append(str(error))
-    times: list[datetime | None] = []
+    times: dict[str, datetime | None] = {}
     for name in ("since", "until"):
         given = request.GET.get(name, "").strip()
         found = time_of(given)
         if given and found is None:
             problems.append(f"{name} is no time: {given[:40]!r}; they look like 2026-11-21T10:30")
-        times.append(found)
-    return Asked(text, wanted, Range(*times, id_of(request.GET.get("before", ""))), "; ".join(problems))
+        times[name] = found
+    return Asked(
+        text, wanted, Range(times["since"], times["until"], id_of(request.GET.get("before", ""))), "; ".join(problems)
+    )
 
 
 def time_of(text: str) -> datetime | None:

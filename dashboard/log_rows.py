@@ -47,9 +47,9 @@ def rule_of(event: Mapping[str, Any]) -> str:
     steps = event["steps"]
     if event["outcome"] not in FINE:
         failed = [step["detail"] for step in steps if not step["ok"]]
-        return failed[-1] if failed else event["detail"]
+        return str(failed[-1] if failed else event["detail"])
     won = [step["detail"] for step in steps if step["ok"] and step["rule"] not in ("version", "route")]
-    return won[-1] if won else steps[0]["detail"] if steps else ""
+    return str(won[-1] if won else steps[0]["detail"] if steps else "")
 
 
 def name_of(address: str) -> str:

@@ -75,7 +75,9 @@ def timeline(events: Sequence[Event], *, now: datetime | None = None) -> Timelin
         Lane("Routing", [Item(e["id"], at(e), e["agent"] or e["path"], bad=not e["agent"]) for e in routed(events)]),
         Lane("SWML", documents(events, at, seconds)),
         Lane("Functions", [function(e, at(e)) for e in events if e["function"]]),
-        Lane("Handoffs", [Item(b["id"], at(b), f"{a['agent']} → {b['agent']}", bad=False) for a, b in handoffs(events)]),
+        Lane(
+            "Handoffs", [Item(b["id"], at(b), f"{a['agent']} → {b['agent']}", bad=False) for a, b in handoffs(events)]
+        ),
         Lane("Errors", [Item(e["id"], at(e), what_failed(e), bad=True) for e in events if e["outcome"] not in FINE]),
     ]
     return Timeline(lanes, seconds, step, running=now is not None)
@@ -126,7 +128,11 @@ def handoffs(events: Sequence[Event]) -> list[tuple[Event, Event]]:
 
 def what_failed(event: Event) -> str:
     """A failure in few words."""
-    return f"{event['function']}: {status_of(event['outcome'])[1]}" if event["function"] else status_of(event["outcome"])[1]
+    return (
+        f"{event['function']}: {status_of(event['outcome'])[1]}"
+        if event["function"]
+        else status_of(event["outcome"])[1]
+    )
 
 
 def clock(seconds: float) -> str:
@@ -147,7 +153,9 @@ def axis(drawn: Timeline) -> SafeString:
             continue
         name = "opt" if number % 2 else ""
         if second < drawn.length:
-            parts.append(format_html('<text class="{}" x="{}%" y="22">{}</text>', name, pc(drawn.x(second)), clock(second)))
+            parts.append(
+                format_html('<text class="{}" x="{}%" y="22">{}</text>', name, pc(drawn.x(second)), clock(second))
+            )
     if drawn.running:
         parts.append(format_html('<text x="{}%" y="22" dx="-12">now</text>', pc(drawn.x(drawn.seconds))))
     return format_html('<svg class="axis" role="img" aria-label="{}">{}</svg>', drawn.sentence, joined(parts))
@@ -165,7 +173,9 @@ def lane(drawn: Timeline, one: Lane, *, last: bool = False) -> SafeString:
         drawing, free = shape(drawn, item, free, following)
         parts.append(drawing)
     if drawn.running:
-        parts.append(format_html('<line class="now-line" x1="{0}%" x2="{0}%" y1="0" y2="36"/>', pc(drawn.x(drawn.seconds))))
+        parts.append(
+            format_html('<line class="now-line" x1="{0}%" x2="{0}%" y1="0" y2="36"/>', pc(drawn.x(drawn.seconds)))
+        )
     return format_html('<svg class="{}" aria-hidden="true">{}</svg>', "last" if last else "", joined(parts))
 
 

@@ -16,7 +16,17 @@ from dashboard.event_details import log_of
 from dashboard.log_asked import asked, id_of, with_query
 from dashboard.shell import common, page_for, show
 from registry.errors import Malformed, NotFound
-from registry.events.calls import MAX_NEW, STORY_EVENTS, Wanted, bodies_of, call_of, calls_at, count_calls, is_end, list_calls
+from registry.events.calls import (
+    MAX_NEW,
+    STORY_EVENTS,
+    Wanted,
+    bodies_of,
+    call_of,
+    calls_at,
+    count_calls,
+    is_end,
+    list_calls,
+)
 from registry.events.filters import condition_text
 from registry.events.searching import MAX_CALL_EVENTS, Range, events_of_call
 from registry.lookups import is_storable

@@ -94,7 +94,7 @@ def bodies_of(event_ids: Iterable[str]) -> dict[str, tuple[Any, Any]]:
 
 
 SELECT_EVENTS = f"SELECT e.batch, e.id, {E_COLUMNS} FROM {TABLE} e"  # noqa: S608 - our own names
-TEXT = "(lower({0}.call_id) LIKE %s OR lower({0}.\"from\") LIKE %s OR lower({0}.\"to\") LIKE %s)"
+TEXT = '(lower({0}.call_id) LIKE %s OR lower({0}."from") LIKE %s OR lower({0}."to") LIKE %s)'
 
 
 def firsts(wanted: Wanted, within: Range, limit: int, after: UUID | None = None) -> list[tuple[str, str]]:

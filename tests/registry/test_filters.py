@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.events.filters import (
-    MAX_TERMS, MAX_TEXT, NUMBERS, SEARCHED, WORDS, Filter, FilterError, condition_text,
+    MAX_TERMS,
+    MAX_TEXT,
+    NUMBERS,
+    SEARCHED,
+    WORDS,
+    Filter,
+    FilterError,
+    condition_text,
 )
 
 EVENT: dict[str, Any] = {

@@ -91,7 +91,9 @@ def test_a_row_opens_a_drawer_with_an_address_of_its_own(console: Server, visit:
     expect(drawer).to_be_visible()
 
 
-def test_what_comes_too_fast_is_folded_and_unfolds(own_server: Callable[..., Server], visit: Callable[..., Page]) -> None:
+def test_what_comes_too_fast_is_folded_and_unfolds(
+    own_server: Callable[..., Server], visit: Callable[..., Page]
+) -> None:
     server = own_server()
     page = visit(server, "viewer")
     open_log(page, "?filter=agent:sales-agent")
