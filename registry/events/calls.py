@@ -109,7 +109,7 @@ def firsts(wanted: Wanted, within: Range, limit: int, after: UUID | None = None)
     values = [*values, *more]
     if wanted.agent and wanted.text:
         conditions.append(f"({in_call(TEXT.format('f'))}) IS NOT NULL")
-        values += [like(wanted.text)] * 3
+        values += [like(wanted.text.casefold())] * 3
     if wanted.outcome:
         failed = in_call("f.outcome <> ALL(%s)")
         conditions.append(f"({failed}) IS {'' if wanted.outcome == 'ok' else 'NOT '}NULL")
@@ -126,7 +126,7 @@ def same_anchor(alias: str, wanted: Wanted) -> tuple[list[str], list[Any]]:
     if wanted.agent:
         return [f"{alias}.agent = %s"], [wanted.agent]
     if wanted.text:
-        return [TEXT.format(alias)], [like(wanted.text)] * 3
+        return [TEXT.format(alias)], [like(wanted.text.casefold())] * 3
     return [], []
 
 
@@ -144,8 +144,8 @@ def events_of_calls(call_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     if not call_ids:
         return found
-    statement = f"""SELECT e.* FROM unnest(%s::text[]) AS wanted(call) CROSS JOIN LATERAL (
-        {SELECT_EVENTS} WHERE e.call_id = wanted.call AND e.call_id <> '' ORDER BY e.id LIMIT %s) e ORDER BY e.id"""
+    of_each = f"{SELECT_EVENTS} WHERE e.call_id = wanted.call AND e.call_id <> '' ORDER BY e.id LIMIT %s"
+    statement = f"SELECT e.* FROM unnest(%s::text[]) wanted(call) CROSS JOIN LATERAL ({of_each}) e ORDER BY e.id"  # noqa: S608
     for event in read(statement, [list(dict.fromkeys(call_ids)), MAX_CALL_EVENTS]):
         found.setdefault(event["call_id"], []).append(event)
     return found

@@ -1,6 +1,8 @@
 """Calls: the list, what is new in it, and the page of one."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 import pytest
@@ -28,12 +30,11 @@ def client(fleet: Any) -> Client:
 
 @pytest.mark.django_db
 def test_one_line_a_call(client, django_assert_max_num_queries):
-    for number in range(52):
-        write_events([{"agent": "pharmacy", "call_id": f"call-{number}", "from": f"+1{number:04}"}])
+    write_events({"agent": "pharmacy", "call_id": f"call-{number}", "from": f"+1{number:04}"} for number in range(52))
     write_events([
         {"agent": "booking-desk", "call_id": ODD, "version": 2},
         {"agent": "pharmacy", "call_id": ODD, "function": "refill", "outcome": "error"},
-    ])  # fmt: skip
+    ], end=datetime.now(UTC) + timedelta(seconds=5))  # fmt: skip
     with django_assert_max_num_queries(20):
         answer = client.get("/dashboard/calls/")
     (line, *_), lines = answer.context["lines"], answer.context["lines"]
@@ -75,8 +76,8 @@ def test_what_is_new_and_what_runs(client):
 def test_a_call_is_told_with_arguments_results_and_its_summary(client, django_assert_max_num_queries):
     write_events([
         {"agent": "booking-desk", "call_id": ODD, "kind": "sip"},
-        {"agent": "booking-desk", "call_id": ODD, "kind": "swaig", "function": "find", "response": {"response": "a desk"},
-         "request": {"argument": {"parsed": [{"need": "<desk>"}]}}},
+        {"agent": "booking-desk", "call_id": ODD, "kind": "swaig", "function": "find",
+         "response": {"response": "a desk"}, "request": {"argument": {"parsed": [{"need": "<desk>"}]}}},
         {"agent": "pharmacy", "call_id": ODD},
         {"agent": "pharmacy", "call_id": ODD, "kind": "post_prompt", "outcome": "denied",
          "request": {"post_prompt_data": {"raw": "forged"}}},
@@ -107,8 +108,6 @@ def test_every_call_id_has_an_address(call_id: str) -> None:
 
 @pytest.mark.parametrize("call_id", [".", "..", "a/b", "~2F", ODD, "news", "-"])
 def test_odd_call_ids_lead_back(call_id: str) -> None:
-    from urllib.parse import unquote
-
     match = resolve(unquote(reverse("dashboard:calls-call", args=[call_id])))
     assert (match.url_name, match.kwargs) == ("calls-call", {"call_id": call_id})
 

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
@@ -94,9 +95,11 @@ def test_the_rows_of_a_gap_are_capped(client, monkeypatch):
 
 def test_the_drawer_as_a_part_and_as_a_page(client):
     (event,) = write_events([{
-        "agent": "pharmacy", "kind": "swaig", "function": "refill", "call_id": "c 1", "outcome": "error", "detail": "late",
-        "request": {"argument": {"parsed": [{"name": "it's"}]}}, "response": {"response": "<b>"}, "path": "/p/swaig?x=1",
-        "steps": [{"rule": "route", "detail": "/p is pharmacy's", "ok": True}, {"rule": "x", "detail": "broke", "ok": False}],
+        "agent": "pharmacy", "kind": "swaig", "function": "refill", "call_id": "c 1", "outcome": "error",
+        "detail": "late", "path": "/p/swaig?x=1", "response": {"response": "<b>"},
+        "request": {"argument": {"parsed": [{"name": "it's"}]}},
+        "steps": [{"rule": "route", "detail": "/p is pharmacy's", "ok": True},
+                  {"rule": "x", "detail": "broke", "ok": False}],
     }])  # fmt: skip
     address = reverse("dashboard:log-event", args=[event])
     part = client.get(f"{address}?filter=agent:pharmacy", headers=HTMX)
@@ -142,8 +145,6 @@ def test_the_rule_that_won_or_failed():
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 async def test_an_export_has_the_filter_and_the_zone(form, django_user_model):
-    from asgiref.sync import sync_to_async
-
     def prepare() -> AsyncClient:
         RoutingEvent.objects.all().delete()
         write_events([{"agent": "a"}, {"agent": "b"}], end=datetime(2026, 11, 20, 12, tzinfo=UTC))

@@ -138,6 +138,37 @@ def test_a_connection_that_breaks_leaves_no_hole_and_nothing_twice(
     assert shown(page) == ["there-after", "while-away-2", "while-away-1", "there-before"]
 
 
+def test_what_was_too_much_is_a_gap_that_can_be_filled(console: Server, visit: Callable[..., Page]) -> None:
+    page = visit(console, "viewer")
+    open_log(page, "?filter=call:log-gap")
+    ask(console, "log-gap")
+    expect(page.locator(ROWS)).to_have_count(1)
+    # As if the socket had said so: that it does is tested in tests/registry/test_live.py.
+    page.evaluate("htmx.trigger(document.body, 'log-message', {missed: 58})")
+    gap = page.locator("tr.gap")
+    expect(gap).to_contain_text("58 events not shown")
+    ask(console, "log-gap", "log-gap")
+    expect(page.locator(ROWS)).to_have_count(3)
+    page.locator(ROWS).first.evaluate("row => row.remove()")  # the hole
+    gap.get_by_text("Load").click()
+    expect(page.locator("tr.gap")).to_have_count(0)
+    expect(page.locator(ROWS)).to_have_count(3)
+
+
+def test_rows_stand_still_under_the_pointer(console: Server, visit: Callable[..., Page]) -> None:
+    page = visit(console, "viewer")
+    open_log(page, "?filter=call:log-pointer")
+    ask(console, "log-pointer")
+    expect(page.locator(ROWS)).to_have_count(1)
+    page.locator(ROWS).first.hover()
+    expect(page.locator("#log-status")).to_contain_text("the pointer is on the rows")
+    ask(console, "log-pointer")
+    expect(page.get_by_role("button", name="1 new")).to_be_visible()
+    assert page.locator(ROWS).count() == 1
+    page.get_by_role("heading", name="Live log").hover()
+    expect(page.locator(ROWS)).to_have_count(2)
+
+
 @pytest.mark.parametrize("typed", ["agnet:x"])
 def test_a_wrong_filter_is_said_beside_it(console: Server, visit: Callable[..., Page], typed: str) -> None:
     page = visit(console, "viewer")
