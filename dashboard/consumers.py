@@ -35,7 +35,7 @@ MAX_RECENT = 1000
 class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
     """One viewer. Query: `filter`, `cursor` (of the last message), `recent` (rows to begin with), `rate` (rows/s).
 
-    Sends `{"type": "events", "events": […], "folded"?, "missed"?, "cursor"}`, `{"type": "beat", "cursor"}`,
+    Sends `{"type": "events", "events": […], "folded"?, "between"?, "missed"?, "cursor"}`, `{"type": "beat", "cursor"}`,
     `{"type": "away"}` while the database is, `{"type": "error", "message"}`. A cursor that comes back in the next
     connection, to any worker of any replica, leaves no hole and shows nothing twice.
     """

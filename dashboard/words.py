@@ -15,6 +15,7 @@ STATUSES: dict[str, tuple[str, str]] = {
     "fallback": ("warn", "Fallback"),
     "redirect": ("sent", "Redirected"),
     "refused": ("warn", "Refused"),
+    "denied": ("warn", "Denied"),
     "not_found": ("warn", "Unmatched"),
     "invalid": ("warn", "Invalid"),
     "invalid_arguments": ("warn", "Wrong arguments"),
@@ -22,6 +23,9 @@ STATUSES: dict[str, tuple[str, str]] = {
     "timeout": ("bad", "Timed out"),
     "error": ("bad", "Error"),
     "broken": ("bad", "Cannot be served"),
+    # calls
+    "running": ("wait", "Running"),
+    "ended": ("ok", "Ended"),
     # versions
     "live": ("ok", "Live"),
     "draft": ("wait", "Draft"),

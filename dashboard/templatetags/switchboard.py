@@ -43,6 +43,12 @@ def moment(value: datetime | str | None) -> SafeString | str:
 
 
 @register.filter
+def field_time(value: datetime | None) -> str:
+    """As a field of type datetime-local has it, in the zone of the page."""
+    return "" if value is None else timezone.localtime(value).replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+@register.filter
 def ago(value: datetime | str | None) -> SafeString | str:
     """How long ago, kept true by the page's script: 2 s, 5 min, 3 h, 12 days. "never" without a time."""
     found = moment_of(value)

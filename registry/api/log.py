@@ -1,38 +1,28 @@
 """The routing log: events, their export, and calls."""
 
-import csv
-import io
-from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import orjson
-from asgiref.sync import sync_to_async
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest
 from ninja import Query, Router, Schema
 from pydantic import Field
 
-from registry.api.answers import READING, After, Limit, Page, answers, paged, position_of
+from registry.api.answers import READING, TEXT, After, Limit, Page, answers, paged, position_of
 from registry.api.problems import Refused
 from registry.api.routing import StepOut
 from registry.api.security import may
 from registry.api.times import Since, Until, Zone, in_zone, zone_of
 from registry.errors import NotFound
-from registry.events.calls import call_of
+from registry.events.calls import Wanted, call_of, is_running, list_calls
+from registry.events.exporting import export, shown
 from registry.events.filters import Filter, FilterError
 from registry.events.searching import Range, event_with_bodies, events_of_call, search
 from registry.policy import Deed
 
 router = Router(tags=["log"])
-EXPORT_ROWS = 2000  # that are read at once
-CSV_COLUMNS = [
-    "time", "outcome", "kind", "agent", "version", "route", "method", "path", "function", "call_id", "from", "to",
-    "sip_user", "status", "microseconds", "detail", "source", "replica", "id", "request_id", "trace_id",
-]  # fmt: skip
-FORMULA = ("=", "@", "\t", "\r", "+", "-")  # what a spreadsheet takes for a formula
-
+MAX_CALLS = 100  # of a page: each is told from all its events
 FilterText = Annotated[
     str,
     Query(
@@ -83,8 +73,8 @@ class EventPage(Page):
     items: list[EventOut]
 
 
-class CallOut(Schema):
-    """A call: all events with its id."""
+class CallLine(Schema):
+    """A call in a list."""
 
     call_id: str
     started: str
@@ -96,7 +86,19 @@ class CallOut(Schema):
     functions_ok: int
     functions_failed: int
     outcome: str = Field(description="ok, or the outcome of the last event that failed")
+    running: bool = Field(description="heard of lately, and its post-prompt has not come")
+
+
+class CallOut(CallLine):
+    """A call: all events with its id."""
+
     events: list[EventOut] = Field(description="oldest first; the first thousand")
+
+
+class CallPage(Page):
+    """Calls, newest first."""
+
+    items: list[CallLine]
 
 
 @router.get(
@@ -134,13 +136,8 @@ def export_events(
     format: Annotated[Literal["csv", "jsonl"], Query()] = "csv",  # noqa: A002 - the parameter's name
 ) -> Any:
     """Everything that meets the filter, newest first, as a stream: of a million rows none are held in memory."""
-    zone, terms = zone_of(tz), filter_of(wanted)
-    within = range_of(since, until, zone, "")
-    first = search(terms, within, EXPORT_ROWS)  # what is wrong with the search is said before the stream begins
-    media, write = ("text/csv; charset=utf-8", as_csv) if format == "csv" else ("application/jsonl", as_lines)
-    stream = exported(first, terms, within, lambda events, head: write([shown(e, zone) for e in events], head))
-    headers = {"Content-Disposition": f'attachment; filename="events.{format}"', "Cache-Control": "no-store"}
-    return StreamingHttpResponse(stream, content_type=media, headers=headers)
+    zone = zone_of(tz)
+    return export(filter_of(wanted), range_of(since, until, zone, ""), zone, format)
 
 
 @router.get(
@@ -156,6 +153,27 @@ def get_event(request: HttpRequest, event_id: UUID) -> dict[str, Any]:
 
 
 @router.get(
+    "/calls", auth=may(Deed.SEE), response=answers({200: CallPage}, *READING), operation_id="list_calls",
+    summary="List calls", by_alias=True,
+)  # fmt: skip
+def list_all_calls(
+    request: HttpRequest,
+    agent: Annotated[str, Query(max_length=255, pattern=TEXT, description="that took part")] = "",
+    q: Annotated[str, Query(max_length=256, pattern=TEXT, description="in the call id, the caller or dialled")] = "",
+    outcome: Annotated[Literal["", "ok", "failed"], Query(description="failed: something in it did")] = "",
+    since: Since = None,
+    until: Until = None,
+    tz: Zone = "UTC",
+    after: After = "",
+    limit: Annotated[int, Query(ge=1, le=MAX_CALLS, description="how many at most")] = 50,
+) -> dict[str, Any]:
+    """Newest first, by their first event; with `agent` by the first that this agent answered."""
+    within = range_of(since, until, zone_of(tz), after)
+    found = list_calls(Wanted(agent, q, outcome), within, limit + 1)
+    return paged(found, limit, lambda one: listed(one[1]), lambda one: [one[0]])
+
+
+@router.get(
     "/calls/{path:call_id}", auth=may(Deed.SEE), response=answers({200: CallOut}, 404, 422), operation_id="get_call",
     summary="Look at a call", by_alias=True,
 )  # fmt: skip
@@ -164,10 +182,15 @@ def get_call(request: HttpRequest, call_id: str) -> dict[str, Any]:
     events = events_of_call(call_id) if "\0" not in call_id else []
     if not events:
         raise NotFound(f"the routing log has nothing of a call {call_id!r}")
-    return call_of(events)
+    return listed(call_of(events))
 
 
 # --- what they have in common ----------------------------------------------------------------------------------------
+
+
+def listed(call: dict[str, Any]) -> dict[str, Any]:
+    """A call, and whether it goes on."""
+    return {**call, "running": is_running(call["events"])}
 
 
 def filter_of(text: str) -> Filter:
@@ -189,46 +212,3 @@ def range_of(since: datetime | None, until: datetime | None, zone: ZoneInfo, aft
     except ValueError:
         raise Refused(422, "`after` must be the `next` of the page before") from None
     return Range(in_zone(since, zone), in_zone(until, zone), before)
-
-
-def shown(event: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
-    """An event with its time in a zone."""
-    if zone.key == "UTC":
-        return event
-    time = datetime.fromisoformat(event["time"]).astimezone(zone).isoformat(timespec="milliseconds")
-    return {**event, "time": time}
-
-
-async def exported(
-    first: list[dict[str, Any]], terms: Filter, within: Range, write: Callable[[list[dict[str, Any]], bool], bytes]
-) -> AsyncIterator[bytes]:
-    """The pages of an export: each read when the one before has gone out."""
-    events, head = first, True
-    while True:
-        yield write(events, head)
-        if len(events) < EXPORT_ROWS:
-            return
-        within = within._replace(before=UUID(events[-1]["id"]))
-        events, head = await sync_to_async(search)(terms, within, EXPORT_ROWS), False
-
-
-def as_csv(events: list[dict[str, Any]], head: bool) -> bytes:
-    """Rows of RFC 4180."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    if head:
-        writer.writerow(CSV_COLUMNS)
-    writer.writerows([cell(event[column]) for column in CSV_COLUMNS] for event in events)
-    return text.getvalue().encode()
-
-
-def cell(value: Any) -> Any:
-    """A value that no spreadsheet takes for a formula: callers choose some of them. Numbers such as +1555 stay."""
-    if isinstance(value, str) and value.startswith(FORMULA) and not value[1:].isdigit():
-        return f"'{value}"
-    return value
-
-
-def as_lines(events: list[dict[str, Any]], _head: bool) -> bytes:
-    """JSON lines."""
-    return b"".join(orjson.dumps(event) + b"\n" for event in events)

@@ -1,4 +1,4 @@
-"""What somebody wants to see of the routing log: `agent:sales outcome:error ms:>800 refill`."""
+"""What somebody wants to see of the routing log: `agent:sales outcome:error ms:>800 -kind:test refill`."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -28,7 +28,8 @@ EXACT = {"call_id", "function", "request_id"}  # compared as they are written; o
 NUMBERS = {"ms": ("microseconds", 1000), "status": ("status", 1), "version": ("version", 1)}
 SEARCHED = ("agent", "path", "call_id", "from", "to", "function", "sip_user", "detail", "outcome")
 NUMBER = re.compile(r"(?P<sign>[<>]=?)?(?P<number>\d+(\.\d+)?)\Z")
-TERM = re.compile(r'(?:(?P<word>[a-z]+):)?(?:"(?P<quoted>[^"]*)"|(?P<plain>\S+))')
+TERM = re.compile(r'(?P<without>-)?(?:(?P<word>[a-z]+):)?(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>\S+))')
+NEEDS_QUOTES = re.compile(r"[\s\"]|^-|^[a-z]+:|^$")
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "<": lambda value, limit: value < limit,
     "<=": lambda value, limit: value <= limit,
@@ -50,9 +51,14 @@ class Term(NamedTuple):
     column: str  # "" = search
     sign: str  # "" = equal
     value: str | float
+    without: bool = False  # what does not meet it is wanted
 
     def holds(self, event: Event) -> bool:
         """Whether an event meets it."""
+        return self.found_in(event) is not self.without
+
+    def found_in(self, event: Event) -> bool:
+        """Whether an event has what it looks for."""
         if not self.column:
             return any(str(self.value) in str(event[column]).casefold() for column in SEARCHED)
         found = event[self.column]
@@ -85,11 +91,12 @@ class Filter(NamedTuple):
 
 def term_of(found: re.Match[str]) -> Term:
     """One condition from its text."""
-    word, value = found["word"], found["quoted"] if found["quoted"] is not None else found["plain"]
+    word, without = found["word"], found["without"] is not None
+    value = found["plain"] if found["quoted"] is None else found["quoted"].replace('""', '"')
     if word is None:
-        return Term("", "", value.casefold())
+        return Term("", "", value.casefold(), without)
     if word in WORDS:
-        return Term(WORDS[word], "", value if WORDS[word] in EXACT else value.casefold())
+        return Term(WORDS[word], "", value if WORDS[word] in EXACT else value.casefold(), without)
     if word not in NUMBERS:
         known = ", ".join(sorted([*WORDS, *NUMBERS]))
         raise FilterError(f"{word}: is not known; use {known}, or put a text with a colon in quotes")
@@ -97,4 +104,10 @@ def term_of(found: re.Match[str]) -> Term:
     if not number:
         raise FilterError(f"{word}: needs a number, such as {word}:>800, not {value!r}")
     column, scale = NUMBERS[word]
-    return Term(column, number["sign"] or "", float(number["number"]) * scale)
+    return Term(column, number["sign"] or "", float(number["number"]) * scale, without)
+
+
+def condition_text(word: str, value: str) -> str:
+    """A condition as it is typed: `call:C1`, in quotes where the value needs them. `word`: "" searches."""
+    quoted = '"' + value.replace('"', '""') + '"' if NEEDS_QUOTES.search(value) else value
+    return f"{word}:{quoted}" if word else quoted

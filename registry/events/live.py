@@ -41,11 +41,12 @@ class Row(NamedTuple):
     agent: str
     outcome: str
     batch: int
+    time: str
 
     @classmethod
     def of(cls, seen: Seen) -> "Row":
         """Serialise it."""
-        return cls(orjson.dumps(seen.event), seen.event["agent"], seen.event["outcome"], seen.batch)
+        return cls(orjson.dumps(seen.event), seen.event["agent"], seen.event["outcome"], seen.batch, seen.event["time"])
 
 
 class Viewer:
@@ -59,6 +60,7 @@ class Viewer:
         self.rate = rate
         self.queue: deque[bytes] = deque()
         self.folded: Counter[tuple[str, str]] = Counter()  # by agent and outcome
+        self.between: tuple[str, str] | None = None  # times of the first and the last that was folded
         self.missed = 0
         self.cursor: Cursor | None = None
         self.waiting = asyncio.Event()
@@ -90,6 +92,8 @@ class Viewer:
         for row in rows:
             if fold and self.shown >= self.rate:
                 self.folded[row.agent, row.outcome] += 1
+                first, last = self.between or (row.time, row.time)
+                self.between = min(first, row.time), max(last, row.time)
             elif len(self.queue) >= MAX_QUEUED:
                 self.missed += 1
             else:
@@ -121,12 +125,13 @@ class Viewer:
                 {"agent": agent, "outcome": outcome, "count": count}
                 for (agent, outcome), count in sorted(self.folded.items())
             ]
-            parts += [b',"folded":', orjson.dumps(counts)]
+            parts += [b',"folded":', orjson.dumps(counts), b',"between":', orjson.dumps(self.between)]
         if self.missed:
             parts += [b',"missed":', str(self.missed).encode()]
         parts += [b',"cursor":', orjson.dumps(str(self.cursor) if self.cursor else None), b"}"]
         self.queue.clear()
         self.folded.clear()
+        self.between = None
         self.missed = 0
         self.waiting.clear()
         return b"".join(parts)

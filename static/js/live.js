@@ -75,15 +75,17 @@ const alive = () => {
   if (wasAway) tell("database-back");
 };
 
+const heard = (message) => {
+  state.seen = Date.now();
+  gently("traffic", 2, message);
+  askForFailing();
+};
+
 const handlers = {
   events: (message) => {
     const count = message.events.length + (message.folded ?? []).reduce((sum, { count }) => sum + count, 0) + (message.missed ?? 0);
     alive();
-    if (count) {
-      state.seen = Date.now();
-      gently("traffic", 2, message);
-      askForFailing();
-    }
+    if (count) heard(message);
     tell("log-message", message);
   },
   beat: () => alive(),
@@ -93,7 +95,10 @@ const handlers = {
 };
 
 document.addEventListener("htmx:wsAfterMessage", ({ detail }) => {
-  if (!detail.message.startsWith("{")) return tell("rows-arrived");
+  if (!detail.message.startsWith("{")) {
+    heard();
+    return tell("rows-arrived");
+  }
   const message = JSON.parse(detail.message);
   if (message.cursor) state.cursor = message.cursor;
   handlers[message.type]?.(message);

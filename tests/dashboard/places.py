@@ -94,8 +94,12 @@ PLACES: dict[str, Place] = {
     # log
     "log": Place(),
     "log-event": Place(example=("{event}",)),
+    "log-rows": Place(whole=False),
+    "log-csv": Place(whole=False),
+    "log-jsonl": Place(whole=False),
     # calls
     "calls": Place(),
+    "calls-news": Place(query="newest={event}", whole=False),
     "calls-call": Place(example=("{call}",)),
     # test
     "test": Place(query="agent={agent}"),

@@ -107,19 +107,25 @@ class Server:
             "SWML_BASIC_AUTH_PASSWORD": "p",
             **environment,
         }
-        arguments = ["serve", "--port", str(self.port), "--workers", str(workers)]
+        self.arguments = ["serve", "--port", str(self.port), "--workers", str(workers)]
+        self.arguments += [] if example else ["--no-example"]
+        self.workers = workers
         self.log = data_dir / "serve.log"
         data_dir.mkdir(parents=True, exist_ok=True)
+        self.start()
+
+    def start(self) -> None:
+        """Begin; at first, and again on the same port and database after `stop` or `kill`."""
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", *arguments, *([] if example else ["--no-example"])],
+                [sys.executable, "manage.py", *self.arguments],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.wait_until_ready(workers)
+        self.wait_until_ready(self.workers)
 
     def wait_until_ready(self, workers: int) -> None:
         """Wait for the banner and for every worker's heartbeat."""

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.events.filters import MAX_TERMS, MAX_TEXT, NUMBERS, SEARCHED, WORDS, Filter, FilterError
+from registry.events.filters import (
+    MAX_TERMS,
+    MAX_TEXT,
+    NUMBERS,
+    SEARCHED,
+    WORDS,
+    Filter,
+    FilterError,
+    condition_text,
+)
 
 EVENT: dict[str, Any] = {
     "id": "0", "replica": "r-1", "kind": "swaig", "method": "POST", "path": "/sales/swaig", "source": "192.0.2.7",
@@ -56,14 +65,33 @@ EVENT: dict[str, Any] = {
         ("swaig", True),
         ("192.0.2.7", False),  # addresses are asked for by their word
         ("500", False),
+        ("-kind:test", True),
+        ("-kind:swaig", False),
+        ("-version:4 -version:<3", True),
+        ("-pricing", False),
+        ('-"boom: late"', False),
+        ("-boom -nothing", False),
+        ("-", True),  # is looked for
+        ("--", False),
+        ("--nothing", True),
+        ('"-boom"', False),
     ],
 )
 def test_what_a_filter_lets_through(text: str, expected: bool) -> None:
     assert Filter.parse(text).matches(EVENT) is expected
 
 
+@given(st.text(min_size=1, max_size=60))
+def test_a_condition_is_typed_so_that_it_means_its_value(value: str) -> None:
+    (term,) = Filter.parse(condition_text("call", value)).terms
+    assert (term.column, term.value, term.without) == ("call_id", value, False)
+    (term,) = Filter.parse(condition_text("", value)).terms
+    assert (term.column, term.value, term.without) == ("", value.casefold(), False)
+
+
 def test_an_unknown_version_is_neither_less_nor_more() -> None:
     event = {**EVENT, "version": None}
+    assert Filter.parse("-version:3").matches(event)
     for text in ("version:3", "version:>0", "version:<9", "version:>=0"):
         assert not Filter.parse(text).matches(event)
 

@@ -15,7 +15,7 @@ ALL = Filter()
 
 def event(number: int, agent: str = "sales", outcome: str = "ok") -> dict[str, Any]:
     texts = ("path", "call_id", "from", "to", "function", "sip_user", "detail")
-    return {**dict.fromkeys(texts, ""), "id": number, "agent": agent, "outcome": outcome}
+    return {**dict.fromkeys(texts, ""), "id": number, "agent": agent, "outcome": outcome, "time": f"12:{number:02}"}
 
 
 def news(first: int, count: int = 1, *, cursor: int | None = None, missed: int = 0, **options: str) -> News:
@@ -72,6 +72,7 @@ def test_above_its_rate_rows_are_counted_by_agent_and_outcome_until_the_next_sec
         {"agent": "sales", "outcome": "error", "count": 1},
         {"agent": "sales", "outcome": "ok", "count": 2},
     ]
+    assert message["between"] == ["12:06", "12:10"]
     assert message["cursor"] == "11:11:"
     clock[0] += 1
     viewer.take(news(11, 6))

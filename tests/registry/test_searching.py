@@ -31,6 +31,8 @@ FILTERS = [
     "version:>2", "method:get", "sip:HELP-DESK", "path:/sales/x_y", "boom", "BOOM", '"said \\"', "100%", "_", "x_y",
     "x%",
     "\\", "wp-admin agent:", "replica:r", "kind:test boom", "nothing-has-this", "sales", "example.com c1",
+    "-kind:test", "-version:3", "-ms:>800 agent:sales", "-boom", "-from:+15550100", "-agent:sales -agent:", "-nothing",
+    '"said ""boom"""', f"-request:{UUID(int=5)}", "--x", "-",
 ]  # fmt: skip
 
 

@@ -50,7 +50,7 @@ class Visitors:
 
     def __call__(self, server: Server, role: str = "admin", **options: object) -> Page:
         """A new page of somebody with this role. `options`: viewport, color_scheme … of the browser's context."""
-        key = (server.url, role)
+        key = (server.base, role)  # not the database: the next server of its own has one of the same name
         if key not in self.states:
             self.states[key] = self.sign_in(server, role)
         context = self.browser.new_context(storage_state=json.loads(self.states[key]), base_url=server.base, **options)  # type: ignore[arg-type]

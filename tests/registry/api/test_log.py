@@ -11,9 +11,10 @@ from django.test import AsyncClient
 from django.utils import timezone
 
 from agents.models import Agent
-from registry.api.log import cell
-from registry.models import RegistryChange
+from registry.events.exporting import cell
+from registry.models import RegistryChange, RoutingEvent
 from registry.workers import Heart
+from tests.events import write_events
 from tests.registry.api.conftest import PUMP, Asker
 from tests.registry.test_searching import ROWS
 from tests.registry.test_searching import log as log
@@ -56,10 +57,43 @@ def test_one_event_and_one_call(log, look):
     assert look.get("/calls/%00").status_code == 404
 
 
+def test_calls_by_agent_outcome_text_time_and_page(look):
+    RoutingEvent.objects.all().delete()
+    write_events([
+        {"call_id": "first", "agent": "sales", "from": "+777"},
+        {"call_id": "second", "agent": "sales", "kind": "sip", "from": "+2"},
+        {"call_id": "first", "agent": "billing", "function": "pay", "outcome": "error"},
+        {"call_id": "", "agent": "sales"},
+        {"call_id": "third", "agent": "info", "kind": "post_prompt"},
+        {"call_id": "second", "agent": "sales", "function": "price"},
+    ])  # fmt: skip
+
+    def ids(query: str) -> list[str]:
+        return [call["call_id"] for call in look.get(f"/calls?{query}").json()["items"]]
+
+    assert ids("") == ["third", "second", "first"]
+    assert ids("agent=sales") == ["second", "first"]
+    assert ids("agent=sales&q=777") == ["first"]
+    assert ids("agent=billing") == ["first"]
+    assert ids("outcome=failed") == ["first"]
+    assert ids("outcome=ok") == ["third", "second"]
+    assert ids("q=ECON") == ["second"]
+    assert ids("q=%25") == []
+    page = look.get("/calls?limit=2").json()
+    third, second = page["items"]
+    assert (third["running"], second["running"]) == (False, True)
+    assert (second["functions_ok"], second["caller"], second["agents"]) == (1, "+2", ["sales"])
+    assert ids(f"after={page['next']}") == ["first"]
+    assert ids(f"until={second['started'].replace('+', '%2B')}") == ["first"]
+    assert look.get("/calls?limit=101").status_code == 422
+    assert look.get("/calls?outcome=odd").status_code == 422
+    assert look.get("/calls?q=%00").status_code == 422
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 async def test_an_export_is_all_of_it_page_by_page(log, look, monkeypatch, kind):
-    monkeypatch.setattr("registry.api.log.EXPORT_ROWS", 4)
+    monkeypatch.setattr("registry.events.exporting.EXPORT_ROWS", 4)
     answer = await AsyncClient().get(f"/api/v1/events/export?format={kind}", headers=look.headers)
     assert answer.streaming
     assert answer["Content-Disposition"] == f'attachment; filename="events.{kind}"'

@@ -22,7 +22,7 @@ OPERATIONS = {
     "list_routes": READ, "register_route": OPERATE, "get_route": READ, "update_route": OPERATE,
     "unregister_route": OPERATE, "list_sip_names": READ, "register_sip_username": OPERATE,
     "unregister_sip_username": OPERATE, "decide": READ,
-    "list_events": READ, "export_events": READ, "get_event": READ, "get_call": READ,
+    "list_events": READ, "export_events": READ, "get_event": READ, "get_call": READ, "list_calls": READ,
     "export_fleet": READ, "apply_fleet": OPERATE,
     "who_am_i": READ, "get_definition_schema": NOTHING, "list_replicas": READ, "list_audit": READ,
     "list_tokens": ADMIN, "create_token": ADMIN, "revoke_token": ADMIN,
