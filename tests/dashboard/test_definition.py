@@ -184,7 +184,8 @@ def test_publishing_says_what_will_change_and_can_be_undone(pharmacy, browser):
     actions.save_draft("pharmacy", changed, by=BOB, note="fewer functions")
     page = browser.get("/dashboard/agents/pharmacy/publish/").content.decode()
     for words in (
-        "1 function will not be offered any more: <code>refill</code>", "<code>/pharmacy</code>", "<code>refills</code>",
+        "1 function will not be offered any more: <code>refill</code>",
+        "<code>/pharmacy</code>", "<code>refills</code>",
         "1 call is running on v1 and keeps it to the end", "<code>hints</code>", "fewer functions", "2 fields",
     ):  # fmt: skip
         assert words in page, words
