@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import time
 from typing import cast
 
@@ -32,6 +33,7 @@ OURS = frozenset(RESERVED_FIRST - {"sip", "health", "ready", "metrics"})
 # Bytes of a body. Forms are taken apart while everybody waits; in the admin's a definition is a field.
 MOST = {"dashboard": 64 * 1024, "admin": settings.MAX_BODY_BYTES, "api": settings.MAX_BODY_BYTES}
 APPLY = "/api/v1/apply"
+EDITOR = re.compile(r"/dashboard/agents/[^/]+/definition/(edit|check|theirs)/\Z")  # whose forms hold a definition
 TOO_LARGE = orjson.dumps(
     {"type": "about:blank", "title": "Request Entity Too Large", "status": 413, "detail": "the body is too large"}
 )
@@ -64,6 +66,13 @@ def limited(receive: Receive, most: int) -> Receive:
         return message if size <= most else {"type": "http.disconnect"}
 
     return receive_some
+
+
+def most_of(path: str, first: str) -> int:
+    """How many bytes a body may have; `first`: the path's first segment."""
+    if path == APPLY:
+        return settings.FLEET_BYTES
+    return settings.MAX_BODY_BYTES if EDITOR.match(path) else MOST.get(first, 0)
 
 
 def declared(scope: Scope) -> int:
@@ -100,7 +109,7 @@ class Front:
         elif path == METRICS:
             await self.metrics(scope, receive, send)
         elif (first := path[1:].partition("/")[0]) in OURS:
-            most = settings.FLEET_BYTES if path == APPLY else MOST.get(first, 0)
+            most = most_of(path, first)
             if declared(scope) > most:
                 await respond(send, 413, TOO_LARGE, TOO_LARGE_HEADERS)
                 return

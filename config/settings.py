@@ -213,6 +213,8 @@ KEEP_ALIVE_SECONDS = 75  # longer than a load balancer's usual 60, so that it is
 # For a new connection to send its first request: idle ones would use up all descriptors.
 HEAD_SECONDS = env.int("HEAD_SECONDS", default=10)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES  # of forms and of the REST API
+# Of a form: the editor has several for each section, language and parameter, and what is open of the functions.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 FLEET_BYTES = 8 * 1024 * 1024  # of a fleet document that comes by the API: 4,000 agents; the command has no such limit
 FLEET_MARKS = 300_000  # and of its lines, commas and brackets: each takes 400 bytes while it is read
 MAX_HEAD_BYTES = 64 * 1024  # of a request's line and headers; browsers and proxies stay below 16 kB

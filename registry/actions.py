@@ -34,10 +34,12 @@ from registry.models import RegistryChange, Route
 from registry.reach import (
     add_automatic_mappings,
     add_sip_mapping,
+    move_sip_username,
     refuse_taken_route,
     register_route,
     register_sip_username,
     restore_agent,
+    restore_route,
     set_default_route,
     take_out_of_trash,
     unregister,
@@ -45,14 +47,15 @@ from registry.reach import (
     unregister_sip_username,
     update_route,
 )
-from registry.versions import Expected, discard_draft, make_live, publish_draft, restore_version, save_draft
+from registry.versions import Expected, discard_draft, make_live, publish_draft, restore_version, save_draft, set_aside
 
 # The whole of it, also what is at home elsewhere.
 __all__ = [
-    "FLEET", "Credentials", "SigningKey", "default_route", "discard_draft", "issue_mcp_token", "only_route", "pause",
-    "publish", "publish_draft", "reencrypt", "register", "register_route", "register_sip_username", "restore_agent",
-    "restore_version", "resume", "resume_what_is_over", "reveal_credentials", "save_draft", "set_default_route",
-    "unregister", "unregister_agent", "unregister_sip_username", "update_agent", "update_route",
+    "FLEET", "Credentials", "SigningKey", "default_route", "discard_draft", "issue_mcp_token", "move_sip_username",
+    "only_route", "pause", "publish", "publish_draft", "reencrypt", "register", "register_route",
+    "register_sip_username", "restore_agent", "restore_route", "restore_version", "resume", "resume_what_is_over",
+    "reveal_credentials", "save_draft", "set_aside", "set_default_route", "unregister", "unregister_agent",
+    "unregister_sip_username", "update_agent", "update_route",
 ]  # fmt: skip
 
 PAUSE_MESSAGE = "This line is paused at the moment. Please call again later."
@@ -73,6 +76,7 @@ def register(
     by: Actor,
     sip: Iterable[str] = (),
     auto_sip: bool = True,
+    title: str = "",
     credentials: Credentials = None,
     signing_key: SigningKey = "",
     note: str = "",
@@ -85,6 +89,7 @@ def register(
     """
     check_agent_name(name)
     path = normalise_route(route)
+    title = check_title(title)
     checked = read_definition(definition)
     wanted = {normalise_sip_username(typed): typed for typed in sip}
     secrets = check_secrets(credentials, signing_key)
@@ -98,6 +103,7 @@ def register(
             )
         agent = agent or Agent(name=name)
         take_out_of_trash(agent)
+        agent.title = title or agent.title
         change = Change(agent=name, route=path, warnings=warnings_of(checked, name))
         change.warnings += keep_secrets(agent, secrets)
         have_credentials(agent, change)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import pghistory
 import psycopg.errors
@@ -49,6 +50,7 @@ class Change:
     everywhere: Everywhere | None = None
     tag: str = ""  # of what was changed, as it was before anybody else could change it again
     made: int = 0  # id of the route that was made
+    former: dict[str, Any] = field(default_factory=dict)  # what was removed or moved, so that it can be put back
 
 
 @contextmanager

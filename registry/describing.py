@@ -80,6 +80,11 @@ def draft_tag(agent: Agent) -> str | None:
     return None if agent.draft_id is None else tag_of(["draft", agent.draft_id])
 
 
+def definition_tag(agent: Agent) -> str:
+    """What changes when another version becomes live or the draft: for who edits on top of both."""
+    return tag_of(["definition", agent.live_id, agent.draft_id])
+
+
 def route_tag(route: Route) -> str:
     """What changes with a route."""
     return tag_of(describe_route(route))

@@ -10,7 +10,7 @@ from agents.definition import AgentDefinition
 from agents.models import Agent, AgentVersion
 from registry.changes import Actor, Change, changing, finish
 from registry.definitions import read_definition, warnings_of
-from registry.describing import agent_tag, check_expected, draft_tag
+from registry.describing import agent_tag, check_expected, definition_tag, draft_tag
 from registry.errors import NotFound
 from registry.lookups import check_storable, get_agent
 from registry.models import RegistryChange
@@ -18,12 +18,18 @@ from registry.models import RegistryChange
 Expected = Collection[str] | None  # tags, one of which the thing must have now; None = any
 
 
-def save_draft(name: str, definition: Any, *, by: Actor, note: str = "", expected: Expected = None) -> Change:
-    """Keep a definition as the agent's draft, in place of the one before: a version that callers do not hear yet."""
+def save_draft(
+    name: str, definition: Any, *, by: Actor, note: str = "", expected: Expected = None, base: Expected = None
+) -> Change:
+    """Keep a definition as the agent's draft, in place of the one before: a version that callers do not hear yet.
+
+    `base`: `definition_tag` of what was edited; `Outdated` if another version is live now, or the draft.
+    """
     checked = read_definition(definition)
     with changing(by):
         agent = get_agent(name)
         check_expected(expected, draft_tag(agent))
+        check_expected(base, definition_tag(agent))
         change = Change(agent=name, warnings=warnings_of(checked, name))
         before = agent.draft
         if before is not None and says_the_same(before, checked):
@@ -37,6 +43,15 @@ def save_draft(name: str, definition: Any, *, by: Actor, note: str = "", expecte
     return change
 
 
+def set_aside(name: str, definition: Any, *, by: Actor, note: str = "") -> Change:
+    """Keep a definition among an agent's versions, neither live nor its draft, so that it can be taken up later."""
+    checked = read_definition(definition)
+    with changing(by):
+        agent = get_agent(name)
+        version = add_version(agent, checked, by, note)
+        return Change(agent=name, version=version.number, revision=RegistryChange.newest())
+
+
 def discard_draft(name: str, *, by: Actor, expected: Expected = None) -> Change:
     """Take the draft away; its version stays among the others."""
     with changing(by):
@@ -48,12 +63,15 @@ def discard_draft(name: str, *, by: Actor, expected: Expected = None) -> Change:
         return Change(agent=name, version=draft.number, revision=RegistryChange.newest())
 
 
-def publish_draft(name: str, *, by: Actor, expected: Expected = None, wait: bool = False) -> Change:
+def publish_draft(
+    name: str, *, by: Actor, expected: Expected = None, base: Expected = None, wait: bool = False
+) -> Change:
     """Make the draft the live version; running calls keep theirs. It is checked again: the world may have changed."""
     with changing(by):
         agent = get_agent(name)
         draft = draft_of(agent)
         check_expected(expected, draft_tag(agent))
+        check_expected(base, definition_tag(agent))
         checked = read_definition(draft.definition)
         change = Change(agent=name, warnings=warnings_of(checked, name))
         agent.draft = None
@@ -68,12 +86,20 @@ def publish_draft(name: str, *, by: Actor, expected: Expected = None, wait: bool
 
 
 def restore_version(
-    name: str, number: int, *, by: Actor, note: str = "", expected: Expected = None, wait: bool = False
+    name: str,
+    number: int,
+    *,
+    by: Actor,
+    note: str = "",
+    expected: Expected = None,
+    base: Expected = None,
+    wait: bool = False,
 ) -> Change:
     """Make what an old version says live again, as a new version."""
     with changing(by):
         agent = get_agent(name)
         check_expected(expected, agent_tag(agent))
+        check_expected(base, definition_tag(agent))
         old = get_version(agent, number)
         checked = read_definition(old.definition)
         change = Change(agent=name, warnings=warnings_of(checked, name))

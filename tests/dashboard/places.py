@@ -11,7 +11,7 @@ SEE, REHEARSE, CHANGE, REVEAL, ADMINISTER = Deed.SEE, Deed.REHEARSE, Deed.CHANGE
 
 
 class Place(NamedTuple):
-    """A URL of the dashboard. `example`: its arguments, {agent}, {event} and {call} are filled in; `query`: what a GET needs."""
+    """A URL of the dashboard. `example`: its arguments, with {agent}, {event}, {call}; `query`: what a GET needs."""
 
     deed: Deed = SEE
     methods: tuple[str, ...] = ("GET", "HEAD")
@@ -34,14 +34,22 @@ PLACES: dict[str, Place] = {
     "search": Place(query="q=a"),
     # overview
     "overview": Place(),
+    "overview-figures": Place(whole=False),
     # agents
-    "agents": Place(),
+    "agents": Place(query="q=pharm"),
+    "agents-cells": Place(query="name={agent}&seen=0", whole=False),
+    "agents-bulk": Place(CHANGE, POST),
+    "agents-export": Place(SEE, POST),
+    "agents-example": Place(CHANGE, POST),
     # agent
     "agent": Place(example=AGENT),
     "agent-document": Place(example=AGENT),
     "agent-functions": Place(example=AGENT),
     "agent-routing": Place(example=AGENT),
-    "agent-versions": Place(example=AGENT),
+    "agent-versions": Place(example=AGENT, query="from=1&to=1"),
+    "agent-version": Place(example=(*AGENT, "1")),
+    "agent-version-download": Place(example=(*AGENT, "1"), whole=False),
+    "agent-version-restore": Place(CHANGE, POST, example=AGENT),
     "agent-log": Place(example=AGENT),
     "agent-history": Place(example=AGENT),
     "agent-head": Place(example=AGENT, whole=False),
@@ -61,10 +69,27 @@ PLACES: dict[str, Place] = {
     "agent-name-remove": Place(CHANGE, POST, example=AGENT),
     # definition
     "agent-definition": Place(example=AGENT),
+    "agent-definition-edit": Place(CHANGE, POST, example=AGENT),
+    "agent-definition-check": Place(CHANGE, POST, example=AGENT),
+    "agent-definition-preview": Place(example=AGENT, whole=False),
+    "agent-definition-changed": Place(example=AGENT, whole=False),
+    "agent-definition-theirs": Place(CHANGE, POST, example=AGENT),
+    "agent-discard": Place(CHANGE, POST, example=AGENT),
+    "agent-draft-again": Place(CHANGE, POST, example=AGENT),
+    "agent-publish": Place(CHANGE, FORM, example=AGENT),
     # register
-    "register": Place(),
+    "register": Place(CHANGE, ("GET", "HEAD", "POST"), query="name=pharmacy&sip=appointments"),
+    "register-check": Place(CHANGE, POST),
+    "register-done": Place(example=AGENT),
     # routing
-    "routing": Place(),
+    "routing": Place(query="ask=sip:pharmacy2@example.com&route=1"),
+    "routing-offers": Place(query="kind=agent", whole=False),
+    "routing-map": Place(CHANGE, POST),
+    "routing-unmap": Place(CHANGE, POST),
+    "routing-add": Place(CHANGE, POST),
+    "routing-change": Place(CHANGE, POST),
+    "routing-remove": Place(CHANGE, POST),
+    "routing-restore": Place(CHANGE, POST),
     # log
     "log": Place(),
     "log-event": Place(example=("{event}",)),

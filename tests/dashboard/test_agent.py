@@ -299,7 +299,10 @@ def test_hits_are_counted_after_the_page_is_there(viewer):
 
 
 def test_the_log_is_of_this_agent_alone_and_goes_on_at_older(viewer):
-    write_events([{"agent": "pharmacy", "detail": "x"}] * 51 + [{"agent": "info-line"}, {"agent": "pharmacy", "outcome": "error"}])
+    write_events(
+        [{"agent": "pharmacy", "detail": "x"}] * 51
+        + [{"agent": "info-line"}, {"agent": "pharmacy", "outcome": "error"}]
+    )
     first = text_of(viewer.get(PHARMACY + "log/"))
     assert first.count("<tr id=") == 50
     assert "info-line v1" not in first

@@ -1,0 +1,74 @@
+"""What a definition comes out as, before anything of it is saved."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from django.conf import settings
+
+from agents.definition import AgentDefinition
+from agents.errors import InvalidDefinition
+from agents.models import Agent
+from agents.stored import StoredVersion
+from agents.tokens import TokenKey
+from dashboard.differences import Lines, line_differences, whole_lines
+from registry.agent_secrets import environment
+from registry.definitions import read_definition, warnings_of
+from registry.errors import Malformed
+from registry.events.masking import MASK
+from registry.rehearsing import prefix_of
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A definition that was looked at. `checked` is None if it has problems; `problems` by dotted path."""
+
+    checked: AgentDefinition | None
+    problems: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A rendered document, and what is another one in it than in the live version's."""
+
+    lines: Lines
+    size: int = 0  # bytes
+    whole: bool = False
+
+
+def look_at(definition: Any, name: str) -> Checked:
+    """Check a definition as it would be when saved, and write nothing. One query."""
+    try:
+        checked = read_definition(definition)
+    except Malformed as error:
+        return Checked(None, error.problems or {"definition": str(error)})
+    return Checked(checked, {}, warnings_of(checked, name))
+
+
+def document_of(agent: Agent, definition: AgentDefinition, base: str) -> Any:
+    """The document that callers would get, without secrets. `base`: our public URL."""
+    masked = dict.fromkeys(environment(), MASK)
+    prepared = StoredVersion(0, definition, TokenKey(str(settings.SIGNALWIRE_SWAIG_SECRET), agent.name), masked)
+    document = prepared.document
+    url = f"{base}{prefix_of(agent)}"
+    return orjson.loads(document.splice(url.encode(), base.encode(), [MASK.encode()] * len(document.purposes)))
+
+
+def stored_document(agent: Agent, definition: Any, base: str) -> Any:
+    """The document of a kept definition; None if it cannot be rendered any more."""
+    try:
+        return document_of(agent, AgentDefinition.read(definition), base)
+    except InvalidDefinition:
+        return None
+
+
+def preview_of(agent: Agent, definition: AgentDefinition, base: str, *, whole: bool) -> Preview:
+    """What a definition comes out as, compared with the live version; the whole of it if there is none."""
+    document = document_of(agent, definition, base)
+    live = stored_document(agent, agent.live.definition, base) if agent.live else None
+    size = len(orjson.dumps(document))
+    if live is None:
+        return Preview(whole_lines(document), size, whole=True)
+    lines = line_differences(live, document, whole=whole)
+    return Preview(whole_lines(document) if whole and lines.same else lines, size, whole)
