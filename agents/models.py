@@ -1,9 +1,13 @@
 """Agents and the immutable versions of what they are."""
 
+from datetime import datetime
+
 import pghistory
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
+from django.utils import timezone
 
 from agents.fields import EncryptedTextField, OrderedJSONField
 
@@ -36,6 +40,7 @@ class Agent(models.Model):
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.STORED)
     state = models.CharField(max_length=10, choices=State, default=State.SERVING)
     pause_message = models.TextField(blank=True)
+    paused_until = models.DateTimeField(null=True, blank=True, help_text="empty: until somebody resumes it")
     credentials = EncryptedTextField(blank=True, help_text="user:password; empty = the fleet's credentials")
     signing_key = EncryptedTextField(blank=True, help_text="empty = the fleet's signing key, if it has one")
     tags = ArrayField(models.CharField(max_length=50), default=list, blank=True)
@@ -47,9 +52,44 @@ class Agent(models.Model):
 
     class Meta:
         ordering = ["name"]
+        indexes = [
+            models.Index(
+                fields=["paused_until"],
+                condition=Q(state="paused", paused_until__isnull=False),
+                name="agent_by_end_of_pause",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def pause_is_over(self) -> bool:
+        """Whether callers reach it again although its row still says that it is paused."""
+        return self.state == self.State.PAUSED and is_over(self.paused_until)
+
+    @property
+    def current_state(self) -> str:
+        """What callers get now: `state`, but that a pause is over when its time is up."""
+        return self.State.SERVING.value if self.pause_is_over else self.state
+
+    @classmethod
+    def over(cls) -> Q:
+        """The condition for `pause_is_over`."""
+        return Q(state=cls.State.PAUSED, paused_until__lte=timezone.now())
+
+    @classmethod
+    def in_state(cls, state: str) -> Q:
+        """The condition for `current_state`, for lists."""
+        over = cls.over()
+        if state == cls.State.SERVING:
+            return Q(state=state) | over
+        return Q(state=state) & ~over if state == cls.State.PAUSED else Q(state=state)
+
+
+def is_over(end: datetime | None) -> bool:
+    """Whether a pause that ends then is over."""
+    return end is not None and end <= timezone.now()
 
 
 class AgentVersion(models.Model):

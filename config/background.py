@@ -32,6 +32,7 @@ from registry.metrics.exposition import Exposition
 from registry.metrics.gauges import Gauges
 from registry.probes import Probes
 from registry.public_url import PublicUrl
+from registry.resuming import Resumer
 from registry.snapshot import SnapshotFile, SnapshotKeeper, database_place
 from registry.table import Credentials, Tables
 from registry.workers import Heart
@@ -65,6 +66,7 @@ class Services:
         self.listener = Listener(self.tables, heart, lambda: self.spool.pending, self.trouble, snapshot)
         self.keeper = SnapshotKeeper(snapshot, lambda: self.listener.served, lambda: self.listener.connected)
         self.log_keeper = LogKeeper()
+        self.resumer = Resumer()
         self.live = Live()
         self.counters = Counters(settings.METRICS_DIR / run_name())
         self.gauges = Gauges(self.counters, self.listener, self.spool, self.writer, self.live.hub)
@@ -122,13 +124,13 @@ class Services:
     def start(self) -> None:
         """Start listener, writer and keeper."""
         self.listener.start()
-        for part in (self.writer, self.keeper, self.log_keeper, self.live.tail, self.gauges):
+        for part in (self.writer, self.keeper, self.log_keeper, self.resumer, self.live.tail, self.gauges):
             part.start()
 
     def stop(self) -> None:
         """Stop them, all at once and within STOP_SECONDS; what is still in the spool then waits there."""
         deadline = time.monotonic() + settings.STOP_SECONDS
-        others = (self.listener, self.keeper, self.log_keeper, self.live.tail, self.gauges)
+        others = (self.listener, self.keeper, self.log_keeper, self.resumer, self.live.tail, self.gauges)
         for part in others:
             part.stopping.set()
         self.writer.stop(deadline - time.monotonic())

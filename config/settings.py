@@ -181,6 +181,7 @@ LIVE_ROWS_PER_SECOND = 20  # that a viewer is shown one by one; people read no m
 LIVE_REPLAY_ROWS = 1000  # that a viewer who comes back is shown; of more it is told how many it missed
 LIVE_BATCH_ROWS = 5000  # that are read at once for those who watch: 50 ms of work
 LOG_KEEPER_SECONDS = 3600  # between two looks at the log's partitions
+RESUMER_SECONDS = 2  # between two looks for pauses that are over: until then lists may be behind, callers are not
 SPOOL_SEGMENT_BYTES = 8 * 1024 * 1024  # a new spool file then: what a dead process leaves is re-read whole
 WRITER_SECONDS = 0.05  # how long events wait for others to share their batch with
 LISTENER_POLL_SECONDS = 3  # the backstop for a notification that got lost

@@ -1,8 +1,9 @@
 """What leads to an agent, and where callers come out when it no longer does."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from django.db import connection
 from django.utils import timezone
@@ -53,3 +54,41 @@ def running_calls(name: str) -> int:
             [name, since, MAX_RUNNING],
         )
         return int(cursor.fetchone()[0])
+
+
+@dataclass
+class Hit:
+    """How often something was used, and when the last time."""
+
+    count: int = 0
+    last: datetime | None = None
+
+    def add(self, count: int, last: datetime) -> None:
+        """More of it."""
+        self.count += count
+        self.last = last if self.last is None else max(self.last, last)
+
+
+@dataclass
+class Hits:
+    """By route and by SIP name."""
+
+    routes: dict[str, Hit] = field(default_factory=dict)
+    names: dict[str, Hit] = field(default_factory=dict)
+
+
+def hits_of(name: str, since: datetime) -> Hits:
+    """Requests to an agent from a moment on, tests left out: one query, which looks at each of them."""
+    hits = Hits()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT route, sip_user, count(*), max(id::text) FROM {TABLE}
+            WHERE agent = %s AND id >= %s AND kind <> 'test' GROUP BY route, sip_user""",  # noqa: S608
+            [name, str(first_id(since))],
+        )
+        for route, username, count, last in cursor.fetchall():
+            moment = datetime.fromtimestamp((UUID(last).int >> 80) / 1000, UTC)
+            hits.routes.setdefault(route, Hit()).add(count, moment)
+            if username:
+                hits.names.setdefault(username, Hit()).add(count, moment)
+    return hits

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.deprecation import MiddlewareMixin
 
+from dashboard.doors import with_headers
 from registry.availability import RETRY_SECONDS, is_away
 from registry.http import Receive, Scope, Send
 
@@ -17,14 +18,14 @@ TRY_AGAIN = 1013  # close code of a socket: try again later (RFC 6455, registry 
 
 
 class DatabaseAway(MiddlewareMixin):
-    """Middleware: a plain page with a 503 where a view found no database. Any other error is a bug, as before."""
+    """Middleware: a page with a 503 where a view found no database. Any other error is a bug, as before."""
 
     def process_exception(self, _request: HttpRequest, error: Exception) -> HttpResponse | None:
         """The page, if the database is away."""
         if not is_away(error):
             return None
         page = render_to_string("away.html", {"seconds": RETRY_SECONDS})
-        return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_SECONDS), "Cache-Control": "no-store"})
+        return with_headers(HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_SECONDS)}))
 
 
 class SocketsAway:

@@ -23,6 +23,7 @@ from registry.events.tail import Live
 
 logger = logging.getLogger(__name__)
 SEND_SECONDS = 0.1  # between two messages: what comes meanwhile goes together
+LOOK_SECONDS = 1  # how soon a viewer hears that the database is away, or back
 BEAT_SECONDS = 10  # without news; the page shows how old its last one is
 RECHECK_SECONDS = 5  # whether the viewer may still watch: about two small queries each time
 RETRY_SECONDS = 1
@@ -75,20 +76,28 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
         live.hub.join(viewer)
         try:
             await self.catch_up(live, since, recent)
+            quiet, away = 0.0, False
             while True:
                 try:
-                    async with asyncio.timeout(BEAT_SECONDS):  # wait_for would swallow a cancel that comes with news
+                    async with asyncio.timeout(LOOK_SECONDS):  # wait_for would swallow a cancel that comes with news
                         await viewer.waiting.wait()
                 except TimeoutError:
-                    if live.tail.last_error:
-                        await self.say(type="away")
-                    elif not viewer.waiting.is_set():  # a cursor must not overtake the rows that wait
-                        await self.say(type="beat", cursor=str(viewer.cursor) if viewer.cursor else None)
+                    quiet, before, away = quiet + LOOK_SECONDS, away, bool(live.tail.last_error)
+                    # A cursor must not overtake the rows that wait.
+                    if (quiet >= BEAT_SECONDS or away != before) and (away or not viewer.waiting.is_set()):
+                        quiet = 0.0
+                        await self.say(**self.sign_of_life(away))
                     continue
+                quiet, away = 0.0, False
                 await self.show(viewer.message())
                 await asyncio.sleep(SEND_SECONDS)
         finally:
             live.hub.leave(viewer)
+
+    def sign_of_life(self, away: bool) -> dict[str, Any]:
+        """What is sent when nothing is new."""
+        cursor = self.viewer.cursor
+        return {"type": "away"} if away else {"type": "beat", "cursor": str(cursor) if cursor else None}
 
     async def catch_up(self, live: Live, since: Cursor | None, recent: int) -> None:
         """Read what it has not seen, however long the database is away."""

@@ -26,10 +26,10 @@ View = Callable[..., HttpResponseBase]
 THEMES = ("light", "dark")
 THEME_COOKIE = "theme"
 TROUBLE_SECONDS = 3  # how old the count of failing agents may be: every open page asks for it
-# Everything from here, nothing inline; the socket is of the same origin.
+# Everything from here, nothing inline; the socket is of the same origin. blob: is the icon that app.js draws.
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "same-origin",
 }
@@ -137,8 +137,13 @@ def steps_of_replicas() -> dict[str, Any]:
 
 def failing_agents() -> list[str]:
     """The names of agents that fail at present; asked every few seconds however many pages are open."""
+    return sorted(name for name, standing in present_troubles().items() if standing is Standing.FAILING)
+
+
+def present_troubles() -> dict[str, Standing]:
+    """The agents that are Degraded or Failing, by name, as they were at most TROUBLE_SECONDS ago."""
     troubles: dict[str, Standing] = cache.get_or_set("troubles", troubled, TROUBLE_SECONDS) or {}
-    return sorted(name for name, standing in troubles.items() if standing is Standing.FAILING)
+    return troubles
 
 
 def theme_of(request: HttpRequest) -> str:

@@ -38,6 +38,9 @@ STATUSES: dict[str, tuple[str, str]] = {
     "behind": ("warn", "Behind"),
     "silent": ("lost", "Silent"),
     "unmatched": ("warn", "Unmatched"),
+    # routes
+    "on": ("ok", "On"),
+    "off": ("off", "Off"),
 }
 KINDS = {
     "swml": "SWML",

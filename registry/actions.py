@@ -5,7 +5,11 @@ raises a `RegistryError` and has changed nothing.
 """
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
+
+import pghistory
+from django.utils import timezone
 
 from agents.models import Agent
 from registry.addresses import check_agent_name, normalise_route, normalise_sip_username
@@ -30,10 +34,12 @@ from registry.models import RegistryChange, Route
 from registry.reach import (
     add_automatic_mappings,
     add_sip_mapping,
+    move_sip_username,
     refuse_taken_route,
     register_route,
     register_sip_username,
     restore_agent,
+    restore_route,
     set_default_route,
     take_out_of_trash,
     unregister,
@@ -45,10 +51,11 @@ from registry.versions import Expected, discard_draft, make_live, publish_draft,
 
 # The whole of it, also what is at home elsewhere.
 __all__ = [
-    "FLEET", "Credentials", "SigningKey", "default_route", "discard_draft", "issue_mcp_token", "only_route", "pause",
-    "publish", "publish_draft", "reencrypt", "register", "register_route", "register_sip_username", "restore_agent",
-    "restore_version", "resume", "reveal_credentials", "save_draft", "set_aside", "set_default_route", "unregister",
-    "unregister_agent", "unregister_sip_username", "update_agent", "update_route",
+    "FLEET", "Credentials", "SigningKey", "default_route", "discard_draft", "issue_mcp_token", "move_sip_username",
+    "only_route", "pause", "publish", "publish_draft", "reencrypt", "register", "register_route",
+    "register_sip_username", "restore_agent", "restore_route", "restore_version", "resume", "resume_what_is_over",
+    "reveal_credentials", "save_draft", "set_aside", "set_default_route", "unregister", "unregister_agent",
+    "unregister_sip_username", "update_agent", "update_route",
 ]  # fmt: skip
 
 PAUSE_MESSAGE = "This line is paused at the moment. Please call again later."
@@ -56,6 +63,9 @@ MAX_TITLE = 200  # characters
 MAX_TAGS = 20
 MAX_TAG = 50  # characters
 MAX_PAUSE_MESSAGE = 500  # characters; spoken in about half a minute
+MAX_PAUSE = timedelta(days=30)  # that ends by itself
+MAX_PAUSE_MINUTES = MAX_PAUSE // timedelta(minutes=1)
+SWITCHBOARD = Actor("Switchboard", "serve")
 
 
 def register(
@@ -66,6 +76,7 @@ def register(
     by: Actor,
     sip: Iterable[str] = (),
     auto_sip: bool = True,
+    title: str = "",
     credentials: Credentials = None,
     signing_key: SigningKey = "",
     note: str = "",
@@ -78,6 +89,7 @@ def register(
     """
     check_agent_name(name)
     path = normalise_route(route)
+    title = check_title(title)
     checked = read_definition(definition)
     wanted = {normalise_sip_username(typed): typed for typed in sip}
     secrets = check_secrets(credentials, signing_key)
@@ -91,6 +103,7 @@ def register(
             )
         agent = agent or Agent(name=name)
         take_out_of_trash(agent)
+        agent.title = title or agent.title
         change = Change(agent=name, route=path, warnings=warnings_of(checked, name))
         change.warnings += keep_secrets(agent, secrets)
         have_credentials(agent, change)
@@ -187,25 +200,47 @@ def update_agent(
     return finish(change, wait)
 
 
-def pause(name: str, message: str = "", *, by: Actor, wait: bool = False) -> Change:
-    """New calls hear the message and are hung up; running calls go on."""
-    return set_state(name, Agent.State.PAUSED, check_pause_message(message), by, wait)
+def pause(name: str, message: str = "", *, by: Actor, until: datetime | None = None, wait: bool = False) -> Change:
+    """New calls hear the message and are hung up; running calls go on.
+
+    At `until`, 30 days from now at most, callers reach the agent again by themselves, also while the database is away;
+    None: when somebody resumes it.
+    """
+    message = check_pause_message(message)
+    if until is not None:
+        check_end_of_pause(until)
+    return set_state(name, Agent.State.PAUSED, message, until, by, wait)
 
 
 def resume(name: str, *, by: Actor, wait: bool = False) -> Change:
     """Answer new calls again."""
-    return set_state(name, Agent.State.SERVING, "", by, wait)
+    return set_state(name, Agent.State.SERVING, "", None, by, wait)
 
 
-def set_state(name: str, state: Agent.State, message: str, by: Actor, wait: bool) -> Change:
+def resume_what_is_over() -> list[str]:
+    """Resume the agents whose time is up, so that what is kept says what callers hear already; their names.
+
+    Every worker may ask for it at any time: one does it, for the others there is nothing left.
+    """
+    if not Agent.objects.filter(Agent.over()).exists():
+        return []
+    with changing(SWITCHBOARD), pghistory.context(changed="its time was up"):
+        agents = dict(Agent.objects.filter(Agent.over()).values_list("pk", "name"))
+        Agent.objects.filter(Agent.over(), pk__in=agents).update(
+            state=Agent.State.SERVING, pause_message="", paused_until=None
+        )
+    return list(agents.values())
+
+
+def set_state(name: str, state: Agent.State, message: str, until: datetime | None, by: Actor, wait: bool) -> Change:
     """Pause or resume an agent that has a route."""
     with changing(by):
         agent = get_agent(name)
-        change = Change(agent=name, state=state.value, message=message)
-        change.changed = (agent.state, agent.pause_message) != (state, message)
+        change = Change(agent=name, state=state.value, message=message, until=until)
+        change.changed = (agent.state, agent.pause_message, agent.paused_until) != (state, message, until)
         if change.changed:
-            agent.state, agent.pause_message = state, message
-            agent.save(update_fields=["state", "pause_message"])
+            agent.state, agent.pause_message, agent.paused_until = state, message, until
+            agent.save(update_fields=["state", "pause_message", "paused_until"])
         change.revision = RegistryChange.newest()
     return finish(change, wait)
 
@@ -220,6 +255,28 @@ def check_pause_message(message: str) -> str:
     if len(message) > MAX_PAUSE_MESSAGE:
         raise Malformed(f"the pause message has {len(message)} characters, more than {MAX_PAUSE_MESSAGE}")
     return message
+
+
+def check_end_of_pause(until: datetime) -> None:
+    """Raise `Malformed` for a moment at which no pause can end by itself."""
+    now = timezone.now()
+    problem = ""
+    if until.tzinfo is None:
+        problem = "must have an offset from UTC, such as Z or +02:00"
+    elif until <= now:
+        problem = "must be in the future"
+    elif until > now + MAX_PAUSE:
+        problem = f"must be at most {MAX_PAUSE.days} days away: a longer pause lasts until somebody resumes the agent"
+    if problem:
+        raise Malformed(f"the end of the pause {problem}", problems={"until": problem})
+
+
+def end_of_pause(minutes: float) -> datetime:
+    """The moment so many minutes from now, for `pause`."""
+    if not 0 < minutes <= MAX_PAUSE_MINUTES:
+        problem = f"must be more than 0 and at most {MAX_PAUSE_MINUTES}, which are {MAX_PAUSE.days} days"
+        raise Malformed(f"the minutes of the pause {problem}", problems={"minutes": problem})
+    return timezone.now() + timedelta(minutes=minutes)
 
 
 def check_title(title: str) -> str:

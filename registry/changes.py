@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 import pghistory
 import psycopg.errors
@@ -39,6 +41,7 @@ class Change:
     renewed: list[str] = field(default_factory=list)  # by an update: version, SIP names, credentials, signing key
     state: str = ""  # that the agent is in now, if that was what the action was about
     message: str = ""  # what callers of a paused agent hear
+    until: datetime | None = None  # when its pause ends by itself
     sip: list[str] = field(default_factory=list)  # names gained or lost
     skipped: dict[str, str] = field(default_factory=dict)  # automatic names that another agent has: name → its owner
     credentials: tuple[str, str] | None = None  # made up just now: show them once
@@ -47,6 +50,7 @@ class Change:
     everywhere: Everywhere | None = None
     tag: str = ""  # of what was changed, as it was before anybody else could change it again
     made: int = 0  # id of the route that was made
+    former: dict[str, Any] = field(default_factory=dict)  # what was removed or moved, so that it can be put back
 
 
 @contextmanager

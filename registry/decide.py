@@ -41,48 +41,48 @@ class Decision(NamedTuple):
 
 
 def decide(table: RoutingTable, facts: Facts, now: float, found: tuple[RouteEntry, str] | None = None) -> Decision:
-    """Decide. `now` (seconds since 1970) is only compared with tokens' expiry.
+    """Decide. `now` (seconds since 1970) is compared with tokens' expiry and the ends of pauses.
 
     `found`: what `table.find` said for this path, if it has been asked already.
     """
     if facts.path == CENTRAL_SIP:
-        return decide_central(table, facts)
+        return decide_central(table, facts, now)
     found = found or table.find(facts.path)
     if found is None:
         return Decision("not_found", (Step("route", f"nothing is registered at {facts.path[:200]}", ok=False),))
     route, sub_path = found
     if sub_path == "sip":
-        return decide_sip(table, facts, route)
+        return decide_sip(table, facts, route, now)
     if sub_path == "mcp":
         return decide_mcp(facts, route, now)
     if facts.method == "POST" and sub_path in ("swaig", "post_prompt"):
         return decide_call(facts, route, sub_path, now)
-    return answered_by(route, sub_path, (route.step,))
+    return answered_by(route, sub_path, (route.step,), now)
 
 
-def decide_central(table: RoutingTable, facts: Facts) -> Decision:
+def decide_central(table: RoutingTable, facts: Facts, now: float) -> Decision:
     """`POST /sip`: the dialled name alone decides."""
     username = sip_username(facts.dialled)
     route, step = lookup(table, username)
     if route is not None:
-        return answered_by(route, "", (step, route.step), username)
+        return answered_by(route, "", (step, route.step), now, username)
     if table.default is not None:
         step_2 = Step("default", f"{table.default.path} is the default route")
-        return answered_by(table.default, "", (step, step_2, table.default.step), username, fallback=True)
+        return answered_by(table.default, "", (step, step_2, table.default.step), now, username, fallback=True)
     none = Step("default", "there is no default route", ok=False)
     return Decision("not_found", (step, none), sip_user=username)
 
 
-def decide_sip(table: RoutingTable, facts: Facts, asked: RouteEntry) -> Decision:
+def decide_sip(table: RoutingTable, facts: Facts, asked: RouteEntry, now: float) -> Decision:
     """`POST <agent>/sip`: a redirect to whoever has the name, else the agent that was asked (CONTRACT.md, 1.7)."""
     if facts.method != "POST" or facts.dialled is None:
-        return answered_by(asked, "sip", (asked.step, Step("sip", "no name was dialled")))
+        return answered_by(asked, "sip", (asked.step, Step("sip", "no name was dialled")), now)
     username = sip_username(facts.dialled)
     route, step = lookup(table, username)
     if route is not None:
         return Decision("redirect", (asked.step, step), route, "sip", sip_user=username)
     back = Step("fallback", f"{asked.agent.name} was asked and takes it")
-    return answered_by(asked, "sip", (asked.step, step, back), username, fallback=True)
+    return answered_by(asked, "sip", (asked.step, step, back), now, username, fallback=True)
 
 
 def lookup(table: RoutingTable, username: str) -> tuple[RouteEntry | None, Step]:
@@ -96,13 +96,15 @@ def lookup(table: RoutingTable, username: str) -> tuple[RouteEntry | None, Step]
 
 
 def answered_by(
-    route: RouteEntry, sub_path: str, steps: tuple[Step, ...], sip_user: str = "", *, fallback: bool = False
+    route: RouteEntry, sub_path: str, steps: tuple[Step, ...], now: float, sip_user: str = "", *, fallback: bool = False
 ) -> Decision:
     """A document or another request that begins nothing: the live version answers, or the pause message."""
     agent = route.agent
     if agent.paused is not None and sub_path not in ("check_for_input", "debug_events"):
-        steps += (Step("state", f"{agent.name} is paused"),)
-        return Decision("paused", steps, route, sub_path, agent.live, None, sip_user, fallback)
+        if now < agent.paused_until:
+            steps += (Step("state", f"{agent.name} is paused"),)
+            return Decision("paused", steps, route, sub_path, agent.live, None, sip_user, fallback)
+        steps += (agent.pause_over,)
     outcome = "agent" if agent.live is not None else "broken"
     return Decision(outcome, (*steps, agent.live_step), route, sub_path, agent.live, None, sip_user, fallback)
 
@@ -129,7 +131,7 @@ def decide_mcp(facts: Facts, route: RouteEntry, now: float) -> Decision:
         what = "MCP takes POST only" if agent.live and agent.live.mcp else "this agent offers no MCP"
         return Decision("not_found", (route.step, Step("mcp", what, ok=False)), route, "mcp")
     opened = bool(facts.token) and agent.key.version_of(facts.token, FOR_MCP, (MCP_CALL,), now) is not None
-    return answered_by(route, "mcp", (route.step,))._replace(claim=FOR_MCP if opened else None)
+    return answered_by(route, "mcp", (route.step,), now)._replace(claim=FOR_MCP if opened else None)
 
 
 def proven(agent: AgentEntry, facts: Facts, sub_path: str, now: float) -> tuple[bytes | None, int | None]:

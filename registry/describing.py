@@ -22,13 +22,15 @@ def described_agents() -> QuerySet[Agent]:
 
 
 def describe_agent(agent: Agent) -> dict[str, Any]:
-    """An agent without its definition and secrets."""
+    """An agent without its definition and secrets. One whose pause is over serves, whatever is kept of it."""
+    over = agent.pause_is_over
     return {
         "name": agent.name,
         "title": agent.title,
         "kind": agent.kind,
-        "state": agent.state,
-        "pause_message": agent.pause_message,
+        "state": agent.current_state,
+        "pause_message": "" if over else agent.pause_message,
+        "paused_until": None if over else agent.paused_until,
         "tags": agent.tags,
         "routes": [describe_route(route) for route in agent.routes.all()],
         "live_version": agent.live.number if agent.live else None,

@@ -10,10 +10,10 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from registry import actions, people
-from registry.changes import Actor
+from registry.changes import Actor, changing, wait_until_everywhere
 from registry.errors import RegistryError, WrongSecret
 from registry.files import read_fleet
-from registry.models import Installation, Route
+from registry.models import Installation, RegistryChange, Route
 from registry.secret_key import fingerprint
 
 EXAMPLE_FLEET = Path(__file__).with_name("example_fleet.yaml")
@@ -49,10 +49,22 @@ def initialise(*, example: bool, by: Actor) -> Initialised:
             return Initialised(first=False, reencrypted=again)
         Installation.objects.create(secret_fingerprint=fingerprint(settings.SECRET_KEY))
         people.add_first_admin(by=by)
-        entries = read_fleet(EXAMPLE_FLEET) if example else []
+        return Initialised(first=True, registered=register_examples(by=by) if example else [])
+
+
+def register_examples(*, by: Actor, wait: bool = False) -> list[str]:
+    """Register the example fleet, all of it or nothing; the names of its agents.
+
+    `Conflict` if one of them, or of their routes and SIP names, is registered already.
+    """
+    entries = read_fleet(EXAMPLE_FLEET)
+    with changing(by):
         for entry in entries:
             actions.register(entry.name, entry.route, entry.definition, sip=entry.sip, by=by, note="example")
-        return Initialised(first=True, registered=[entry.name for entry in entries])
+        revision = RegistryChange.newest()
+    if wait:
+        wait_until_everywhere(revision)
+    return [entry.name for entry in entries]
 
 
 def check_secret(installation: Installation) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import math
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from agents.stored import StoredVersion
 from agents.tokens import TOKEN_SECONDS, TokenKey
 from registry.agent_secrets import environment
 from registry.models import RegistryChange
-from registry.table import AgentEntry, Credentials, RouteEntry, RoutingTable, Step
+from registry.table import NOT_PAUSED, AgentEntry, Credentials, RouteEntry, RoutingTable, Step
 
 logger = logging.getLogger(__name__)
 CHUNK = 100  # agents that are read at once; about 200 kB
@@ -35,6 +36,7 @@ NO_VERSION = "it has no live version"
 RECORDS = """
     SELECT agent.id, json_build_object(
         'id', agent.id, 'name', agent.name, 'state', agent.state, 'pause_message', agent.pause_message,
+        'paused_until', CASE WHEN isfinite(agent.paused_until) THEN extract(epoch FROM agent.paused_until) END,
         'credentials', agent.credentials, 'signing_key', agent.signing_key, 'live', agent.live_id,
         'routes', (
             SELECT json_agg(json_build_object(
@@ -91,6 +93,7 @@ class AgentRecord(NamedTuple):
     live: int | None
     routes: list[RouteRecord]
     versions: list[VersionRecord]
+    paused_until: float | None = None  # seconds since 1970; a snapshot of before does not have it
 
     @classmethod
     def read(cls, text: str | bytes) -> "AgentRecord":
@@ -225,6 +228,7 @@ class Builder:
         if UNREADABLE in (credentials, signing_key):
             logger.error("The secrets of agent %s are of another SECRET_KEY: nobody can ask it", record.name)
             password = ""
+        paused = record.state == Agent.State.PAUSED
         return AgentEntry(
             id=record.id,
             name=record.name,
@@ -233,11 +237,13 @@ class Builder:
             key=key,
             live=live if isinstance(live, StoredVersion) else None,
             versions={version.number: version for version in ready.values() if isinstance(version, StoredVersion)},
-            paused=pause_document(record.pause_message) if record.state == Agent.State.PAUSED else None,
+            paused=pause_document(record.pause_message) if paused else None,
             problem="" if isinstance(live, StoredVersion) else live,
             live_step=Step(
                 "version", f"version {live.number} is live" if isinstance(live, StoredVersion) else live, serves
             ),
+            paused_until=math.inf if record.paused_until is None else record.paused_until,
+            pause_over=Step("state", f"the pause of {record.name} is over") if paused else NOT_PAUSED,
         )
 
     def decrypted(self, secret: str) -> str:

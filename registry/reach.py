@@ -11,12 +11,12 @@ from registry.addresses import automatic_usernames, normalise_route, normalise_s
 from registry.changes import Actor, Change, changing, finish
 from registry.credentials import have_credentials
 from registry.describing import agent_tag, check_expected, route_tag
-from registry.errors import Conflict, NotFound
+from registry.errors import Conflict, Malformed, NotFound, Outdated
 from registry.lookups import default_route, get_agent, get_route
 from registry.models import RegistryChange, Route, SipMapping
 from registry.versions import Expected
 
-TRASH_COLUMNS = ["state", "trashed", "former_reach"]
+TRASH_COLUMNS = ["state", "trashed", "former_reach", "paused_until"]
 
 
 def register_route(
@@ -68,15 +68,20 @@ def update_route(
 
 
 def unregister(route: str | int, *, by: Actor, expected: Expected = None, wait: bool = False) -> Change:
-    """Remove a route and its SIP names: 404 from now on. An agent without any route is in the trash."""
+    """Remove a route and its SIP names: 404 from now on. An agent without any route is in the trash.
+
+    `Change.former` is the route as `restore_route` takes it.
+    """
     with changing(by):
         registered = get_route(route, "unregister")
         check_expected(expected, route_tag(registered))
         agent = registered.agent
         change = Change(agent=agent.name, route=registered.path)
-        change.sip = list(registered.sip_mappings.values_list("username", flat=True))
+        change.former = former_route(registered, registered.sip_mappings.all())
+        change.sip = [mapping["username"] for mapping in change.former["sip"]]
         if agent.routes.count() == 1:
             put_into_trash(agent)
+            change.state = Agent.State.TRASHED.value
         registered.delete()
         change.revision = RegistryChange.newest()
     return finish(change, wait)
@@ -121,16 +126,54 @@ def restore_agent(name: str, *, by: Actor, expected: Expected = None, wait: bool
         have_credentials(agent, change)
         agent.save()
         for former in reach:
-            refuse_taken_route(former["path"], "")
-            default = former["default"] and default_route() is None
-            route = Route.objects.create(path=former["path"], agent=agent, enabled=former["enabled"], default=default)
-            for mapping in former["sip"]:
-                owner = SipMapping.objects.filter(username=mapping["username"]).first()
-                if owner is None:
-                    SipMapping.objects.create(route=route, **mapping)
-                    change.sip.append(mapping["username"])
-                else:
-                    change.skipped[mapping["username"]] = owner.route.agent.name
+            make_former_route(agent, former, change)
+        change.revision = RegistryChange.newest()
+    return finish(change, wait)
+
+
+def restore_route(name: str, former: Any, *, by: Actor, wait: bool = False) -> Change:
+    """Give an agent a route back that it had, with its names; `former` as `Change.former` of `unregister` says it.
+
+    Names that another has now are skipped and reported. For an agent in the trash there is `restore_agent`.
+    """
+    checked = check_former(former)
+    with changing(by):
+        agent = get_agent(name)
+        change = Change(agent=name, route=checked["path"])
+        make_former_route(agent, checked, change)
+        change.revision = RegistryChange.newest()
+    return finish(change, wait)
+
+
+def move_sip_username(
+    username: str,
+    route: str,
+    *,
+    by: Actor,
+    away_from: str | None = None,
+    source: str = SipMapping.Source.MANUAL,
+    wait: bool = False,
+) -> Change:
+    """Bind a SIP name to a route, whoever has it now; `Change.former` has that route and who chose the name.
+
+    `away_from`: the route that the caller saw it lead to, "" = nobody's; `Outdated` if that is so no longer.
+    """
+    normalised = normalise_sip_username(username)
+    if source not in SipMapping.Source.values:
+        raise Malformed(f"a SIP name is {' or '.join(SipMapping.Source.values)}, not {source[:20]!r}")
+    with changing(by):
+        registered = get_route(route)
+        change = Change(agent=registered.agent.name, route=registered.path, sip=[normalised])
+        owner = SipMapping.objects.select_related("route__agent").filter(username=normalised).first()
+        if away_from is not None and away_from != (owner.route.path if owner else ""):
+            raise Outdated(f"somebody has mapped {normalised} since you looked: look again, then repeat your change")
+        if owner is not None:
+            change.former = {"route": owner.route.path, "typed": owner.typed, "source": owner.source}
+        change.changed = owner is None or owner.route_id != registered.pk
+        if change.changed:
+            if owner is not None:
+                owner.delete()
+            SipMapping.objects.create(username=normalised, typed=username[:200], route=registered, source=source)
         change.revision = RegistryChange.newest()
     return finish(change, wait)
 
@@ -154,6 +197,7 @@ def unregister_sip_username(username: str, *, by: Actor, wait: bool = False) -> 
         if mapping is None:
             raise NotFound(f"nobody has the SIP name {normalised}")
         change = Change(agent=mapping.route.agent.name, route=mapping.route.path, sip=[normalised])
+        change.former = {"route": mapping.route.path, "typed": mapping.typed, "source": mapping.source}
         mapping.delete()
         change.revision = RegistryChange.newest()
     return finish(change, wait)
@@ -222,14 +266,47 @@ def former_route(route: HasReach, names: Iterable[HasName]) -> dict[str, Any]:
     return {"path": route.path, "enabled": route.enabled, "default": route.default, "sip": sip}
 
 
+def check_former(former: Any) -> dict[str, Any]:
+    """What is said to have been a route, in the form of `former_route`; `Malformed` if it is none."""
+    try:
+        path, names = normalise_route(former["path"]), list(former["sip"])
+        sip = [
+            {
+                "username": normalise_sip_username(name["username"]),
+                "typed": str(name["typed"])[:200],
+                "source": SipMapping.Source(name["source"]).value,
+            }
+            for name in names
+        ]
+        return {"path": path, "enabled": bool(former["enabled"]), "default": bool(former["default"]), "sip": sip}
+    except (KeyError, TypeError, ValueError):
+        raise Malformed("this does not say what the route was") from None
+
+
+def make_former_route(agent: Agent, former: dict[str, Any], change: Change) -> None:
+    """Register a route that an agent had, with those of its names that nobody has now."""
+    refuse_taken_route(former["path"], "")
+    default = former["default"] and default_route() is None
+    route = Route.objects.create(path=former["path"], agent=agent, enabled=former["enabled"], default=default)
+    for mapping in former["sip"]:
+        owner = SipMapping.objects.filter(username=mapping["username"]).first()
+        if owner is None:
+            SipMapping.objects.create(route=route, **mapping)
+            change.sip.append(mapping["username"])
+        else:
+            change.skipped[mapping["username"]] = owner.route.agent.name
+
+
 def trash(agent: Agent, reach: list[dict[str, Any]]) -> None:
     """Put it into the trash, once its TRASH_COLUMNS are saved and its routes are gone."""
     agent.state, agent.trashed, agent.former_reach = Agent.State.TRASHED, timezone.now(), reach
+    agent.paused_until = None
 
 
 def take_out_of_trash(agent: Agent) -> None:
     """Let it serve again, once it is saved and has a route."""
     agent.state, agent.trashed, agent.pause_message, agent.former_reach = Agent.State.SERVING, None, "", None
+    agent.paused_until = None
 
 
 def refuse_taken_route(path: str, name: str) -> None:

@@ -88,14 +88,14 @@ def preview(name: str, which: str, call: Call, base: str) -> Preview:
     """
     agent = get_agent(name, changing=False)
     version = version_of(agent, which)
-    if which == "live" and agent.state == Agent.State.PAUSED:
-        return Preview(version.number, agent.state, orjson.loads(pause_document(agent.pause_message)))
+    if which == "live" and agent.current_state == Agent.State.PAUSED:
+        return Preview(version.number, agent.current_state, orjson.loads(pause_document(agent.pause_message)))
     masked = dict.fromkeys(environment(), MASK)
     prepared = prepared_version(agent, version, masked)
     document = prepared.document
     url = f"{base}{prefix_of(agent)}"
     text = document.splice(url.encode(), base.encode(), [MASK.encode()] * len(document.purposes))
-    return Preview(version.number, agent.state, orjson.loads(text))
+    return Preview(version.number, agent.current_state, orjson.loads(text))
 
 
 @dataclass(frozen=True)

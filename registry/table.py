@@ -1,6 +1,7 @@
 """The routing table: a frozen snapshot of all that is registered, replaced whole by one assignment."""
 
 import base64
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,6 +30,9 @@ class Step:
         # Copied: orjson's own bytes keep 4 kB behind them, and there are two steps for each agent.
         text = bytes(bytearray(orjson.dumps({"rule": self.rule, "detail": detail, "ok": self.ok})))
         object.__setattr__(self, "json", orjson.Fragment(text))
+
+
+NOT_PAUSED = Step("state", "it is not paused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class AgentEntry:
     paused: bytes | None  # the document for new calls while it is paused
     problem: str = ""
     live_step: Step = Step("version", "")
+    paused_until: float = math.inf  # seconds since 1970, from when on new calls are answered again
+    pause_over: Step = NOT_PAUSED  # what a decision says from then on
 
 
 @dataclass(frozen=True, slots=True)

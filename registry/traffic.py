@@ -83,6 +83,49 @@ def series(
     return found
 
 
+# A histogram summed by the database: one pass, however many minutes there are.
+SUMS = f"""sum(count)::bigint, sum(errors)::bigint,
+ARRAY[{", ".join(f"coalesce(sum(latencies[{bucket + 1}]), 0)::bigint" for bucket in range(BUCKETS))}]"""
+
+
+def totals(since: datetime, names: Collection[str] | None = None) -> dict[str, Traffic]:
+    """By agent, of those that had any; without `names` of all of them."""
+    chosen = "" if names is None else "AND agent = ANY(%(names)s)"
+    return collected(
+        f"SELECT agent, {SUMS} FROM registry_agentminute WHERE minute >= %(since)s {chosen} GROUP BY agent",  # noqa: S608 - our own words
+        {"since": since, "names": None if names is None else list(names)},
+    )
+
+
+def hourly(names: Collection[str], since: datetime, hours: int) -> dict[str, list[int]]:
+    """Requests of each agent, hour by hour from `since` on; an agent without any has zeros."""
+    found = {name: [0] * hours for name in names}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT agent, floor(extract(epoch FROM minute - %(since)s) / 3600)::int AS hour, sum(count)::bigint
+            FROM registry_agentminute WHERE agent = ANY(%(names)s) AND minute >= %(since)s AND minute < %(until)s
+            GROUP BY agent, hour""",
+            {"since": since, "until": since + timedelta(hours=hours), "names": list(names)},
+        )
+        for name, hour, count in cursor:
+            found[name][hour] = count
+    return found
+
+
+def fleet_minutes(since: datetime, minutes: int) -> list[Traffic]:
+    """All agents together, minute by minute from `since` (a full minute) on."""
+    found = empty(minutes)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT (extract(epoch FROM minute - %(since)s) / 60)::int, {SUMS} FROM registry_agentminute
+            WHERE minute >= %(since)s AND minute < %(until)s GROUP BY minute""",  # noqa: S608 - our own words
+            {"since": since, "until": since + timedelta(minutes=minutes)},
+        )
+        for minute, *figures in cursor:
+            found[minute].add(*figures)
+    return found
+
+
 def last_hits(names: Iterable[str]) -> dict[str, datetime]:
     """The minute of each agent's last request, of those that have had one."""
     with connection.cursor() as cursor:
@@ -115,8 +158,8 @@ def standing_of(traffic: Traffic) -> Standing:
 
 def standing(agent: Agent, troubles: dict[str, Standing]) -> Standing:
     """How an agent is doing; `troubles` from `troubled`."""
-    if agent.state != Agent.State.SERVING:
-        return Standing(agent.state)
+    if agent.current_state != Agent.State.SERVING:
+        return Standing(agent.current_state)
     return troubles.get(agent.name, Standing.SERVING)
 
 

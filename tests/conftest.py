@@ -1,6 +1,7 @@
 """What tests of several packages share: an actor, the fleet of fleet.yaml, and a client for the dispatcher."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,16 @@ from registry.files import FleetEntry, read_fleet
 from tests.client import Client, load_table
 
 FLEET_FILE = Path(__file__).with_name("fleet.yaml")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _servers_end() -> Iterator[None]:
+    """A server that tests have left, and that does not end, is a failure."""
+    yield
+    if (module := sys.modules.get("tests.e2e.server")) is not None:
+        for server in module.LEAVING:
+            server.process.wait(30)
+        module.commands.end()
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """Every page of the admin and the doors, and every socket x everybody: what the policy says.
 
-The API's operations: tests/registry/api/test_policy.py; the dashboard's pages: tests/dashboard/test_places.py. A new page or socket must be added to the tables here.
+The API's operations: tests/registry/api/test_policy.py; the dashboard's pages: tests/dashboard/test_places.py. What is
+new must be added to the tables here.
 """
 
 from collections.abc import Iterator

@@ -1,54 +1,42 @@
-"""One agent: its tabs but for the editor and the versions."""
+"""One agent at a glance: its figures, what leads to it, its last requests and changes."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
+from django.utils.functional import SimpleLazyObject
 
+from dashboard.agent_audit import told
+from dashboard.agent_figures import charts_of, figures_of
 from dashboard.agent_frame import agent_frame
-from dashboard.shell import page_for, show
+from dashboard.log_rows import rows_of
+from dashboard.shell import page_for, part_wanted, show
+from dashboard.zones import zone_of
+from registry.audit import Search, read_audit
+from registry.events.filters import Filter, Term
+from registry.events.searching import Range, search
 from registry.policy import Deed
+
+EVENTS = 10
+CHANGES = 6
+PARTS = {"figures", "latest", "waiting"}
 
 
 @page_for(Deed.SEE)
 def overview(request: HttpRequest, name: str) -> HttpResponse:
-    """Overview."""
-    return show(request, "pages/agent/base.html", agent_frame(request, name, "agent"))
-
-
-@page_for(Deed.SEE)
-def document(request: HttpRequest, name: str) -> HttpResponse:
-    """Document."""
-    return show(request, "pages/agent/base.html", agent_frame(request, name, "agent-document"))
-
-
-@page_for(Deed.SEE)
-def functions(request: HttpRequest, name: str) -> HttpResponse:
-    """Functions."""
-    return show(request, "pages/agent/base.html", agent_frame(request, name, "agent-functions"))
-
-
-@page_for(Deed.SEE)
-def routing(request: HttpRequest, name: str) -> HttpResponse:
-    """Routing."""
-    return show(request, "pages/agent/base.html", agent_frame(request, name, "agent-routing"))
-
-
-@page_for(Deed.SEE)
-def log(request: HttpRequest, name: str) -> HttpResponse:
-    """Log."""
-    return show(request, "pages/agent/base.html", agent_frame(request, name, "agent-log"))
-
-
-@page_for(Deed.SEE)
-def history(request: HttpRequest, name: str) -> HttpResponse:
-    """History."""
-    return show(request, "pages/agent/base.html", agent_frame(request, name, "agent-history"))
+    """Overview; figures come with their charts only when they are asked for alone."""
+    context = agent_frame(request, name, "agent")
+    figures = figures_of(name)
+    events = SimpleLazyObject(lambda: search(Filter((Term("agent", "", name),)), Range(), EVENTS))
+    context |= {
+        "figures": figures,
+        "charts": charts_of(name, figures) if part_wanted(request) == "figures" else None,
+        "events": events,
+        "rows": SimpleLazyObject(lambda: rows_of(events, zone_of(request))),
+        "changes": SimpleLazyObject(lambda: [told(row) for row in read_audit(Search(agent=name), CHANGES)]),
+        "waited": part_wanted(request) == "waiting",
+    }
+    return show(request, "pages/agent/overview.html", context, parts=PARTS)
 
 
 urlpatterns = [
     path("agents/<str:name>/", overview, name="agent"),
-    path("agents/<str:name>/document/", document, name="agent-document"),
-    path("agents/<str:name>/functions/", functions, name="agent-functions"),
-    path("agents/<str:name>/routing/", routing, name="agent-routing"),
-    path("agents/<str:name>/log/", log, name="agent-log"),
-    path("agents/<str:name>/history/", history, name="agent-history"),
 ]

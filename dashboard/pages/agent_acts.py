@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.defaultfilters import pluralize
 from django.urls import path, reverse
+from django.utils import timezone
 
 from dashboard.agent_frame import agent_frame, find_agent
 from dashboard.agent_reach import effect_of_removing
@@ -53,8 +54,9 @@ def paused(request: HttpRequest, name: str, message: str, minutes: str) -> Chang
     """Pause it as a form says."""
     if minutes not in PAUSES:
         raise Malformed("Choose how long it shall be paused.")
-    by = actor_of(request, "dashboard")
-    return actions.pause(name, message, by=by, wait=True)
+    long = PAUSES[minutes]
+    until = None if long is None else timezone.now() + long
+    return actions.pause(name, message, until=until, by=actor_of(request, "dashboard"), wait=True)
 
 
 @page_for(Deed.CHANGE, methods=["POST"])

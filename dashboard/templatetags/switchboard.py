@@ -76,7 +76,11 @@ def figure(value: float | None) -> str:
     """A number with as many digits as say something: 0.9, 38, 5 000."""
     if value is None:
         return ""
-    return f"{value:.1f}" if 0 < value < 10 else f"{value:,.0f}".replace(",", "\N{THIN SPACE}")
+    return (
+        f"{value:.1f}"
+        if 0 < value < 10 and not isinstance(value, int)
+        else f"{value:,.0f}".replace(",", "\N{THIN SPACE}")
+    )
 
 
 @register.filter

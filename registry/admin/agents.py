@@ -112,10 +112,10 @@ class EditForm(ActionForm):
             "title": agent.title,
             "tags": ", ".join(agent.tags),
             "definition": to_yaml(agent.live.definition) if agent.live else "",
-            "pause": agent.pause_message,
+            "pause": "" if agent.pause_is_over else agent.pause_message,
             "expected": agent_tag(agent),
         }
-        if agent.state != Agent.State.PAUSED:
+        if agent.current_state != Agent.State.PAUSED:
             self.fields["pause"].disabled = True
 
     def clean_definition(self) -> Any:
@@ -138,7 +138,7 @@ class EditForm(ActionForm):
         if "definition" in self.changed_data:
             self.report(actions.publish(name, given["definition"], by=by, note=given["note"]))
         if "pause" in self.changed_data:
-            actions.pause(name, plain(given["pause"]), by=by)
+            actions.pause(name, plain(given["pause"]), until=self.instance.paused_until, by=by)
         return Agent.objects.get(name=name)
 
 
@@ -149,12 +149,15 @@ class AgentAdmin(ActionAdmin):
     to_add = to_change = to_remove = Deed.CHANGE
     add_form, change_form = RegisterForm, EditForm
     remove_word = "unregister"
-    list_display = ("name", "state", "kind", "live_version", "route_count", "created")
+    list_display = ("name", "callers_get", "kind", "live_version", "route_count", "created")
     list_filter = ("state", "kind")
     search_fields = ("name", "title")
     show_full_result_count = False
     actions = ("pause", "resume", "remove_selected", "restore")
-    told = ("name", "state", "kind", "live_version", "draft_version", "leads_here", "created", "trashed")
+    told = (
+        "name", "callers_get", "paused_until", "kind", "live_version", "draft_version", "leads_here", "created",
+        "trashed",
+    )  # fmt: skip
     readonly_fields = (*told, "definition_text")
     seen = ("title", "tags", "pause_message", "definition_text")
 
@@ -196,6 +199,14 @@ class AgentAdmin(ActionAdmin):
         """Its number."""
         number: int | None = agent.live_number
         return number
+
+    @admin.display(description="state", ordering="state")
+    def callers_get(self, agent: Agent) -> str:
+        """Its state, and how long it is paused."""
+        until = (
+            "" if agent.pause_is_over or not agent.paused_until else f" until {agent.paused_until:%Y-%m-%d %H:%M} UTC"
+        )
+        return f"{agent.current_state}{until}"
 
     @admin.display(description="draft")
     def draft_version(self, agent: Agent) -> int | None:

@@ -27,7 +27,9 @@ from registry.api.answers import (
     tagged,
     told,
 )
+from registry.api.problems import Refused
 from registry.api.security import actor, may
+from registry.api.times import in_zone, zone_of
 from registry.describing import agent_tag, describe_agent, described_agents
 from registry.errors import NotFound
 from registry.lookups import like
@@ -73,6 +75,9 @@ class AgentOut(Schema):
     kind: str = Field(examples=["stored"])
     state: Literal["serving", "paused", "trashed"]
     pause_message: str = Field(description="what new callers hear while it is paused")
+    paused_until: datetime | None = Field(
+        description="when new callers reach it again by themselves; null: when somebody resumes it"
+    )
     tags: list[str]
     routes: list[RouteOut]
     live_version: int | None
@@ -132,9 +137,19 @@ class AgentPatch(Strict):
 
 
 class PauseIn(Strict):
-    """What new callers hear."""
+    """What new callers hear, and for how long: `until` or `minutes`; without both until somebody resumes it."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"message": "Back at nine.", "minutes": 15}}
+    )
 
     message: str = Field("", max_length=500, description="left out: a sentence of ours")
+    until: datetime | None = Field(
+        None, description="callers reach it again at this time, 30 days away at most; without an offset it is in UTC"
+    )
+    minutes: int | None = Field(
+        None, ge=1, le=actions.MAX_PAUSE_MINUTES, description="callers reach it again so many minutes from now"
+    )
 
 
 class RestoreIn(Strict):
@@ -163,7 +178,7 @@ def list_agents(
 ) -> dict[str, Any]:
     """Agents with their routes and SIP names, by name; those in the trash only if they are asked for."""
     agents = described_agents().order_by("name")
-    agents = agents.filter(state=state) if state else agents.exclude(state=Agent.State.TRASHED)
+    agents = agents.filter(Agent.in_state(state)) if state else agents.exclude(state=Agent.State.TRASHED)
     if tag:
         agents = agents.filter(tags__contains=[tag])
     if q:
@@ -252,8 +267,17 @@ def unregister_agent(request: HttpRequest, name: str, if_match: IfMatch = None, 
     operation_id="pause_agent", summary="Pause an agent",
 )  # fmt: skip
 def pause_agent(request: HttpRequest, name: str, body: PauseIn | None = None, wait: Wait = False) -> Any:
-    """New calls hear the message and are hung up; running calls go on."""
-    return told(actions.pause(name, body.message if body else "", by=actor(request), wait=wait))
+    """New calls hear the message and are hung up; running calls go on.
+
+    With `until` or `minutes` callers reach it again at that moment by themselves, also while the database is away.
+    """
+    body = body or PauseIn.model_validate({})
+    until = in_zone(body.until, zone_of("UTC"))
+    if body.minutes is not None:
+        if until is not None:
+            raise Refused(422, "the pause ends at `until` or after `minutes`: give one of them")
+        until = actions.end_of_pause(body.minutes)
+    return told(actions.pause(name, body.message, until=until, by=actor(request), wait=wait))
 
 
 @router.post(

@@ -36,6 +36,7 @@ from registry.errors import NotFound
 from registry.lookups import like
 from registry.models import Route, SipMapping
 from registry.policy import Deed
+from registry.questions import describe_decision
 from registry.rehearsing import dry_run
 
 router = Router(tags=["routing"])
@@ -261,17 +262,7 @@ def decide(request: HttpRequest, body: Question) -> dict[str, Any]:
     )
     at = in_zone(body.at, zone_of("UTC"))
     table, decision = dry_run(facts, stage, at.timestamp() if at else time.time())
-    return {
-        "outcome": decision.outcome,
-        "agent": decision.agent.name if decision.agent else None,
-        "route": decision.route.path if decision.route else None,
-        "sub_path": decision.sub_path,
-        "version": decision.version.number if decision.version else None,
-        "sip_user": decision.sip_user,
-        "fallback": decision.fallback,
-        "steps": [{"rule": step.rule, "detail": step.detail, "ok": step.ok} for step in decision.steps],
-        "revision": table.revision,
-    }
+    return describe_decision(table, decision)
 
 
 def one_route(route_id: int) -> Route:

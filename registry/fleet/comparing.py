@@ -18,7 +18,7 @@ from registry.fleet.present import PresentAgent, PresentRoute, state_tag
 from registry.fleet.references import OWN, Secrets, decide_secrets
 
 MADE = f"{OWN}, newly made"
-FIELDS = ("title", "tags", "state", "pause_message")
+FIELDS = ("title", "tags", "state", "pause_message", "paused_until")
 
 
 @dataclass(frozen=True)

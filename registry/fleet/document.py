@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from agents.models import Agent
@@ -11,6 +12,11 @@ FORMAT = 1  # the number behind `switchboard`; another one is another format
 MAX_BYTES = 64 * 1024 * 1024  # of a document: 20,000 agents of 3 kB
 MAX_AGENTS = 20_000  # twice the fleet that everything is measured with
 REFERENCE = "env:"
+
+
+def moment_text(moment: datetime | None) -> str:
+    """A moment as documents have it: always the same text for the same moment."""
+    return "" if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ class FleetAgent:
     pause_message: str = ""
     credentials: str = ""  # the variable that has them; "" = the fleet's
     signing_key: str = ""
+    paused_until: str = ""  # as `moment_text` writes it; "" = until somebody resumes it
 
     def as_plain(self) -> dict[str, Any]:
         """As it stands in the document."""
@@ -59,6 +66,7 @@ class FleetAgent:
             "tags": list(self.tags),
             "state": self.state if self.state != Agent.State.SERVING else "",
             "pause_message": self.pause_message,
+            "paused_until": self.paused_until,
             "routes": {route.path: route.as_plain() for route in self.routes},
             "credentials": f"{REFERENCE}{self.credentials}" if self.credentials else "",
             "signing_key": f"{REFERENCE}{self.signing_key}" if self.signing_key else "",

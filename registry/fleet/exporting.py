@@ -1,6 +1,6 @@
 """From the rows to the document: everything that is registered, without any secret."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import orjson
 
@@ -16,18 +16,22 @@ PREFIX = "AGENT_SECRET_"  # what AGENT_SECRETS allows unless it is set
 
 
 @without_collector
-def export_fleet() -> str:
-    """The whole registry as YAML; the same bytes as long as nothing changes."""
-    return export_document().as_yaml()
+def export_fleet(names: Collection[str] | None = None) -> str:
+    """The whole registry as YAML, or only these agents; the same bytes as long as nothing changes."""
+    return export_document(names).as_yaml()
 
 
 @without_collector
-def export_document() -> Document:
-    """The whole registry, as of one moment. What is in the trash is not in it, nor what cannot answer."""
+def export_document(names: Collection[str] | None = None) -> Document:
+    """The whole registry, as of one moment. What is in the trash is not in it, nor what cannot answer.
+
+    `names`: only these agents; the variables of their secrets are called as in the whole document.
+    """
     with one_moment():
-        present = [agent for agent in read_present().values() if agent.registered]
+        registered = [agent for agent in read_present().values() if agent.registered]
+        present = [agent for agent in registered if names is None or agent.name in names]
         definitions = read_definitions([agent.live for agent in present if agent.live is not None])
-    variables = variable_stems(agent.name for agent in present)
+    variables = variable_stems(agent.name for agent in registered)
     agents: dict[str, FleetAgent] = {}
     left_out: dict[str, str] = {}
     for agent in present:
@@ -55,6 +59,7 @@ def exported(agent: PresentAgent, definition: object, stem: str) -> FleetAgent:
         agent.pause_message if agent.state == Agent.State.PAUSED else "",
         f"{stem}_CREDENTIALS" if agent.credentials else "",
         f"{stem}_SIGNING_KEY" if agent.signing_key else "",
+        agent.paused_until,
     )
 
 

@@ -4,14 +4,16 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from django.db import connection
 from django.db.models import TextField
 from django.db.models.functions import Cast
 
-from agents.models import Agent, AgentVersion
+from agents.models import Agent, AgentVersion, is_over
 from registry.describing import tag_of
+from registry.fleet.document import moment_text
 from registry.loading import one_view
 from registry.models import Route, SipMapping
 
@@ -47,6 +49,7 @@ class PresentAgent:
     tags: tuple[str, ...]
     state: str
     pause_message: str
+    paused_until: str  # as documents have it
     credentials: str  # as it is kept: encrypted
     signing_key: str
     live: int | None
@@ -81,12 +84,19 @@ def read_present() -> dict[str, PresentAgent]:
         bound = sorted(names[pk], key=lambda name: name.username)  # not by the database's collation
         routes[agent].append(PresentRoute(pk, path, enabled, default, tuple(bound)))
     encrypted = {f"{column}_kept": Cast(column, TextField()) for column in ("credentials", "signing_key")}
-    columns = ("id", "name", "title", "tags", "state", "pause_message", *encrypted, "live_id")
+    columns = ("id", "name", "title", "tags", "state", "pause_message", "paused_until", *encrypted, "live_id")
     agents = Agent.objects.order_by("name").annotate(**encrypted).values_list(*columns)
     return {
-        name: PresentAgent(pk, name, title, tuple(tags), state, message, secret, key, live, tuple(routes[pk]))
-        for pk, name, title, tags, state, message, secret, key, live in agents
+        name: PresentAgent(pk, name, title, tuple(tags), *as_heard(*pause), secret, key, live, tuple(routes[pk]))
+        for pk, name, title, tags, *pause, secret, key, live in agents
     }
+
+
+def as_heard(state: str, message: str, until: datetime | None) -> tuple[str, str, str]:
+    """State, pause message and the pause's end: one that is over is none."""
+    if state == Agent.State.PAUSED and is_over(until):
+        return Agent.State.SERVING.value, "", ""
+    return state, message, moment_text(until) if state == Agent.State.PAUSED else ""
 
 
 def read_definitions(versions: Collection[int]) -> dict[int, str]:
@@ -104,8 +114,8 @@ def state_tag(present: Mapping[str, PresentAgent]) -> str:
     return tag_of(
         [
             [
-                agent.name, agent.title, agent.tags, agent.state, agent.pause_message, agent.credentials,
-                agent.signing_key, agent.live, agent.routes,
+                agent.name, agent.title, agent.tags, agent.state, agent.pause_message, agent.paused_until,
+                agent.credentials, agent.signing_key, agent.live, agent.routes,
             ]
             for agent in present.values()
         ]

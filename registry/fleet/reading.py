@@ -3,21 +3,31 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 from agents.definition.agent import MAX_DEPTH, deeper_than
 from agents.definition.parts import FieldError, check_tree
-from agents.models import Agent
-from registry.actions import check_pause_message, check_tags, check_title
+from agents.models import Agent, is_over
+from registry.actions import check_end_of_pause, check_pause_message, check_tags, check_title
 from registry.addresses import check_agent_name, normalise_route, normalise_sip_username
 from registry.errors import Malformed, RegistryError
 from registry.files import parse
 from registry.fleet.collector import without_collector
-from registry.fleet.document import FORMAT, MAX_AGENTS, MAX_BYTES, REFERENCE, Document, FleetAgent, FleetRoute
+from registry.fleet.document import (
+    FORMAT,
+    MAX_AGENTS,
+    MAX_BYTES,
+    REFERENCE,
+    Document,
+    FleetAgent,
+    FleetRoute,
+    moment_text,
+)
 
 DOCUMENT_KEYS = ("switchboard", "agents")
 AGENT_KEYS = (
-    "title", "tags", "state", "pause_message", "routes", "credentials", "signing_key", "definition",
+    "title", "tags", "state", "pause_message", "paused_until", "routes", "credentials", "signing_key", "definition",
 )  # fmt: skip
 ROUTE_KEYS = ("default", "enabled", "sip", "auto_sip")
 STATES = (Agent.State.SERVING.value, Agent.State.PAUSED.value)
@@ -71,6 +81,13 @@ def document_of(value: Any, called: str = "the document") -> Document:
         lines = "\n".join(f"  {path}: {problem}" for path, problem in reader.problems.items())
         raise Malformed(f"{called} has problems:\n{lines}", problems=reader.problems)
     return Document({agent.name: agent for agent in agents})
+
+
+def end_of_pause(until: datetime | None) -> str:
+    """The end of a pause as documents have it, checked."""
+    if until is not None:
+        check_end_of_pause(until)
+    return moment_text(until)
 
 
 class Reader:
@@ -141,7 +158,7 @@ class Reader:
         """An agent."""
         self.attempt(path, check_agent_name, name, "")
         found = self.object(path, value, AGENT_KEYS)
-        state, message = self.state(path, found)
+        state, message, until = self.state(path, found)
         title = self.text(f"{path}.title", found.get("title", ""))
         tags = [tag for _, tag in self.texts(f"{path}.tags", found.get("tags", []))]
         return FleetAgent(
@@ -154,19 +171,38 @@ class Reader:
             message,
             self.reference(f"{path}.credentials", found.get("credentials", "")),
             self.reference(f"{path}.signing_key", found.get("signing_key", "")),
+            until,
         )
 
-    def state(self, path: str, found: dict[str, Any]) -> tuple[str, str]:
-        """An agent's state and pause message."""
+    def state(self, path: str, found: dict[str, Any]) -> tuple[str, str, str]:
+        """An agent's state, its pause message, and when the pause ends. One that is over is none: it serves."""
         state = found.get("state", STATES[0])
         message = self.text(f"{path}.pause_message", found.get("pause_message", ""))
         if state not in STATES:
             self.note(f"{path}.state", f"must be {' or '.join(STATES)}; an agent that is to go is left out")
         elif state == STATES[1]:
             message = self.attempt(f"{path}.pause_message", check_pause_message, message, "")
-        elif message:
-            self.note(f"{path}.pause_message", "is of no use without state: paused")
-        return str(state), message
+            until = self.moment(f"{path}.paused_until", found["paused_until"]) if found.get("paused_until") else None
+            if is_over(until):
+                return STATES[0], "", ""
+            written = self.attempt(f"{path}.paused_until", end_of_pause, until, "")
+            return STATES[1], message, written
+        for word in ("pause_message", "paused_until"):
+            if found.get(word):
+                self.note(f"{path}.{word}", "is of no use without state: paused")
+        return str(state), message, ""
+
+    def moment(self, path: str, value: Any) -> datetime | None:
+        """A moment with its offset; YAML's readers may have made one of it already."""
+        try:
+            found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            self.note(path, "must be a time such as 2026-01-31T09:00:00Z")
+            return None
+        if found.tzinfo is None:
+            self.note(path, "must have an offset from UTC, such as Z or +02:00")
+            return None
+        return found
 
     def definition(self, path: str, found: dict[str, Any]) -> Any:
         """A definition: JSON, whatever it says. It is checked when it is compared, unless it is live already."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db.models import Max, Model, QuerySet
@@ -19,7 +20,7 @@ from registry.models import Route, SipMapping
 from registry.reach import TRASH_COLUMNS, former_route, take_out_of_trash, trash
 
 CHUNK = 500  # rows of a statement: far below the 30 s that one may take
-AGENT_COLUMNS = ["title", "tags", "state", "pause_message"]
+AGENT_COLUMNS = ["title", "tags", "state", "pause_message", "paused_until"]
 LIGHT = Agent.objects.defer("credentials", "signing_key", "former_reach")  # nothing is decrypted that is not needed
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
@@ -103,7 +104,7 @@ def write_agents(work: Sequence[Work], written: Written) -> dict[str, Agent]:
         for column in secrets if one.present else ():
             renewed[column].append(agent)
     Agent.objects.bulk_create(new, batch_size=CHUNK)
-    Agent.objects.bulk_update(restored, [*AGENT_COLUMNS, *TRASH_COLUMNS[1:]], batch_size=CHUNK)
+    Agent.objects.bulk_update(restored, sorted({*AGENT_COLUMNS, *TRASH_COLUMNS}), batch_size=CHUNK)
     Agent.objects.bulk_update(edited, AGENT_COLUMNS, batch_size=CHUNK)
     for column, some in renewed.items():
         Agent.objects.bulk_update(some, [column], batch_size=CHUNK)
@@ -116,6 +117,8 @@ def write_agents(work: Sequence[Work], written: Written) -> dict[str, Agent]:
 def wanted(work: Work, column: str) -> Any:
     """What an agent is to have, as the model keeps it."""
     value = getattr(work.agent, column)
+    if column == "paused_until":
+        return datetime.fromisoformat(value) if value else None
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -36,7 +36,15 @@ document.addEventListener("htmx:sendError", (event) => failed(event, "The server
 document.addEventListener("htmx:timeout", (event) => failed(event, "The server has not answered for 20 seconds."));
 document.addEventListener("htmx:responseError", (event) => {
   const { xhr } = event.detail;
-  if (xhr.status >= 500 && xhr.status !== 503) failed(event, `The server failed (${xhr.status}). It is in its log.`);
+  if (saysWhere(xhr)) return;
+  if (xhr.status === 503) failed(event, "The database is away. Calls go on; this comes back with it.");
+  else if (xhr.status >= 500) failed(event, `The server failed (${xhr.status}). Its log says why.`);
+  else failed(event, xhr.status === 404 ? "This is gone." : `This was refused (${xhr.status}).`);
+});
+// An error that names its own place, a toast or the line for signing in, is shown there; others leave the page alone.
+const saysWhere = (xhr) => xhr.getResponseHeader("HX-Retarget") !== null;
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.isError && saysWhere(detail.xhr)) detail.shouldSwap = true;
 });
 
 // --- toasts ----------------------------------------------------------------------------------------------------------
@@ -163,6 +171,15 @@ const keys = {
     setTimeout(() => (going = false), 1500);
   },
 };
+// In the search of the top bar: arrows walk through what is found, Escape leaves it.
+document.querySelector(".top .search")?.addEventListener("keydown", (event) => {
+  const stops = [...event.currentTarget.querySelectorAll("#search, #found a")];
+  const at = stops.indexOf(document.activeElement) + { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (event.key === "Escape") document.activeElement.blur();
+  else if (stops[at]) stops[at].focus();
+  else return;
+  event.preventDefault();
+});
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || off.checked) return;
   if (event.target.matches("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;

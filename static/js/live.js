@@ -69,11 +69,16 @@ const askForFailing = async () => {
   if (answer?.ok) showFailing((await answer.json()).failing.length);
 };
 
+const alive = () => {
+  const wasAway = state.name === "away";
+  state.name = "live";
+  if (wasAway) tell("database-back");
+};
+
 const handlers = {
   events: (message) => {
     const count = message.events.length + (message.folded ?? []).reduce((sum, { count }) => sum + count, 0) + (message.missed ?? 0);
-    if (state.name === "away") tell("database-back");
-    state.name = "live";
+    alive();
     if (count) {
       state.seen = Date.now();
       gently("traffic", 2, message);
@@ -81,7 +86,7 @@ const handlers = {
     }
     tell("log-message", message);
   },
-  beat: () => (state.name = "live"),
+  beat: () => alive(),
   away: () => (state.name = "away"),
   error: (message) => Object.assign(state, { name: "refused", reason: message.message }),
   revision: (message) => gently("registry-changed", 1, message),
@@ -115,7 +120,8 @@ document.addEventListener("htmx:wsClose", ({ detail }) => {
 
 const signedOut = () => {
   const note = document.getElementById("signed-out").content.cloneNode(true);
-  note.querySelector("a").search = new URLSearchParams({ next: location.pathname + location.search });
+  const link = note.querySelector("a"); // a template's elements have no base: only the attribute can be set
+  link.setAttribute("href", `${link.getAttribute("href")}?${new URLSearchParams({ next: location.pathname + location.search })}`);
   return note;
 };
 

@@ -248,7 +248,7 @@ def test_a_database_that_is_away_does_not_keep_it_from_serving(tmp_path: Path) -
 
 @pytest.fixture
 def forwarder() -> Iterator[Forwarder]:
-    made = Forwarder(database_url("serve_outage"))
+    made = Forwarder(database_url("serve_outage", migrated=False))
     yield made
     made.refuse()
 
@@ -295,7 +295,7 @@ def test_it_is_ready_once_and_only_when_a_worker_is(forwarder: Forwarder, tmp_pa
 
 
 def test_a_server_that_does_not_want_us_ends_it(tmp_path: Path) -> None:
-    url = urlsplit(database_url("serve_refused"))
+    url = urlsplit(database_url("serve_refused", migrated=False))
     served = Served(tmp_path / "data", [], {**os.environ, "DATABASE_URL": urlunsplit(url._replace(path="/no_such"))})
     assert served.end() == 3
     [line] = served.lines

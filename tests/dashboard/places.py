@@ -11,7 +11,7 @@ SEE, REHEARSE, CHANGE, REVEAL, ADMINISTER = Deed.SEE, Deed.REHEARSE, Deed.CHANGE
 
 
 class Place(NamedTuple):
-    """A URL of the dashboard. `example`: its arguments, {agent}, {event} and {call} are filled in; `query`: what a GET needs."""
+    """A URL of the dashboard. `example`: its arguments, with {agent}, {event}, {call}; `query`: what a GET needs."""
 
     deed: Deed = SEE
     methods: tuple[str, ...] = ("GET", "HEAD")
@@ -34,8 +34,13 @@ PLACES: dict[str, Place] = {
     "search": Place(query="q=a"),
     # overview
     "overview": Place(),
+    "overview-figures": Place(whole=False),
     # agents
-    "agents": Place(),
+    "agents": Place(query="q=pharm"),
+    "agents-cells": Place(query="name={agent}&seen=0", whole=False),
+    "agents-bulk": Place(CHANGE, POST),
+    "agents-export": Place(SEE, POST),
+    "agents-example": Place(CHANGE, POST),
     # agent
     "agent": Place(example=AGENT),
     "agent-document": Place(example=AGENT),
@@ -54,6 +59,14 @@ PLACES: dict[str, Place] = {
     "agent-reveal": Place(REVEAL, POST, example=AGENT),
     "agent-unregister": Place(CHANGE, FORM, example=AGENT),
     "agent-restore": Place(CHANGE, POST, example=AGENT),
+    "agent-results": Place(example=("{agent}", "get_pricing")),
+    "agent-route-add": Place(CHANGE, POST, example=AGENT),
+    "agent-route-restore": Place(CHANGE, POST, example=AGENT),
+    "agent-route-remove": Place(CHANGE, FORM, example=AGENT),
+    "agent-route-default": Place(CHANGE, POST, example=("{agent}", "1")),
+    "agent-route-switch": Place(CHANGE, POST, example=("{agent}", "1")),
+    "agent-name-add": Place(CHANGE, POST, example=AGENT),
+    "agent-name-remove": Place(CHANGE, POST, example=AGENT),
     # definition
     "agent-definition": Place(example=AGENT),
     "agent-definition-edit": Place(CHANGE, POST, example=AGENT),
@@ -65,9 +78,18 @@ PLACES: dict[str, Place] = {
     "agent-draft-again": Place(CHANGE, POST, example=AGENT),
     "agent-publish": Place(CHANGE, FORM, example=AGENT),
     # register
-    "register": Place(),
+    "register": Place(CHANGE, ("GET", "HEAD", "POST"), query="name=pharmacy&sip=appointments"),
+    "register-check": Place(CHANGE, POST),
+    "register-done": Place(example=AGENT),
     # routing
-    "routing": Place(),
+    "routing": Place(query="ask=sip:pharmacy2@example.com&route=1"),
+    "routing-offers": Place(query="kind=agent", whole=False),
+    "routing-map": Place(CHANGE, POST),
+    "routing-unmap": Place(CHANGE, POST),
+    "routing-add": Place(CHANGE, POST),
+    "routing-change": Place(CHANGE, POST),
+    "routing-remove": Place(CHANGE, POST),
+    "routing-restore": Place(CHANGE, POST),
     # log
     "log": Place(),
     "log-event": Place(example=("{event}",)),

@@ -153,8 +153,8 @@ def test_other_sessions_end_with_the_old_password(browser, make_member):
     new = "another " + PASSWORD
     data = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
     assert post(browser, "/dashboard/password/", data).status_code == 200
-    assert browser.get("/dashboard/").status_code == 200
-    assert other.get("/dashboard/").status_code == 302
+    assert browser.get("/dashboard/").headers["location"] == "/dashboard/overview/"
+    assert other.get("/dashboard/").headers["location"] == "/dashboard/sign-in/"
 
 
 # --- with a password -------------------------------------------------------------------------------------------------
@@ -164,12 +164,12 @@ def test_a_password_signs_in_and_the_button_signs_out(browser, make_member):
     make_member(password=PASSWORD, role="Operator")
     answer = post(browser, "/dashboard/sign-in/", {"username": "bob", "password": PASSWORD})
     assert (answer.status_code, answer.headers["location"]) == (302, "/dashboard/")
-    page = browser.get("/dashboard/").content.decode()
-    assert "Signed in as bob" in page
-    assert "Role: Operator" in page
+    page = browser.get("/dashboard/", follow=True).content.decode()
+    assert '<b>bob</b> <span class="quiet">Operator</span>' in page
     assert browser.get("/dashboard/sign-out/").status_code == 405
     assert signed_in_as(browser) == "bob"
-    assert post(browser, "/dashboard/sign-out/", page="/dashboard/").headers["location"] == "/dashboard/sign-in/"
+    answer = post(browser, "/dashboard/sign-out/", page="/dashboard/overview/")
+    assert answer.headers["location"] == "/dashboard/sign-in/"
     assert signed_in_as(browser) is None
 
 
@@ -292,11 +292,12 @@ def test_an_account_that_may_not_use_the_admin_is_told_so_once(browser, make_mem
         assert said in answer.content.decode()
 
 
-def test_staff_go_on_to_the_admin(browser, make_member):
+def test_whoever_has_signed_in_goes_on_to_the_overview_and_staff_from_there_to_the_admin(browser, make_member):
     browser.force_login(make_member(staff=True), backend="django.contrib.auth.backends.ModelBackend")
     answer = browser.get("/dashboard/sign-in/", follow=True)
-    assert answer.status_code == 200
-    assert answer.redirect_chain[-1][0] == "/admin/"
+    assert answer.redirect_chain[-1][0] == "/dashboard/overview/"
+    assert 'href="/admin/"' in answer.content.decode()
+    answer = browser.get("/admin/")
     assert browser.get("/admin/password_change/").headers["location"] == "/dashboard/password/"
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', answer.content.decode())[1]
     answer = browser.post("/admin/logout/", {"csrfmiddlewaretoken": token})
@@ -324,7 +325,7 @@ def test_every_page_has_the_headers_and_no_inline_style_or_script(browser, link,
     shown = [browser.get("/dashboard/sign-in/"), browser.get(link), browser.get("/dashboard/sign-in/link/x/y-z/")]
     shown.append(post(browser, "/dashboard/sign-in/", {"username": "bob", "password": "wrong"}))
     post(browser, link)
-    shown += [browser.get("/dashboard/"), browser.get("/dashboard/password/"), browser.get("/admin/login/")]
+    shown += [browser.get("/dashboard/password/"), browser.get("/admin/login/")]
     shown.append(post(browser, "/dashboard/password/", {"new_password1": "a", "new_password2": "b"}))
     for answer in shown:
         assert answer.headers["cache-control"] == "no-store"

@@ -22,7 +22,7 @@ def fleet_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         names = ["--sip", *entry.sip] if entry.sip else []
         server.command("register", entry.name, "--route", entry.route, "--file", str(file), *names)
     yield server
-    server.stop()
+    server.leave()
 
 
 @pytest.fixture
@@ -37,5 +37,4 @@ def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
     yield make
     for server in servers:
-        if server.process.poll() is None:
-            server.stop()
+        server.leave()

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -19,23 +21,49 @@ from django.conf import settings
 from psycopg import sql
 
 from config.embedded.cluster import open_cluster
+from tests.e2e import commands
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 READY_SECONDS = 60
+NUMBERS = count(1)  # of databases
 
 
-def database_url(name: str) -> str:
-    """The URL of an empty database on the tests' server; one that is left from before is dropped."""
+def database_url(name: str, *, migrated: bool = True) -> str:
+    """The URL of a new database on the tests' server, in which nothing was ever started.
+
+    It has its tables already, for making them takes a second. No other one ever had its name: servers of earlier tests
+    may still be stopping.
+    """
+    name = f"{name}_{next(NUMBERS)}"
+    make_database(name, migrated_template() if migrated else "template1")
+    return url_of(name)
+
+
+def url_of(name: str) -> str:
+    """The URL of a database on the tests' server; "" is the one that is always there."""
     if settings.DATABASES["default"]["ENGINE"] == "config.embedded":
-        cluster = open_cluster(settings.DATA_DIR)
-        admin, url = cluster.url("postgres"), cluster.url(name)
-    else:
-        admin = os.environ["DATABASE_URL"]
-        url = urlunsplit(urlsplit(admin)._replace(path=f"/{name}"))
-    with psycopg.connect(admin, autocommit=True) as connection:
+        return open_cluster(settings.DATA_DIR).url(name or "postgres")
+    given = os.environ["DATABASE_URL"]
+    return urlunsplit(urlsplit(given)._replace(path=f"/{name}")) if name else given
+
+
+def make_database(name: str, template: str) -> None:
+    """Make a database like another one; one that is left from another run is dropped."""
+    with psycopg.connect(url_of(""), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    return url
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+
+
+@cache
+def migrated_template() -> str:
+    """A database that has all tables and nothing else."""
+    name = "e2e_template"
+    make_database(name, "template1")
+    environment = {**os.environ, "DATABASE_URL": url_of(name)}
+    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    return name
 
 
 class Response(NamedTuple):
@@ -55,12 +83,18 @@ class Response(NamedTuple):
         return next(verb["ai"] for verb in self.json["sections"]["main"] if "ai" in verb)
 
 
+LEAVING: list["Server"] = []
+
+
 class Server:
     """`manage.py serve`, stopped with `stop()` or killed with `kill()`."""
 
-    def __init__(self, url: str, data_dir: Path, *, workers: int = 2, example: bool = False, **environment: str):
+    def __init__(
+        self, url: str, data_dir: Path, *, workers: int = 2, example: bool = False, port: int = 0, **environment: str
+    ):
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
             self.port: int = probe.getsockname()[1]
         self.base = f"http://127.0.0.1:{self.port}"
         self.url = url
@@ -106,29 +140,21 @@ class Server:
             cursor = connection.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
 
-    def events(self, count: int, where: str = "true", *parameters: Any) -> list[dict[str, Any]]:
-        """Routing events, oldest first, once at least `count` of them have reached the database."""
+    def events(self, number: int, where: str = "true", *parameters: Any) -> list[dict[str, Any]]:
+        """Routing events, oldest first, once at least `number` of them have reached the database."""
         end = time.monotonic() + 10
         while True:
             rows = self.query(f"SELECT to_jsonb(e) FROM registry_routingevent e WHERE {where} ORDER BY id", *parameters)
-            if len(rows) >= count:
+            if len(rows) >= number:
                 return [row[0] for row in rows]
-            assert time.monotonic() < end, f"{len(rows)} of {count} events have come"
+            assert time.monotonic() < end, f"{len(rows)} of {number} events have come"
             time.sleep(0.05)
 
     def command(self, *arguments: str, code: int = 0) -> str:
         """Run a command of manage.py on the same database; what it prints."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout if code == 0 else done.stdout + done.stderr
+        ended, output, errors = commands.run(arguments, self.environment)
+        assert ended == code, output + errors
+        return output if code == 0 else output + errors
 
     def token(self, scope: str) -> dict[str, str]:
         """A new token, as the header that shows it."""
@@ -182,6 +208,12 @@ class Server:
         """SIGTERM, and wait."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
+
+    def leave(self) -> None:
+        """SIGTERM without waiting, if it runs: the next test may begin. The end of all tests waits."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        LEAVING.append(self)
 
     def kill(self) -> None:
         """SIGKILL of the supervisor alone."""

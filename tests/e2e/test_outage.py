@@ -5,7 +5,9 @@ import json
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,43 @@ def tables(server: Server) -> set[str]:
     asked = [server.get("/ready") for _ in range(12)]
     assert {answer.status for answer in asked} == {200}
     return {answer.json["checks"]["table"] for answer in asked}
+
+
+def test_a_timed_pause_ends_at_its_moment_without_the_database_which_then_learns_of_it_once(
+    forwarder: Forwarder, tmp_path: Path
+) -> None:
+    server = Server(forwarder.url, tmp_path / "data")
+    try:
+        for name in ("nap", "short-nap"):
+            server.command("register", name, "--route", f"/{name}", "--file", definition(tmp_path))
+        server.command("pause", "short-nap", "--minutes", "0.02")
+        resumed = "SELECT state FROM agents_agent WHERE name = %s AND state = 'serving' AND paused_until IS NULL"
+        wait_for(lambda: server.query(resumed, "short-nap"))
+        told = json.loads(server.command("pause", "nap", "--minutes", "0.05", "--json"))
+        forwarder.refuse()
+        until = datetime.fromisoformat(told["paused_until"]).timestamp()
+        while True:
+            before = time.time()
+            answered = "SWAIG" in server.get("/nap?call_id=C1").text
+            if answered:
+                assert time.time() >= until
+            elif before >= until:
+                raise AssertionError("its time is up and it is still paused")
+            if before >= until:
+                break
+            time.sleep(0.05)
+        wait_for(lambda: server.get("/ready").json["checks"]["database"] == "away")
+        forwarder.back()
+        wait_for(lambda: server.query(resumed, "nap"))
+        rows = server.query(
+            "SELECT e.name, c.metadata ->> 'user', c.metadata ->> 'via', c.metadata ->> 'changed' FROM"
+            " agents_agentevent e JOIN pghistory_context c ON c.id = pgh_context_id"
+            " WHERE c.metadata ->> 'via' = 'serve' ORDER BY 1"
+        )
+        assert rows == [(name, "Switchboard", "serve", "its time was up") for name in ("nap", "short-nap")]
+        assert {"SWAIG" in server.get("/nap").text for _ in range(6)} == {True}
+    finally:
+        server.stop()
 
 
 def snapshot_revision(data: Path) -> int:

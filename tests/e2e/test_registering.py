@@ -3,13 +3,15 @@
 import json
 import shlex
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.config.processes import wait_until_gone
-from tests.e2e.server import Server
+from tests.e2e.server import ROOT, Server
 
 DEFINITION: dict[str, Any] = {
     "prompt": {"text": "You tell callers when the shop is open."},
@@ -148,8 +150,10 @@ def test_sigterm_drains_and_ends_with_0(make_server: Callable[..., Server], tmp_
     assert list((tmp_path / "data-0" / "spool").iterdir()) == []
 
 
-def test_a_replica_with_another_secret_key_refuses_to_start(make_server: Callable[..., Server]) -> None:
-    server = make_server(workers=1)
-    server.environment["SECRET_KEY"] = "another"
-    said = server.command("serve", "--port", "0", code=1)
-    assert "this database belongs to another SECRET_KEY" in said
+def test_a_replica_with_another_secret_key_refuses_to_start(fleet_server: Server) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "serve", "--port", "0"], cwd=ROOT, timeout=60, check=False,
+        env={**fleet_server.environment, "SECRET_KEY": "another"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "this database belongs to another SECRET_KEY" in done.stdout + done.stderr

@@ -57,7 +57,7 @@ def test_the_link_of_the_first_start_leads_into_the_admin(server: Server) -> Non
     assert (status, url) == (200, f"{server.base}/dashboard/password/")
     assert "Not now" in text
     status, url, text = browser.ask(f"{server.base}/dashboard/")
-    assert (status, url) == (200, f"{server.base}/admin/")
+    assert (status, url) == (200, f"{server.base}/dashboard/overview/")
     assert "Agents" in text
     assert "sales-agent" in browser.ask(f"{server.base}/admin/agents/agent/")[2]
     assert Browser().ask(link)[0] == 410

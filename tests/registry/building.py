@@ -1,5 +1,6 @@
 """Routing tables by hand, without a database."""
 
+import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,7 @@ def build_agent(
     live: int | None = 1,
     versions: Mapping[int, Any] | None = None,
     paused: str = "",
+    paused_until: float = math.inf,
     signing_key: str = "",
     credentials: tuple[str, str] | None = ("u", "p"),
 ) -> AgentEntry:
@@ -45,6 +47,8 @@ def build_agent(
         paused=pause_document(paused) if paused else None,
         problem="" if live else "it has no live version",
         live_step=Step("version", f"version {live} is live", bool(live)),
+        paused_until=paused_until,
+        pause_over=Step("state", f"the pause of {name} is over"),
     )
 
 

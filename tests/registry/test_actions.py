@@ -1,14 +1,20 @@
 import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
+from django.utils import timezone
 
 from agents.models import Agent, AgentVersion
 from registry import actions, changes
+from registry.audit import Search, read_audit
 from registry.changes import Actor
+from registry.describing import agent_tag, describe_agent
 from registry.errors import Busy, Conflict, Malformed, NotFound
 from registry.models import RegistryChange, Route, SipMapping
+from registry.resuming import Resumer
 from registry.triggers import ADVISORY_LOCK
+from tests.config.processes import wait_for
 
 DEFINITION = {"prompt": {"text": "I sell."}}
 OTHER = {"prompt": {"text": "I sell more."}}
@@ -397,6 +403,124 @@ def test_pausing_and_resuming(register, actor):
     actions.resume("sales", by=actor)
     agent = Agent.objects.get()
     assert (agent.state, agent.pause_message) == ("serving", "")
+
+
+def test_a_pause_that_ends_by_itself(register, actor):
+    register()
+    until = timezone.now() + timedelta(minutes=15)
+    assert actions.pause("sales", by=actor, until=until).until == until
+    agent = Agent.objects.get()
+    assert (agent.state, agent.paused_until, agent.current_state) == ("paused", until, "paused")
+    assert not actions.pause("sales", by=actor, until=until).changed
+    assert actions.pause("sales", by=actor, until=until + timedelta(hours=1)).changed
+    assert actions.pause("sales", by=actor).changed  # until somebody resumes it
+    assert Agent.objects.get().paused_until is None
+    for end in (actions.resume, lambda name, by: actions.unregister_agent(name, by=by)):
+        actions.pause("sales", by=actor, until=until)
+        end("sales", by=actor)
+        assert Agent.objects.get().paused_until is None
+
+
+@pytest.mark.parametrize(
+    ("until", "problem"),
+    [
+        (timezone.now() - timedelta(seconds=1), "future"),
+        (datetime.min.replace(tzinfo=UTC), "future"),
+        (timezone.now() + timedelta(days=31), "30 days"),
+        (datetime.max.replace(tzinfo=UTC), "30 days"),
+        (datetime.now() + timedelta(hours=1), "offset"),  # noqa: DTZ005
+    ],
+)
+def test_a_pause_cannot_end_at_any_time(register, actor, unchanged, until, problem):
+    register()
+    unchanged()
+    with pytest.raises(Malformed, match=problem) as refusal:
+        actions.pause("sales", by=actor, until=until)
+    assert list(refusal.value.problems) == ["until"]
+
+
+def pause_is_over(*names):
+    """As if these agents had been paused until a second ago."""
+    moment = timezone.now() - timedelta(seconds=1)
+    Agent.objects.filter(name__in=names).update(state="paused", pause_message="Later.", paused_until=moment)
+
+
+def test_who_is_overdue_serves_and_is_resumed_once(register, actor):
+    for name in ("over", "later", "for-good", "serving"):
+        register(name, f"/{name}")
+    pause_is_over("over")
+    actions.pause("later", by=actor, until=timezone.now() + timedelta(minutes=1))
+    actions.pause("for-good", by=actor)
+    assert Agent.objects.get(name="over").current_state == "serving"
+    listed = {
+        state: set(Agent.objects.filter(Agent.in_state(state)).values_list("name", flat=True))
+        for state in ("serving", "paused", "trashed")
+    }
+    assert listed == {"serving": {"over", "serving"}, "paused": {"later", "for-good"}, "trashed": set()}
+    told = describe_agent(Agent.objects.get(name="over"))
+    assert (told["state"], told["pause_message"], told["paused_until"]) == ("serving", "", None)
+    tag = agent_tag(Agent.objects.get(name="over"))
+    revision = RegistryChange.newest()
+
+    assert actions.resume_what_is_over() == ["over"]
+    assert actions.resume_what_is_over() == []
+    over = Agent.objects.get(name="over")
+    assert (over.state, over.pause_message, over.paused_until) == ("serving", "", None)
+    assert agent_tag(over) == tag  # nobody's edit is refused for it
+    assert set(Agent.objects.filter(state="paused").values_list("name", flat=True)) == {"later", "for-good"}
+    assert RegistryChange.newest() == revision + 1
+    row = read_audit(Search(agent="over", what="agent"), 1)[0]
+    assert (row["who"], row["via"], row["note"]) == ("Switchboard", "serve", "its time was up")
+    assert row["changes"]["state"] == {"before": "paused", "after": "serving"}
+    assert row["changes"]["paused_until"]["after"] is None
+
+
+def test_several_workers_resume_an_agent_once(transactional_db, actor):
+    for number in range(3):
+        actions.register(f"a{number}", f"/a{number}", DEFINITION, by=actor)
+    pause_is_over("a0", "a1", "a2")
+    done = []
+
+    def resume():
+        done.extend(actions.resume_what_is_over())
+        connections.close_all()
+
+    threads = [threading.Thread(target=resume) for _ in range(4)]
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])  # so that all of them have looked
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: waiting_for_the_lock() == len(threads))
+    for thread in threads:
+        thread.join()
+    assert sorted(done) == ["a0", "a1", "a2"]
+
+
+def waiting_for_the_lock():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return cursor.fetchone()[0]
+
+
+def test_the_resumer_says_once_what_keeps_it_from_its_work(register, actor, monkeypatch, caplog):
+    register()
+    pause_is_over("sales")
+    resumer = Resumer()
+    with caplog.at_level("INFO"):
+        with monkeypatch.context() as refusing:
+            refusing.setattr(changes, "refuse_another_key", lambda: (_ for _ in ()).throw(Busy("not now")))
+            resumer.work()
+            resumer.work()
+        assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+            f"{Resumer.trouble}: not now"
+        ]
+        resumer.work()
+        assert "Resumed sales" in caplog.text
+    pause_is_over("sales")
+    resumer.stopping.set()
+    resumer.work()
+    assert Agent.objects.get().state == "paused"
 
 
 @pytest.mark.parametrize("message", ["a\0b", "\ud800", "x" * (actions.MAX_PAUSE_MESSAGE + 1)])

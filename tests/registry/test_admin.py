@@ -1,6 +1,7 @@
 """The Django admin: allowed by the policy, carried out by the actions, quick with many agents."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.apps import apps
@@ -9,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from agents.models import Agent, AgentVersion
 from registry import actions, people
@@ -331,6 +333,12 @@ def test_agents_are_paused_with_a_message_and_resumed(staff, fleet):
     assert save(staff, agent, pause="Back at ten.").status_code == 302
     agent.refresh_from_db()
     assert agent.pause_message == "Back at ten."
+    until = timezone.now() + timedelta(hours=1)
+    Agent.objects.filter(pk=agent.pk).update(paused_until=until)
+    assert f"paused until {until:%Y-%m-%d %H:%M} UTC" in text_of(staff.get("/admin/agents/agent/"))
+    assert save(staff, agent, pause="Back at eleven.").status_code == 302
+    agent.refresh_from_db()
+    assert (agent.pause_message, agent.paused_until) == ("Back at eleven.", until)
     bulk(staff, "resume", *two)
     assert not Agent.objects.filter(state="paused").exists()
     assert "Everything was so already" in text_of(bulk(staff, "resume", *two))

@@ -1,5 +1,6 @@
 import json
 import re
+from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -325,6 +326,7 @@ def test_agents_are_listed(run, run_json, fleet, actor):
     assert rows[2] == {
         "name": "pharmacy",
         "state": "paused",
+        "paused_until": None,
         "kind": "stored",
         "routes": ["/pharmacy"],
         "sip": ["pharmacy", "refills"],
@@ -368,6 +370,23 @@ def test_pause_and_resume(run, run_json, refused, fleet):
     for command in ("pause", "resume"):
         assert "there is no agent 'nobody'" in refused(command, "nobody")
     assert "500" in refused("pause", "info-line", "--message", "x" * 501)
+
+
+def test_a_pause_for_some_minutes(run, run_json, refused, fleet):
+    before = timezone.now()
+    printed = run_json("pause", "info-line", "--minutes", "15")
+    until = datetime.fromisoformat(printed["paused_until"])
+    assert timedelta() <= until - before - timedelta(minutes=15) < timedelta(minutes=1)
+    assert f"Paused info-line until {before:%Y}" in run("pause", "info-line", "--minutes", "0.5")
+    assert f"paused until {before:%Y}" in run("agents")
+    assert run_json("agents")[1]["paused_until"] is not None
+    for minutes in ("0", "-1", "43201", "1e99", "nan"):
+        assert "43200, which are 30 days" in refused("pause", "info-line", "--minutes", minutes)
+    over = timezone.now() - timedelta(seconds=1)
+    Agent.objects.filter(name="info-line").update(paused_until=over)
+    assert (run_json("agents")[1]["state"], run_json("agents")[1]["paused_until"]) == ("serving", None)
+    run("pause", "info-line")
+    assert Agent.objects.get(name="info-line").paused_until is None
 
 
 def test_credentials_are_printed_so_that_curl_takes_them(run, run_json, refused, fleet):

@@ -98,6 +98,34 @@ def test_a_paused_agent_goes_on_with_its_running_calls(sub_path):
     assert decide(table, Facts(f"/calls/{sub_path}"), NOW).outcome == "agent"
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [
+        Facts("/calls"), Facts("/calls", "GET"), Facts("/calls/debug"),
+        Facts("/calls/sip", dialled="sip:nobody@h"), Facts("/calls/sip", "GET"),
+        Facts("/sip", dialled="calls"), Facts("/sip", dialled="nobody"),
+    ],
+)  # fmt: skip
+def test_a_pause_is_over_at_its_moment_and_a_step_says_so(facts):
+    agent = build_agent("calls", paused="Back soon.", paused_until=NOW)
+    table = build_table({"/calls": agent}, {"calls": "/calls"}, default="/calls")
+    before = decide(table, facts, NOW - 0.001)
+    assert (before.outcome, before.steps[-1].detail) == ("paused", "calls is paused")
+    after = decide(table, facts, NOW)
+    assert (after.outcome, after.version, after.fallback) == ("agent", agent.live, before.fallback)
+    assert [(step.rule, step.detail) for step in after.steps[-2:]] == [
+        ("state", "the pause of calls is over"), ("version", "version 1 is live"),
+    ]  # fmt: skip
+    assert before.steps[:-1] == after.steps[:-2]
+
+
+def test_the_pause_of_a_broken_agent_ends_too_and_without_an_end_never():
+    broken = build_table({"/calls": build_agent("calls", live=None, paused="Back soon.", paused_until=NOW)})
+    assert decide(broken, Facts("/calls"), NOW).outcome == "broken"
+    table = build_table({"/calls": build_agent("calls", paused="Back soon.")})
+    assert decide(table, Facts("/calls"), 1e300).outcome == "paused"
+
+
 @pytest.mark.parametrize("facts", [Facts("/calls"), Facts("/calls/swaig", function="go"), Facts("/calls/post_prompt")])
 def test_an_agent_without_a_version_is_broken_and_says_why(facts):
     decision = decide(build_table({"/calls": build_agent("calls", live=None)}), facts, NOW)

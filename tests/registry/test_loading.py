@@ -1,4 +1,5 @@
 import logging
+import math
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from agents.tokens import TOKEN_SECONDS
 from registry import actions
 from registry.loading import Loader
 from registry.models import RegistryChange, Route
+from registry.table import NOT_PAUSED
 from tests.client import load_table
 
 DEFINITION = {"prompt": {"text": "I sell."}}
@@ -31,6 +33,7 @@ def summary(table):
                 entry.agent.live and entry.agent.live.number,
                 sorted(entry.agent.versions),
                 entry.agent.paused,
+                entry.agent.paused_until,
                 entry.agent.credentials,
                 entry.agent.signing_key,
             )
@@ -83,6 +86,7 @@ def test_after_any_change_the_next_table_is_the_one_that_a_full_load_gives(trans
         register("b", "/b", sip=["desk"]),
         lambda: actions.publish("a", text(2), by=actor),
         lambda: actions.pause("a", "Later.", by=actor),
+        lambda: actions.pause("a", "Later.", until=timezone.now() + timedelta(hours=1), by=actor),
         lambda: actions.set_default_route("/b", by=actor),
         lambda: actions.set_default_route("/a", by=actor),
         lambda: actions.register_sip_username("hotline", "/a", by=actor),
@@ -270,3 +274,21 @@ def test_the_change_feed_is_pruned_and_a_table_that_has_missed_more_is_loaded_wh
     actions.pause("pharmacy", by=actor)
     assert list(RegistryChange.objects.values_list("revision", flat=True)) == [far.revision, far.revision + 1]
     assert RegistryChange.newest() - before.revision > RegistryChange.objects.count()  # the gap that Loader.next sees
+
+
+def test_the_table_knows_when_a_pause_ends(fleet, actor):
+    until = timezone.now() + timedelta(minutes=15)
+    actions.pause("pharmacy", by=actor, until=until)
+    actions.pause("info-line", by=actor)
+    agents = load_table().agents
+    assert agents["pharmacy"].agent.paused_until == pytest.approx(until.timestamp(), abs=1e-5)
+    assert agents["info-line"].agent.paused_until == agents["booking-desk"].agent.paused_until == math.inf
+    assert (agents["booking-desk"].agent.paused, agents["booking-desk"].agent.pause_over) == (None, NOT_PAUSED)
+
+
+def test_an_end_of_a_pause_that_only_sql_can_write_breaks_nothing(fleet, actor):
+    actions.pause("pharmacy", by=actor)
+    for end in ("infinity", "-infinity", "294276-12-31", "4713-01-01 BC"):
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE agents_agent SET paused_until = %s WHERE name = 'pharmacy'", [end])
+        assert len(load_table().agents) == 3

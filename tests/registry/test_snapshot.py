@@ -6,6 +6,7 @@ import stat
 import time
 from datetime import timedelta
 
+import orjson
 import pytest
 from django.conf import settings as django_settings
 from django.db import OperationalError, connection
@@ -14,6 +15,7 @@ from django.utils import timezone
 from agents.models import Agent, AgentVersion
 from agents.tokens import TOKEN_SECONDS
 from registry import actions, snapshot
+from registry.decide import Facts, decide
 from registry.loading import CHUNK, Loader, read_records
 from registry.models import Installation, RegistryChange, Route
 from registry.secret_key import fingerprint
@@ -106,7 +108,7 @@ def busy_fleet(fleet, actor):
     for number in (2, 3):
         actions.publish("info-line", text(number), by=actor)
     actions.publish("pharmacy", text(2), by=actor)
-    actions.pause("pharmacy", "Back at nine.", by=actor)
+    actions.pause("pharmacy", "Back at nine.", by=actor, until=timezone.now() + timedelta(days=1))
     actions.register("second", "/second", text(1), by=actor, credentials=("own", "secret"))
     Route.objects.create(path="/more/second", agent=Agent.objects.get(name="second"))
     actions.register_sip_username("hotline", "/more/second", by=actor)
@@ -453,3 +455,17 @@ def test_a_database_that_goes_away_meanwhile_is_said_once(
         wait_for(lambda: len(tried) > 3)
         keeper.stop(10)
     assert [record.message for record in caplog.records] == ["The snapshot on disk is not renewed: gone"]
+
+
+def test_a_pause_ends_without_the_database_and_a_file_of_before_is_read(fleet, actor, file):
+    until = timezone.now() + timedelta(minutes=15)
+    actions.pause("pharmacy", by=actor, until=until)
+    write(file)
+    entry = table_of(file).agents["pharmacy"]
+    assert decide(table_of(file), Facts(entry.path), until.timestamp() - 1).outcome == "paused"
+    assert decide(table_of(file), Facts(entry.path), until.timestamp() + 1).outcome == "agent"
+    found = [(agent, orjson.loads(record)) for agent, record in records(file).items()]
+    for _, record in found:
+        del record["paused_until"]
+    file.write(1, None, [[(agent, orjson.dumps(record)) for agent, record in found]])
+    assert decide(table_of(file), Facts(entry.path), until.timestamp() + 1).outcome == "paused"

@@ -27,7 +27,8 @@ class Command(RegistryCommand):
         rows: list[dict[str, Any]] = [
             {
                 "name": agent.name,
-                "state": agent.state,
+                "state": agent.current_state,
+                "paused_until": None if agent.pause_is_over else agent.paused_until,
                 "kind": agent.kind,
                 "routes": [route.path for route in agent.routes.all()],
                 "sip": [mapping.username for route in agent.routes.all() for mapping in route.sip_mappings.all()],
@@ -39,7 +40,7 @@ class Command(RegistryCommand):
             self.say("No agent is registered: python3 manage.py register NAME --route /path --file agent.yaml")
         table = [["NAME", "STATE", "VERSION", "ROUTES", "SIP NAMES"]]
         table += [
-            [row["name"], row["state"], str(row["version"]), " ".join(row["routes"]), " ".join(row["sip"])]
+            [row["name"], state_of(row), str(row["version"]), " ".join(row["routes"]), " ".join(row["sip"])]
             for row in rows
         ]
         if rows:
@@ -47,3 +48,9 @@ class Command(RegistryCommand):
         if hidden:
             self.say(f"{hidden} more in the trash: agents --trash")
         return rows
+
+
+def state_of(row: dict[str, Any]) -> str:
+    """An agent's state for people."""
+    until = row["paused_until"]
+    return f"{row['state']} until {until:%Y-%m-%d %H:%M} UTC" if until else str(row["state"])

@@ -1,6 +1,7 @@
 """A real browser on a real `serve`. What goes wrong in a page's console fails the test that opened it."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ ARGUMENTS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 ACTION_SECONDS = 10
+EXPECTED = re.compile(
+    r"Failed to load resource|WebSocket connection to|Response Status Error Code (4\d\d|503)|"
+    r"htmx:(sendError|afterRequest)|^\[object Event\]$"
+)
 
 
 @pytest.fixture(scope="package")
@@ -82,7 +87,7 @@ class Visitors:
 
     def expected(self, text: str) -> bool:
         """What a browser says of every answer that is an error, and of a server that is gone."""
-        return "Failed to load resource" in text or "WebSocket connection to" in text
+        return bool(EXPECTED.search(text))
 
 
 @pytest.fixture(scope="package")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.dashboard.places import PLACES
 from tests.dashboard.test_places import address_of
@@ -51,7 +51,7 @@ def test_a_page_in_both_themes_and_widths(
         page.set_viewport_size({"width": 1440, "height": 900})
         page.goto(address_of(name, PLACES[name], things))
         page.wait_for_selector("#live-badge .is-ok")
-        page.wait_for_function("!document.querySelector('.htmx-request, .bone')")
+        expect(page.locator(".htmx-request, .bone")).to_have_count(0)
         check_with_axe(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= 1440
         page.set_viewport_size({"width": 380, "height": 800})

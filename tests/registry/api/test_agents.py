@@ -2,7 +2,9 @@
 
 import base64
 import json
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db.models import TextField
@@ -137,6 +139,40 @@ def test_pause_and_resume(pumps, look):
     assert pumps.post("/agents/pumps/pause").status_code == 200
     assert pumps.post("/agents/pumps/resume").json()["changed"] is True
     assert pumps.post("/agents/pumps/resume").json()["changed"] is False
+
+
+def test_a_pause_that_ends_by_itself(pumps, look):
+    until = (timezone.now() + timedelta(hours=1)).replace(microsecond=0)
+    for given in (
+        until.isoformat(),
+        f"{until:%Y-%m-%dT%H:%M:%S}",
+        until.astimezone(ZoneInfo("Asia/Tokyo")).isoformat(),
+    ):
+        assert pumps.post("/agents/pumps/pause", {"until": given}).status_code == 200
+        assert datetime.fromisoformat(look.get("/agents/pumps").json()["paused_until"]) == until
+    assert pumps.post("/agents/pumps/pause", {"minutes": 15}).status_code == 200
+    end = datetime.fromisoformat(look.get("/agents/pumps").json()["paused_until"])
+    assert timedelta(minutes=14) < end - timezone.now() <= timedelta(minutes=15)
+    past, far = timezone.now() - timedelta(minutes=1), timezone.now() + timedelta(days=31)
+    for wrong in (
+        {"until": past.isoformat()}, {"until": far.isoformat()}, {"until": "0001-01-01T00:00:00+14:00"},
+        {"until": "tomorrow"}, {"minutes": 0}, {"minutes": 43201}, {"minutes": 5, "until": until.isoformat()},
+    ):  # fmt: skip
+        assert pumps.post("/agents/pumps/pause", wrong).status_code in (400, 422), wrong
+    assert pumps.post("/agents/pumps/resume").json()["changed"] is True
+    assert look.get("/agents/pumps").json()["paused_until"] is None
+
+
+def test_a_pause_that_is_over_is_none_whether_or_not_the_database_says_so_yet(pumps, look):
+    pumps.post("/agents/pumps/pause", {"minutes": 15})
+    assert len(look.get("/agents?state=paused").json()["items"]) == 1
+    assert look.get("/agents?state=serving").json()["items"] == []
+    Agent.objects.update(paused_until=timezone.now() - timedelta(seconds=1))
+    told = look.get("/agents/pumps").json()
+    assert (told["state"], told["pause_message"], told["paused_until"]) == ("serving", "", None)
+    assert look.get("/agents?state=paused").json()["items"] == []
+    assert look.get("/agents?state=serving").json()["items"] == [told]
+    assert look.get("/agents/pumps/document").json()["state"] == "serving"
 
 
 def test_unregistered_means_gone_and_restored_means_all_of_it_is_back(pumps, look):

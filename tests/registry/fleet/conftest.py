@@ -1,7 +1,10 @@
 """Fleets of several kinds, and what the database has of them."""
 
+from datetime import timedelta
+
 import pgtrigger
 import pytest
+from django.utils import timezone
 
 from agents.models import Agent, AgentVersion
 from registry import actions
@@ -30,7 +33,9 @@ def register(db, actor):
 def varied(fleet, register, actor, monkeypatch):
     """The fleet of fleet.yaml with all that can be set, and the variables that the document refers to."""
     actions.update_agent("booking-desk", title="Booking: desk #1", tags=["clinic", "yes", "é"], by=actor)
-    actions.pause("pharmacy", "Closed.\nCall again at 9:00, please.", by=actor)
+    actions.pause(
+        "pharmacy", "Closed.\nCall again at 9:00, please.", by=actor, until=timezone.now() + timedelta(days=1)
+    )
     actions.register_route("info-line", "/info/more", sip=["Sip:More-Info@example.com"], by=actor)
     actions.register_route("info-line", "/a-first", auto_sip=False, by=actor)
     actions.update_route("/info/more", enabled=False, by=actor)

@@ -1,5 +1,6 @@
 import gc
 import json
+from datetime import timedelta
 
 import pytest
 from django.apps import apps
@@ -94,7 +95,7 @@ def test_everything_of_an_agent_can_be_changed(varied, actor, monkeypatch):
     document = export_document().as_plain()
     desk, info, signed = (document["agents"][name] for name in ("booking-desk", "info-line", "signed"))
     desk |= {"title": "Other", "tags": ["b"], "state": "paused", "pause_message": "Later.", "definition": OTHER}
-    for key in ("state", "pause_message"):
+    for key in ("state", "pause_message", "paused_until"):
         del document["agents"]["pharmacy"][key]
     info["routes"] = {
         "/info/more": {"sip": ["extra"], "auto_sip": ["more"]},
@@ -108,6 +109,26 @@ def test_everything_of_an_agent_can_be_changed(varied, actor, monkeypatch):
     assert list(again["agents"]["info-line"]["routes"]) == ["/info/more", "/info"]
     assert not make_plan(json.dumps(document)).changes
     assert actions.reveal_credentials("signed", by=actor) == ("new", "word")
+
+
+def test_the_end_of_a_pause_is_part_of_the_fleet_and_a_pause_that_is_over_is_not(register, apply, actor):
+    register()
+    until = (timezone.now() + timedelta(hours=1)).replace(microsecond=0)
+    moment = f"{until:%Y-%m-%dT%H:%M:%SZ}"
+    pause = {"state": "paused", "pause_message": "Later.", "paused_until": moment}
+    assert [change.path for change in apply(sales=pause).plan.steps[0].differences] == list(pause)
+    agent = Agent.objects.get()
+    assert (agent.state, agent.paused_until) == ("paused", until)
+    assert not apply(sales=pause).changed
+    (difference,) = apply(sales={**pause, "paused_until": ""}).plan.steps[0].differences
+    assert (difference.path, difference.before, difference.after) == ("paused_until", moment, "")
+    Agent.objects.update(paused_until=timezone.now() - timedelta(seconds=1))
+    assert "paused" not in export_fleet()
+    assert not apply(sales={}).changed
+    assert not apply(sales={**pause, "paused_until": "2020-01-01T00:00:00Z"}).changed
+    assert apply(sales={"title": "Sales"}).changed
+    agent = Agent.objects.get()
+    assert (agent.state, agent.pause_message, agent.paused_until) == ("serving", "", None)
 
 
 def test_routes_and_names_can_be_swapped(register, apply, actor):

@@ -1,6 +1,9 @@
 import json
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils import timezone
 
 from registry.errors import Malformed
 from registry.fleet import read_document
@@ -33,6 +36,28 @@ def test_what_is_written_by_hand_is_normalised():
 def test_a_paused_agent_without_words_has_the_usual_ones():
     text = GOOD.replace("title:", "state: paused\n    title:")
     assert read_document(text).agents["sales"].pause_message.startswith("This line is paused")
+
+
+def test_a_pause_ends_at_its_time_and_one_that_is_over_is_none():
+    def read(until):
+        text = GOOD.replace("title:", f"state: paused\n    pause_message: x\n    paused_until: {until}\n    title:")
+        agent = read_document(text).agents["sales"]
+        return agent.state, agent.pause_message, agent.paused_until
+
+    until = (timezone.now() + timedelta(hours=1)).replace(microsecond=0)
+    written = f"{until:%Y-%m-%dT%H:%M:%SZ}"
+    for given in (written, f'"{written}"', until.astimezone(ZoneInfo("Asia/Tokyo")).isoformat()):
+        assert read(given) == ("paused", "x", written)
+    assert read("2020-01-01T00:00:00Z") == read("0001-01-01T00:00:00+14:00") == ("serving", "", "")
+    for wrong, words in (
+        ("2020-01-01T00:00:00", "offset"), ("soon", "such as 2026"), ("5", "such as 2026"), ("2020-01-01", "such"),
+        ((until + timedelta(days=30)).isoformat(), "30 days"), ("9999-12-31T23:00:00-14:00", "30 days"),
+    ):  # fmt: skip
+        with pytest.raises(Malformed) as refusal:
+            read(wrong)
+        assert words in refusal.value.problems["agents.sales.paused_until"], wrong
+    text = GOOD.replace("title:", f"paused_until: {written}\n    title:")
+    assert problems(text) == {"agents.sales.paused_until": "is of no use without state: paused"}
 
 
 def test_all_problems_are_told_at_once_by_path():

@@ -78,8 +78,8 @@ def test_everything_that_can_be_set_comes_back_byte_by_byte(varied, emptied, act
     text = export_fleet()
     served = told(load_table())
     for words in (
-        'title: "Booking: desk #1"', "pause_message: |-", "Sip:More-Info@example.com", "enabled: false",
-        "default: true", "signing_key: env:AGENT_SECRET_SIGNED_SIGNING_KEY",
+        'title: "Booking: desk #1"', "pause_message: |-", "paused_until: ", "Sip:More-Info@example.com",
+        "enabled: false", "default: true", "signing_key: env:AGENT_SECRET_SIGNED_SIGNING_KEY",
     ):  # fmt: skip
         assert words in text
     emptied()
@@ -97,6 +97,7 @@ def told(table):
             entry.agent.name,
             entry.agent.live and entry.agent.live.number,
             entry.agent.paused,
+            entry.agent.paused_until,
             entry.agent.signing_key,
         )
         for path, entry in table.routes.items()

@@ -1,0 +1,34 @@
+"""Cells of the list of agents, and jacks of the board."""
+
+from django import template
+from django.utils.safestring import SafeString
+
+from dashboard.charts import spark
+from dashboard.templatetags.switchboard import figure
+from dashboard.words import status_of
+from registry.listed import Row
+from registry.traffic import Standing
+
+register = template.Library()
+
+
+@register.simple_tag
+def day_of(row: Row) -> SafeString | str:
+    """The requests of the last 24 hours as a line."""
+    total, peak = sum(row.hours), max(row.hours, default=0)
+    if not total:
+        return SafeString('<span class="quiet">no calls</span>')
+    label = f"{total} requests in 24 hours, at most {peak} an hour"
+    return spark([*row.hours], label, tone="bad" if row.standing is Standing.FAILING else "")
+
+
+@register.simple_tag
+def p95_of(row: Row) -> str:
+    """The latency that 95 % of the last hour's requests are below, in milliseconds."""
+    return figure(row.figures.milliseconds(0.95))
+
+
+@register.simple_tag
+def tone(word: str) -> str:
+    """The tone of a state, for the class of what holds its jack."""
+    return status_of(word)[0]

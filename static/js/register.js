@@ -1,0 +1,48 @@
+// The form of the Register page: a file's text, a route that follows the name, suggestions that fill a field.
+
+const form = document.getElementById("register-form");
+const tell = (field) => field.dispatchEvent(new Event("input", { bubbles: true }));
+
+// --- the route is made from the name until somebody types one ------------------------------------------------------
+
+for (const route of document.querySelectorAll("[data-follows]")) {
+  const name = document.querySelector(route.dataset.follows);
+  const slug = () => name.value.toLowerCase().replace(/[^a-z0-9_]+/g, "-").replace(/^[-_]+|[-_]+$/g, "");
+  let follows = route.value === "" || route.value === `/${slug()}`;
+  name.addEventListener("input", () => follows && (route.value = slug() && `/${slug()}`));
+  route.addEventListener("input", () => (follows = route.value === ""));
+}
+
+// --- suggestions ---------------------------------------------------------------------------------------------------
+
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest("[data-fill]");
+  if (!button) return;
+  const field = document.querySelector(button.dataset.fill);
+  const { line, value } = button.dataset;
+  field.value = line === undefined ? value : field.value.split("\n").map((each) => (each.trim() === line ? value : each)).join("\n");
+  field.focus();
+  tell(field);
+});
+
+// --- a file is read here, so that it is checked like what is pasted -----------------------------------------------
+
+document.addEventListener("change", async ({ target }) => {
+  if (!target.matches("[data-into]") || !target.files.length) return;
+  const text = document.querySelector(target.dataset.into);
+  text.value = await target.files[0].text();
+  target.value = "";
+  tell(text);
+});
+
+// --- the fields say themselves that they are wrong -----------------------------------------------------------------
+
+document.addEventListener("htmx:afterSettle", ({ detail }) => {
+  if (detail.elt?.id !== "check") return;
+  for (const field of form.querySelectorAll("[aria-describedby$='-note']")) {
+    const note = document.getElementById(field.getAttribute("aria-describedby"));
+    if (note?.id === "credentials-note") continue;
+    if (note?.querySelector(".is-bad")) field.setAttribute("aria-invalid", "true");
+    else field.removeAttribute("aria-invalid");
+  }
+});
