@@ -4,8 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from django.conf import settings
 
-from config.asgi import declared, limited
+from config.asgi import declared, limited, most_of
 
 
 def receiving(*parts: "bytes | float") -> Any:
@@ -55,3 +56,21 @@ async def test_once_it_has_come_the_clients_leaving_may_take_its_time(settings: 
 @pytest.mark.parametrize(("text", "size"), [(b"12", 12), (b"", 0), (b"-1", 0), (b"x", 0), (b"9" * 30, 0)])
 def test_the_declared_length(text: bytes, size: int) -> None:
     assert declared({"headers": [(b"content-length", text)]}) == size
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [
+        ("/dashboard/agents/sales/definition/edit/", settings.MAX_BODY_BYTES),
+        ("/dashboard/agents/sales/definition/check/", settings.MAX_BODY_BYTES),
+        ("/dashboard/agents/sales/definition/theirs/", settings.MAX_BODY_BYTES),
+        ("/dashboard/agents/sales/definition/discard/", 64 * 1024),
+        ("/dashboard/agents/sales/x/definition/edit/", 64 * 1024),
+        ("/dashboard/sign-in/", 64 * 1024),
+        ("/api/v1/apply", settings.FLEET_BYTES),
+        ("/api/v1/decide", settings.MAX_BODY_BYTES),
+        ("/ws/page", 0),
+    ],
+)
+def test_only_the_editor_of_the_dashboards_pages_takes_a_whole_definition(path: str, most: int) -> None:
+    assert most_of(path, path[1:].partition("/")[0]) == most

@@ -257,6 +257,18 @@ def test_the_pages_ask_the_database_little(pharmacy, browser, django_assert_max_
         browser.post(f"{HERE}check/", sent(pharmacy, definition_with(pharmacy)))
 
 
+def test_the_largest_definition_fits_into_the_form(pharmacy, browser, settings):
+    words = " ".join(f"слово-{number}" for number in range(30_000))
+    large = definition_with(pharmacy, prompt={"text": words})
+    page = browser.get(HERE)
+    assert page.status_code == 200
+    form = sent(pharmacy, large, do="save", **{"text:/prompt/text": f"{words}!"})
+    request = browser.post(f"{HERE}edit/", form)
+    assert request.status_code == 302
+    assert get_version(pharmacy, 2).definition["prompt"]["text"] == f"{words}!"
+    assert 450_000 < len(words.encode()) < sum(len(value.encode()) for value in form.values()) < settings.MAX_BODY_BYTES
+
+
 def test_a_large_definition_can_be_edited(pharmacy, browser):
     functions = {
         f"function_{number}": {
