@@ -24,6 +24,8 @@ LABELS = {
     "typed": "As typed",
     "state": "State",
 }
+NAMES = ("name", "path", "username", "kind")
+USUAL = ("serving", "auto", "manual", True)
 VERSION_FIELDS = ("live_version", "draft_version")
 
 
@@ -58,8 +60,12 @@ def told(row: Mapping[str, Any]) -> Told:
 
 
 def is_noise(row: Mapping[str, Any], field: str) -> bool:
-    """Whether the sentence says it already, or nobody asked: a thing that is new, or gone, has all its fields."""
-    return row["action"] in ("created", "removed") and field in ("name", "path", "username", "kind", "trashed")
+    """Whether the sentence says it already, or it is as usual: a thing that is new, or gone, has all its fields."""
+    if row["action"] == "changed":
+        return field == "trashed"
+    change = row["changes"][field]
+    value = change["after"] if row["action"] == "created" else change["before"]
+    return field in NAMES or value in USUAL or not value
 
 
 def sentence(row: Mapping[str, Any]) -> str:
@@ -81,7 +87,9 @@ def sentence(row: Mapping[str, Any]) -> str:
     elif draft:
         done.append(f"saved a draft, version {draft['after']}" if draft["after"] else "discarded the draft")
     named = [word for word in ("title", "tags") if word in changes]
-    if row["note"]:
+    if row["note"] and state:
+        done[-1] += f": {row['note']}"
+    elif row["note"]:
         named.append(row["note"])
     if named:
         done.append(f"changed {' and '.join(named)}")

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from agents.definition.parts import FieldError, check_tree
 from dashboard.definition_tree import MISSING
+from dashboard.definition_yaml import text_of
 from registry.errors import Malformed
 from registry.files import parse
 from registry.fleet.reading import parse_json
-from registry.fleet.writing import to_yaml
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?\Z")
 
@@ -93,7 +93,7 @@ def lines_read(text: str) -> Any:
 
 def yaml_shown(value: Any) -> str:
     """A value as YAML."""
-    return "" if value is MISSING else to_yaml(value)
+    return "" if value is MISSING else text_of(value)
 
 
 def yaml_read(text: str) -> Any:

@@ -51,6 +51,8 @@ def page(request: HttpRequest, name: str, status: int = 200, **more: Any) -> Htt
 def add_route(request: HttpRequest, name: str) -> HttpResponse:
     """Give it another route."""
     typed = request.POST.get("path", "").strip()
+    if not typed:
+        return page(request, name, 422, path_problem="Type a path such as /sales-emea; / alone is the root.")
     try:
         change = actions.register_route(
             name, typed, auto_sip="auto_sip" in request.POST, by=actor_of(request, "dashboard"), wait=True
@@ -89,6 +91,8 @@ def remove_route(request: HttpRequest, name: str) -> HttpResponse:
 def restore_route(request: HttpRequest, name: str) -> HttpResponse:
     """Take the removal of a route back: its names come with it. `Conflict` if another has one of them now."""
     given = request.POST
+    if not given.get("path"):
+        raise Malformed("There is no removed route to bring back.")
     by = actor_of(request, "dashboard")
     names = given.get("sip", "").splitlines()
     change = actions.register_route(name, given.get("path", ""), sip=names, auto_sip=bool(given.get("auto_sip")), by=by)

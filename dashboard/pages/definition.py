@@ -108,6 +108,8 @@ def check(request: HttpRequest, name: str) -> HttpResponse:
     found = look_at(editor.tree, name) if editor.tree is not MISSING and not editor.problems else None
     if found is not None:
         editor.problems = found.problems
+    if editor.problems:
+        editor.parts()  # finds the field of each
     whole = request.POST.get("show") == "whole"
     checked = found.checked if found else None
     context = {

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from config.asgi import declared, limited, most_of
 
@@ -60,13 +61,19 @@ def test_the_declared_length(text: bytes, size: int) -> None:
 @pytest.mark.parametrize(
     ("path", "most"),
     [
-        ("/api/v1/apply", "fleet"),
-        ("/dashboard/settings/apply/plan/", "fleet"),
-        ("/dashboard/settings/apply/", "form"),
-        ("/dashboard/settings/tokens/new/", "form"),
-        ("/ws/page", "none"),
+        ("/dashboard/agents/sales/definition/edit/", settings.MAX_BODY_BYTES),
+        ("/dashboard/agents/sales/definition/check/", settings.MAX_BODY_BYTES),
+        ("/dashboard/agents/sales/definition/theirs/", settings.MAX_BODY_BYTES),
+        ("/dashboard/agents/sales/definition/discard/", 64 * 1024),
+        ("/dashboard/agents/sales/x/definition/edit/", 64 * 1024),
+        ("/dashboard/sign-in/", 64 * 1024),
+        ("/api/v1/apply", settings.FLEET_BYTES),
+        ("/dashboard/settings/apply/plan/", settings.FLEET_BYTES),
+        ("/dashboard/settings/apply/", 64 * 1024),
+        ("/dashboard/settings/tokens/new/", 64 * 1024),
+        ("/api/v1/decide", settings.MAX_BODY_BYTES),
+        ("/ws/page", 0),
     ],
 )
-def test_only_where_a_fleet_comes_in_a_body_may_be_large(path: str, most: str, settings: Any) -> None:
-    wanted = {"fleet": settings.FLEET_BYTES, "form": 64 * 1024, "none": 0}
-    assert most_of(path, path[1:].partition("/")[0]) == wanted[most]
+def test_only_where_definitions_and_fleets_come_in_a_body_may_be_large(path: str, most: int) -> None:
+    assert most_of(path, path[1:].partition("/")[0]) == most
