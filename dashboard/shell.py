@@ -68,7 +68,8 @@ def page_for(deed: Deed, *, methods: Collection[str] = ("GET", "HEAD")) -> Calla
                     with timezone.override(zone_of(request)):
                         answer = view(request, *args, **options)
                 except RegistryError as error:
-                    answer = problem(request, "This was refused", str(error), error.status)
+                    title = "Nothing is plugged in here" if error.status == 404 else "This was refused"
+                    answer = problem(request, title, str(error), error.status)
             return finished(request, answer)
 
         guarded: Any = shown
