@@ -40,7 +40,7 @@ def test_the_one_thing_that_was_meant_is_opened(search):
     assert search("pharmacy")["Location"] == "/dashboard/agents/pharmacy/"
     assert search("/pharmacy")["Location"] == "/dashboard/agents/pharmacy/routing/"
     write_events([{"call_id": "call/1"}])
-    assert search("call/1")["Location"] == "/dashboard/calls/call/1/"
+    assert search("call/1")["Location"] == "/dashboard/calls/call~2F1/"
     assert search("pharm").status_code == 200
 
 
