@@ -18,6 +18,9 @@ htmx.createWebSocket = (address) => {
   return new WebSocket(url);
 };
 
+// By itself htmx waits up to a minute after a longer outage.
+htmx.config.wsReconnectDelay = (tries) => Math.min(1000 * 2 ** tries, 5000) * (0.5 + Math.random() / 2);
+
 // --- the badge -------------------------------------------------------------------------------------------------------
 
 const OFFLINE_AFTER = 10; // seconds without a connection: no longer a hiccup

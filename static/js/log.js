@@ -67,7 +67,8 @@ let fold = null;
 const addFold = ({ folded, between }) => {
   const now = Date.now();
   const [first, last] = between.map((time) => Date.parse(time));
-  if (!fold?.row.isConnected || now - fold.seen > FOLD_SECONDS * 1000) {
+  const there = fold && (arrived.contains(fold.row) || (rows.contains(fold.row) && !whyPaused()));
+  if (!there || now - fold.seen > FOLD_SECONDS * 1000) {
     fold = { row: extra("log-fold"), since: first, until: last, count: 0, failed: 0, agents: new Map() };
     arrived.append(fold.row);
   }
@@ -144,9 +145,11 @@ const reasons = [
   ["Paused: a row has the focus", () => rows.querySelector(":focus-visible")],
 ];
 
+const whyPaused = () => reasons.find(([, holds]) => holds())?.[0];
+
 const show = () => {
   if (table.dataset.live === undefined) return;
-  const why = reasons.find(([, holds]) => holds())?.[0];
+  const why = whyPaused();
   if (!why) flush();
   status.className = `status is-${why ? "idle" : "ok"}`;
   status.lastElementChild.textContent = why ?? "Newest on top";
@@ -154,9 +157,9 @@ const show = () => {
   more.lastElementChild.textContent = `${figure(waiting)} new`;
 };
 const flush = () => {
+  waiting = 0;
   if (!arrived.rows.length) return;
   for (const row of [...arrived.rows]) place(row);
-  waiting = 0;
   tidy();
 };
 const setPaused = (paused) => {

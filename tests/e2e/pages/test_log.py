@@ -103,6 +103,7 @@ def test_what_comes_too_fast_is_folded_and_unfolds(
     expect(fold).to_contain_text(re.compile(r"\d+ more requests in \d+ s"))
     expect(fold).to_contain_text("sales-agent")
     server.events(90, "path = '/sales'")
+    assert page.locator("#log-newer button").is_hidden()
     page.wait_for_function(
         """() => [...document.querySelectorAll("tr.fold b")].reduce((sum, b) => sum + parseInt(b.textContent), 0)
         + document.querySelectorAll("#log-rows tr[id^=event-]").length === 90"""
