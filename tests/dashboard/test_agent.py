@@ -323,4 +323,4 @@ def test_the_history_tells_before_and_after_and_goes_on_at_older(viewer, actor):
     older = next(found["href"] for tag, found in Page(first).elements if found.get("rel") == "next")
     last = text_of(viewer.get(PHARMACY + "history/" + older))
     assert "registered it" in last
-    assert "#version-1" in last
+    assert "/versions/1/" in last
