@@ -3,7 +3,7 @@
 It is named with -p in pyproject.toml: only so it is imported before the settings are.
 With DATABASE_URL that server is used, else a PostgreSQL in the new folder; both go when the tests end.
 
-`manage.py test` without arguments runs several pytests at once, each with all that. They share the work by a folder,
+With TESTS_AT_ONCE=2 `manage.py test` runs two pytests at once, each with all that. They share the work by a folder,
 TESTS_CLAIMS: whoever makes a file in it for a file of tests runs that, so a slow one holds nobody up.
 """
 
@@ -32,6 +32,17 @@ data_dir = Path(tempfile.mkdtemp(prefix="switchboard-tests-"))
 os.environ["DATA_DIR"] = str(data_dir)
 os.environ.setdefault("DRAIN_NOTICE_SECONDS", "0")  # no load balancer here has to notice anything
 os.environ.setdefault("EMBEDDED_POSTGRES_OPTIONS", UNSAFE_BUT_FAST)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests' folders are in ours, too.
+
+    In its usual place every new pytest takes others' rights away from the folder that all of them share. Where root
+    runs the tests PostgreSQL has an account of its own, and servers of tests that were running died of it.
+    """
+    if config.option.basetemp is None:
+        config.option.basetemp = data_dir / "t"
 
 
 def pytest_unconfigure() -> None:

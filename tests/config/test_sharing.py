@@ -1,4 +1,4 @@
-"""`manage.py test` without arguments: several pytests that share the work."""
+"""`manage.py test` with TESTS_AT_ONCE: several pytests that share the work."""
 
 import json
 import sys

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 PYTEST = [sys.executable, "-m", "pytest"]
-AT_ONCE = 4  # at most; each has a PostgreSQL and servers of its own
+AT_ONCE = "TESTS_AT_ONCE"  # so many processes; each has a PostgreSQL and servers of its own
 NOTHING_TO_DO = 5  # pytest's exit code
 
 
@@ -30,8 +30,8 @@ class Command(BaseCommand):
             sys.exit(1)
         os.chdir(settings.BASE_DIR)  # where pyproject.toml is, and what -m puts on the path
         sys.stdout.flush()
-        several = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, AT_ONCE)
-        if argv[2:] or several == 1 or "DATABASE_URL" in os.environ:  # one database has room for one of them
+        several = int(os.environ.get(AT_ONCE, "1"))
+        if argv[2:] or several < 2 or "DATABASE_URL" in os.environ:  # one database has room for one of them
             os.execv(sys.executable, [*PYTEST, *argv[2:]])  # noqa: S606 - its exit code and its Ctrl-C are then ours
         sys.exit(run_at_once(several))
 
