@@ -81,8 +81,9 @@ class Visitors:
         )
 
     def expected(self, text: str) -> bool:
-        """What a browser says of every answer that is an error, and of a server that is gone."""
-        return "Failed to load resource" in text or "WebSocket connection to" in text
+        """What a browser says of every answer that is an error, and of a server that is gone; htmx says it once more."""
+        words = ("Failed to load resource", "WebSocket connection to", "Response Status Error Code 4")
+        return any(each in text for each in words)
 
 
 @pytest.fixture(scope="package")
