@@ -81,7 +81,7 @@ class Visitors:
         )
 
     def expected(self, text: str) -> bool:
-        """What a browser says of every answer that is an error, and of a server that is gone; htmx says it once more."""
+        """What a browser says of every answer that is an error, and of a server that is gone; htmx says it, too."""
         words = ("Failed to load resource", "WebSocket connection to", "Response Status Error Code 4")
         return any(each in text for each in words)
 
