@@ -3,6 +3,10 @@
 import json
 from typing import Any, NamedTuple
 
+from django.utils import timezone
+
+from dashboard.zones import moment_of
+
 MOST = 160  # characters of a value
 WHATS = {
     "agent": "Agent",
@@ -30,6 +34,7 @@ ACTIONS = {
 }
 
 
+TIMES = ("expires", "revoked", "trashed")
 ENDS = ("created", "removed")
 
 
@@ -86,5 +91,13 @@ def value(field: str, given: Any) -> str | None:
         return "yes" if given else "no"
     if field.endswith("_version"):
         return f"v{given}"
+    if field in TIMES:
+        return time_of(given)
     text = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
     return text if len(text) <= MOST else f"{text[: MOST - 1]}…"
+
+
+def time_of(given: Any) -> str:
+    """A moment in the page's zone, as the audit's JSON has it."""
+    moment = moment_of(str(given))
+    return "" if moment is None else timezone.localtime(moment).strftime("%-d %b %Y %H:%M")

@@ -23,7 +23,7 @@ from registry.policy import Deed
 
 STEPS = 200  # of a plan that are shown; the totals count all
 DIFFERENCES = 20  # of an agent
-ACTIONS = {"add": ("ok", "Add"), "change": ("wait", "Change"), "remove": ("bad", "Remove")}
+ACTIONS = {"add": ("ok", "Add"), "change": ("sent", "Change"), "remove": ("bad", "Remove")}
 
 
 @page_for(Deed.SEE)

@@ -206,6 +206,8 @@ def test_the_audit_tells_before_and_after(admin: Client, fleet: Any) -> None:
     assert "token swb_abc, 203.0.113.5" in page
     assert "booking-desk" not in page
     assert "paused" in text_of(admin.get(f"{BASE}/audit/", {"request_id": "req-7"}))
+    actions.unregister_agent("pharmacy", by=BY)
+    assert f"trashed {timezone.now():%-d %b %Y}" in text_of(admin.get(f"{BASE}/audit/", {"q": "pharmacy"}))
     assert "Nothing matches" in text_of(admin.get(f"{BASE}/audit/", {"until": "2001-01-01T00:00"}))
 
 
