@@ -29,6 +29,7 @@ class Editor:
     touched: bool = False  # it came from the page, and may not be saved yet
     listed: list[Problem] = field(default_factory=list)
     note: str = ""
+    acted_on: str = ""  # the dotted path of what was added, moved or opened
 
     @classmethod
     def of_saved(cls, definition: Any, view: str, base: str) -> "Editor":
@@ -62,7 +63,8 @@ class Editor:
         if self.problems:
             return
         if deed == "view:yaml":
-            self.view, self.text = "yaml", text_of(self.tree)
+            self.text = self.text if self.view == "yaml" else text_of(self.tree)
+            self.view = "yaml"
         elif deed == "view:form":
             self.view = "form"
         elif deed not in ("", "look"):
@@ -72,8 +74,6 @@ class Editor:
             path = carry_out(self.edited, deed)
             self.tree = self.edited.tree
             self.acted_on = dotted(path)
-
-    acted_on: str = ""
 
     def parts(self) -> list[Block]:
         """The form's parts; places the problems. None for the YAML view, whose problems have lines."""

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from agents.definition.agent import MAX_DEPTH, deeper_than
 from agents.definition.parts import FieldError, check_tree
 from dashboard.definition_tree import MISSING
 from dashboard.definition_yaml import text_of
@@ -105,6 +106,8 @@ def value_of(text: str) -> Any:
     """A text's value, which JSON must be able to hold."""
     try:
         value = parse_json(text, "this") if text.lstrip().startswith("{") else parse(text, "this")
+        if deeper_than(MAX_DEPTH, value):
+            raise FieldProblem(f"is nested too deeply: more than {MAX_DEPTH} levels")
         check_tree(value, ())
     except Malformed as error:
         raise FieldProblem(str(error).removeprefix("this, ").removeprefix("this ")) from None

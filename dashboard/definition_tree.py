@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any, Final
 
-from agents.definition import MAX_DEFINITION_BYTES
+from agents.definition import MAX_DEFINITION_BYTES, deeper_than
+from agents.definition.agent import MAX_DEPTH
 from registry.errors import Malformed
 
 Path = tuple[str | int, ...]
@@ -157,9 +158,13 @@ def unpack(text: str) -> Any:
         raw = unpacked.decompress(base64.b64decode(text, validate=True), MAX_STATE_BYTES)
         if unpacked.unconsumed_tail:
             raise Malformed("the definition is too large for the form: send it by the API or by a command")
-        return json.loads(raw)
+        tree = json.loads(raw)
+        json.dumps(tree, ensure_ascii=False).encode()  # half of a surrogate pair, which no page can show
     except (ValueError, zlib.error, binascii.Error, RecursionError):
         raise misfit(()) from None
+    if deeper_than(MAX_DEPTH + 2, tree):
+        raise misfit(())
+    return tree
 
 
 def misfit(path: Path) -> Malformed:

@@ -273,7 +273,28 @@ def test_problems_of_the_yaml_view_have_lines() -> None:
     assert (broken.view, broken.listed[0].line, broken.text) == ("yaml", 3, query["yaml"])
 
 
-@pytest.mark.parametrize("state", ["", "x", "AAAA", pack([1]), pack({"a": "x" * 5_000_000})])
+def test_hostile_texts_are_problems_and_no_errors_of_ours() -> None:
+    deep = ("[" * 900 + "]" * 900, '{"a":' * 500 + "1" + "}" * 500)
+    for text in (
+        *deep, "a: &x 1\nb: *x", "a: 2020-01-01", "\x00", "1: 2", "a: .nan", '{"a": "\\ud800"}', "", "- a",
+        "a: " + "9" * 5000,
+    ):  # fmt: skip
+        query = QueryDict(mutable=True)
+        query["yaml"] = text
+        editor = sent_editor(query, [])
+        editor.carry_out("view:form")
+        editor.parts()
+        assert (editor.view, list(editor.problems), editor.text) == ("yaml", ["definition"], text), text[:40]
+
+
+DEEP: Any = 1
+for _ in range(300):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    "state", ["", pack({"a": DEEP}), pack({"a": "\ud800"}), "x", "AAAA", pack([1]), pack({"a": "x" * 5_000_000})]
+)
 def test_a_state_that_is_none_is_refused(state: str) -> None:
     with pytest.raises(Malformed):
         sent_editor(QueryDict(f"state={state.replace('+', '%2B')}"), [])
