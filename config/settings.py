@@ -251,7 +251,6 @@ INSTALLED_APPS = [
     "axes",
     "django_htmx",
     "template_partials",
-    "lucide",
     "ninja",  # its documentation pages have their assets with them
     "config",
     "agents",
