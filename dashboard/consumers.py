@@ -150,22 +150,24 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
 class PageConsumer(EventsConsumer):
     """The live connection of a page, /ws/page: as /ws/events, and it says which revision is served here.
 
-    With `rows=1` events come as HTML, the rows of the live log in the zone `tz`, for htmx to put into the page; the
-    message without them follows. Rows are rendered in a thread, once for everybody who sees them in that zone.
+    `revision`: the one that the page was made with; a later one is told at once. With `rows=1` events come as HTML,
+    the rows of the live log in the zone `tz`, for htmx to put into the page; the message without them follows. Rows
+    are rendered in a thread, once for everybody who sees them in that zone.
     """
 
     def work(self, live: Live, query: dict[str, str], recent: int) -> list[Coroutine[Any, Any, None]]:
         """Look for changes of the registry besides."""
         self.zone = ZoneInfo(zone) if (zone := query.get("tz", "")) in available_timezones() else None
         self.as_html = query.get("rows") == "1"
-        return [*super().work(live, query, recent), self.tell_revisions()]
+        text = query.get("revision", "")
+        told = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+        return [*super().work(live, query, recent), self.tell_revisions(told)]
 
-    async def tell_revisions(self) -> None:
-        """Say it when this process serves another revision: the page then asks for what it shows of the registry."""
-        told = None
+    async def tell_revisions(self, told: int | None) -> None:
+        """Say it when this process serves a later revision: the page then asks for what it shows of the registry."""
         while True:
             table = self.scope["stage"].tables.current
-            if table is not None and table.revision != told:
+            if table is not None and (told is None or table.revision > told):
                 if told is not None:
                     await self.say(type="revision", revision=table.revision)
                 told = table.revision

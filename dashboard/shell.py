@@ -7,6 +7,7 @@ from urllib.parse import urlencode, urlsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.cache import cache
+from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -17,6 +18,7 @@ from dashboard.doors import may_use_admin, role_of, turned_away
 from dashboard.zones import remember_zone, zone_of
 from registry.asking import principal_of
 from registry.errors import RegistryError
+from registry.events.reading import now
 from registry.models import RegistryChange
 from registry.policy import Deed
 from registry.traffic import Standing, troubled
@@ -65,6 +67,7 @@ def page_for(deed: Deed, *, methods: Collection[str] = ("GET", "HEAD")) -> Calla
                 answer = problem(request, "This needs another role", may_not(request), 403)
             else:
                 try:
+                    note_moment(request)
                     with timezone.override(zone_of(request)):
                         answer = view(request, *args, **options)
                 except RegistryError as error:
@@ -124,8 +127,16 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "role": role_of(request),
         "may_use_admin": may_use_admin(request),
         "failing": failing_agents(),
+        "cursor": getattr(request, "moment", ""),
         "kept": {name: value for name, value in request.GET.items() if name != "tz"},
     }
+
+
+def note_moment(request: HttpRequest) -> None:
+    """Before a page reads anything: its socket tells what has happened since this moment of the log."""
+    if request.method == "GET" and not part_wanted(request):
+        connection.ensure_connection()
+        vars(request)["moment"] = now(connection.connection)
 
 
 def steps_of_replicas() -> dict[str, Any]:

@@ -14,20 +14,16 @@ const failed = (event, words) => {
   const reading = (event.detail.requestConfig?.verb ?? "get") === "get";
   if (!reading || !target || target === document.body) return toast(words);
   const note = fill("region-failed", words);
+  // The same once more, whatever made the element ask: what it has now may be no change to it.
+  const { finalRequestPath } = event.detail.pathInfo;
+  const swap = elt.closest("[hx-swap]")?.getAttribute("hx-swap") ?? "innerHTML";
   note.querySelector("[data-retry]").addEventListener("click", () => {
     note.remove();
-    htmx.trigger(elt, elt.dataset.retryEvent ?? eventOf(elt));
+    htmx.ajax("get", finalRequestPath, { target, swap });
   });
   target.querySelector(":scope > .note.is-bad[role=alert]")?.remove();
   if (target.matches("tbody, table")) target.closest(".table").before(note);
   else target.prepend(note);
-};
-
-// The event that makes an element ask again.
-const eventOf = (elt) => {
-  const trigger = elt.getAttribute("hx-trigger")?.split(/[ ,]/)[0];
-  if (trigger === "load" || trigger === "revealed") return htmx.process(elt), "retry";
-  return trigger ?? (elt.matches("form") ? "submit" : elt.matches("input, select, textarea") ? "change" : "click");
 };
 
 const toast = (words) => watchToast(document.getElementById("toasts").appendChild(fill("toast-failed", words)));

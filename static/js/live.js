@@ -7,14 +7,17 @@ const live = document.getElementById("live");
 const badge = document.getElementById("live-badge");
 const word = document.getElementById("live-word");
 const age = document.getElementById("live-age");
-const state = { name: "connecting", cursor: null, seen: null, since: null, lost: null, waiting: 0 };
+const state = { name: "connecting", cursor: null, seen: null, since: null, lost: null, revision: document.body.dataset.revision };
 export const socket = state;
 
 // --- resume where the last connection ended --------------------------------------------------------------------------
 
 htmx.createWebSocket = (address) => {
   const url = new URL(address);
-  if (state.cursor) url.searchParams.set("cursor", state.cursor);
+  // At first from the moment that the page was made: what happened since then is told too.
+  const cursor = state.cursor ?? (url.searchParams.has("cursor") ? null : document.body.dataset.cursor);
+  if (cursor) url.searchParams.set("cursor", cursor);
+  url.searchParams.set("revision", state.revision);
   return new WebSocket(url);
 };
 
@@ -94,7 +97,10 @@ const handlers = {
   beat: () => alive(),
   away: () => (state.name = "away"),
   error: (message) => Object.assign(state, { name: "refused", reason: message.message }),
-  revision: (message) => gently("registry-changed", 1, message),
+  revision: (message) => {
+    state.revision = message.revision;
+    gently("registry-changed", 1, message);
+  },
 };
 
 document.addEventListener("htmx:wsAfterMessage", ({ detail }) => {
@@ -112,8 +118,7 @@ document.addEventListener("htmx:wsAfterMessage", ({ detail }) => {
 document.addEventListener("htmx:wsOpen", () => {
   if (state.lost) tell("connection-back", { seconds: (Date.now() - state.lost) / 1000 });
   state.lost = null;
-  if (state.name !== "away") state.name = "live";
-  show();
+  show(); // live from its first message on
 });
 document.addEventListener("htmx:wsClose", ({ detail }) => {
   const code = detail.event.code;

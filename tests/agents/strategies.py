@@ -91,7 +91,7 @@ fillers = st.dictionaries(
 )
 steps = st.lists(
     some(
-        {"name": texts.filter(lambda name: name != "next"), "text": texts},
+        {"name": texts.filter(lambda name: name != "next" and "\n" not in name), "text": texts},
         {
             "step_criteria": texts,
             "functions": st.just("none") | st.just(["next_step"]),

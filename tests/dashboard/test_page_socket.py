@@ -61,9 +61,9 @@ def test_rows_come_as_html_in_the_zone_and_the_cursor_beside_them(
 
 
 def test_a_page_hears_of_another_revision_but_not_of_the_one_it_came_with(live: Live, session: str) -> None:
-    async def watch() -> dict[str, Any]:
+    async def watch(**query: Any) -> dict[str, Any]:
         stage = Stage()
-        viewer = socket(live, session, stage, rate=0)
+        viewer = socket(live, session, stage, rate=0, **query)
         await viewer.connect(5)
         assert json.loads(await viewer.receive_from(5))["type"] == "events"
         assert await viewer.receive_nothing(0.1)
@@ -74,3 +74,15 @@ def test_a_page_hears_of_another_revision_but_not_of_the_one_it_came_with(live: 
         return told
 
     assert asyncio.run(watch()) == {"type": "revision", "revision": 8}
+    assert asyncio.run(watch(revision=7)) == {"type": "revision", "revision": 8}
+
+
+def test_a_page_that_is_older_than_what_is_served_hears_so_at_once(live: Live, session: str) -> None:
+    async def watch() -> set[str]:
+        viewer = socket(live, session, Stage(), rate=0, revision=6)
+        await viewer.connect(5)
+        told = [json.loads(await viewer.receive_from(5)) for _ in range(2)]
+        await viewer.disconnect()
+        return {message["type"] for message in told}
+
+    assert asyncio.run(watch()) == {"revision", "events"}

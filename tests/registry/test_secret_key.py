@@ -1,9 +1,12 @@
 """A process with another secret key than the database's changes nothing; a changed key takes the secrets along."""
 
+from datetime import timedelta
+
 import pytest
 from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from agents.fields import UNREADABLE
 from agents.models import Agent
@@ -40,7 +43,12 @@ ACTIONS = {
     "publish_draft": lambda actor: actions.publish_draft("sales", by=actor),
     "restore_version": lambda actor: actions.restore_version("sales", 2, by=actor),
     "reencrypt": lambda actor: actions.reencrypt(by=actor),
+    "set_aside": lambda actor: actions.set_aside("sales", {"prompt": {"text": "w"}}, by=actor),
+    "move_sip_username": lambda actor: actions.move_sip_username("sales", "/late", by=actor),
+    "restore_route": lambda actor: actions.restore_route("sales", GONE, by=actor),
+    "resume_what_is_over": lambda actor: actions.resume_what_is_over(),
 }
+GONE = {"path": "/gone", "enabled": True, "default": False, "sip": []}
 
 
 @pytest.fixture
@@ -65,6 +73,9 @@ def test_no_action_writes_with_another_key(sales, actor, settings, name, fallbac
     actions.save_draft("sales", {"prompt": {"text": "z"}}, by=actor)
     actions.register("former", "/former", DEFINITION, by=actor)
     actions.unregister_agent("former", by=actor)
+    actions.register("late", "/late", DEFINITION, by=actor)
+    actions.pause("late", by=actor)
+    Agent.objects.filter(name="late").update(paused_until=timezone.now() - timedelta(minutes=1))
     before = everything(), RegistryChange.newest(), AgentEvent.objects.count()
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new", fallbacks
     with pytest.raises(WrongSecret, match=words):

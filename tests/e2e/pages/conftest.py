@@ -44,15 +44,18 @@ class Visitors:
 
     def __init__(self, browser: Browser):
         self.browser = browser
-        self.states: dict[tuple[str, str], str] = {}
+        self.states: dict[tuple[str, str, str], str] = {}
         self.contexts: list[BrowserContext] = []
         self.complaints: list[str] = []
 
-    def __call__(self, server: Server, role: str = "admin", **options: object) -> Page:
-        """A new page of somebody with this role. `options`: viewport, color_scheme … of the browser's context."""
-        key = (server.base, role)  # not the database: the next server of its own has one of the same name
+    def __call__(self, server: Server, role: str = "admin", name: str = "", **options: object) -> Page:
+        """A new page of somebody with this role, or with it and of this name: who signs out is nobody's for the others.
+
+        `options`: viewport, color_scheme … of the browser's context.
+        """
+        key = (server.base, role, name)  # not the database: the next server of its own has one of the same name
         if key not in self.states:
-            self.states[key] = self.sign_in(server, role)
+            self.states[key] = self.sign_in(server, role, name or f"{role}-of-a-test")
         context = self.browser.new_context(storage_state=json.loads(self.states[key]), base_url=server.base, **options)  # type: ignore[arg-type]
         self.contexts.append(context)
         context.set_default_timeout(ACTION_SECONDS * 1000)
@@ -60,9 +63,9 @@ class Visitors:
         self.listen(page)
         return page
 
-    def sign_in(self, server: Server, role: str) -> str:
+    def sign_in(self, server: Server, role: str, name: str) -> str:
         """By a link, as somebody new."""
-        added = server.command("member", "add", f"{role}-of-a-test", "--role", role)
+        added = server.command("member", "add", name, "--role", role)
         link = next(word for word in added.split() if "/sign-in/link/" in word)
         context = self.browser.new_context(base_url=server.base)
         page = context.new_page()
