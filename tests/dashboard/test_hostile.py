@@ -1,0 +1,175 @@
+"""Whatever an address, a form or a path says, no page of the dashboard ends in an error of the server."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, quote_from_bytes
+
+import pytest
+from django.http import QueryDict
+from django.test import Client
+from django.urls import reverse
+
+from dashboard.schema_form import WrongValue, read_object, simple
+from registry import actions
+from registry.models import Route
+from tests.dashboard.places import PLACES
+from tests.events import write_events
+from tests.registry.api.conftest import person
+
+pytestmark = pytest.mark.django_db
+CALL = "call-of-the-places"
+SURROGATE = b"\xed\xa0\x80"
+HOSTILE = [
+    b"\0", SURROGATE, b"a" * 5000, b"-1", b"9" * 30, b"9" * 5000, b"0", "\u0662".encode(), "\u00b2".encode(), b"1e999",
+    b"%00", b"Nowhere/Land", b"../../etc/passwd", b"0001-01-01T00:00:00", b"9999-12-31T23:59:59.999999+00:00",
+    b"0001-01-01T00:00:00+14:00_role-1", b"{}", b"[[[[", b"\"'<script>", b"%_\\", b"\r\nX: y", b"&a: *a",
+]  # fmt: skip
+# Names that views read by taking all that was sent.
+MORE = ("agent", "function", "version", "tool", "from", "to", "at", "name", "sip", "source", "scope", "days", "owner")
+
+
+@pytest.fixture
+def admin(fleet: Any) -> Client:
+    client = Client(raise_request_exception=False)
+    client.force_login(person("hostile", "Admin"))
+    return client
+
+
+@pytest.fixture
+def things(fleet: Any) -> dict[str, str]:
+    return {"agent": "pharmacy", "event": write_events([{"agent": "pharmacy", "call_id": CALL}])[0], "call": CALL}
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """The names of parameters that views have read."""
+    names: set[str] = set()
+    for method in ("__getitem__", "getlist", "__contains__"):
+        monkeypatch.setattr(QueryDict, method, noted(getattr(QueryDict, method), names), raising=False)
+    return names
+
+
+def noted(method: Any, names: set[str]) -> Any:
+    def noting(self: QueryDict, key: str, *args: Any) -> Any:
+        names.add(key)
+        return method(self, key, *args)
+
+    return noting
+
+
+def address(name: str, things: dict[str, str]) -> tuple[str, str]:
+    place = PLACES[name]
+    path = reverse(f"dashboard:{name}", args=[text.format(**things) for text in place.example])
+    return path, place.query.format(**things)
+
+
+@pytest.mark.parametrize("name", [name for name, place in PLACES.items() if "GET" in place.methods])
+def test_no_address_breaks_a_page(name: str, admin: Client, things: dict[str, str], read: set[str]) -> None:
+    path, query = address(name, things)
+    admin.get(f"{path}?{query}")
+    bad = []
+    usual = dict(part.partition("=")[::2] for part in query.split("&"))
+    for key in sorted({*read, *usual, *MORE} - {"", "csrfmiddlewaretoken"}):
+        for value in HOSTILE:
+            kept = [f"{other}={text}" for other, text in usual.items() if other not in (key, "")]
+            url = f"{path}?{'&'.join([*kept, f'{key}={quote_from_bytes(value)}', f'{key}[]=1'])}"
+            answer = admin.get(url)
+            if answer.status_code >= 500:
+                bad.append((key, value[:40]))
+            b"".join(answer) if answer.streaming else None
+    assert not bad
+
+
+@pytest.mark.parametrize("name", [name for name, place in PLACES.items() if "POST" in place.methods])
+def test_no_form_breaks_a_page(name: str, admin: Client, things: dict[str, str], read: set[str]) -> None:
+    path, _ = address(name, things)
+    admin.post(path)
+    bad = []
+    for key in sorted(({*read, *MORE} if read else set()) - {"", "csrfmiddlewaretoken"}):
+        for value in HOSTILE:
+            body = f"{quote(key)}={quote_from_bytes(value)}"
+            answer = admin.post(path, body, content_type="application/x-www-form-urlencoded")
+            if answer.status_code >= 500:
+                bad.append((key, value[:40]))
+    assert not bad
+
+
+@pytest.mark.parametrize("name", [name for name, place in PLACES.items() if place.example])
+def test_no_path_breaks_a_page(name: str, admin: Client, things: dict[str, str]) -> None:
+    place = PLACES[name]
+    bad = []
+    for value in HOSTILE:
+        for field in {*re.findall(r"\{(\w+)\}", " ".join(place.example)), "1", "csv", "get_pricing"}:
+            path, query = address(name, things)
+            found = things.get(field, field)
+            if f"/{found}/" not in path:
+                continue
+            url = path.replace(f"/{found}/", f"/{quote_from_bytes(value, safe='')}/", 1)
+            answer = admin.generic("GET" if "GET" in place.methods else "POST", f"{url}?{query}")
+            if answer.status_code >= 500:
+                bad.append((field, value[:40]))
+    assert not bad
+
+
+# --- found by looking for them ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["[" * 60_000, "- " * 200_000, "{a: " * 50_000])
+def test_deeply_nested_yaml_is_a_problem_and_does_not_end_the_process(admin: Client, text: str) -> None:
+    answer = admin.post("/dashboard/agents/pharmacy/definition/edit/", {"yaml": text, "do": "save", "base": "x"})
+    assert answer.status_code == 422
+    assert "nested too deeply" in answer.content.decode()
+
+
+@pytest.mark.parametrize("value", [r'"\ud800"', "9" * 30, "[" * 5000, "{" * 100_000, r'"a\udfff"'])
+def test_arguments_that_cannot_be_sent_are_problems(value: str) -> None:
+    for read in (lambda: read_object(f'{{"a": {value}}}'), lambda: simple("integer", value)):
+        with pytest.raises(WrongValue):
+            read()
+
+
+NAME = '{"path": "/new", "enabled": 1, "default": 0, "sip": [{"username": %s, "typed": %s, "source": "manual"}]}'
+FORGED = [
+    "[" * 100_000, "5", "[5]", '{"path": 5, "sip": []}', '{"path": "/new", "sip": 5}', '{"path": "/new", "sip": [5]}',
+    NAME % ("5", '"a"'), NAME % ('"a"', r'"\u0000"'), NAME % ('"a"', r'"\ud800"'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("former", FORGED)
+def test_a_forged_undo_of_a_removal_is_refused(admin: Client, former: str) -> None:
+    answer = admin.post("/dashboard/routing/routes/restore/", {"agent": "pharmacy", "former": former})
+    assert answer.status_code == 422
+    assert not Route.objects.filter(path="/new").exists()
+
+
+@pytest.mark.parametrize("url", ["http://[", "//[", "http://testserver//evil.example/", "javascript:alert(1)"])
+def test_headers_with_strange_addresses_lead_nowhere(admin: Client, url: str) -> None:
+    headers = {"HX-Request": "true", "HX-Target": "x", "HX-Current-URL": url}
+    answer = Client(raise_request_exception=False).get("/dashboard/agents/", headers=headers)
+    assert answer.status_code == 401
+    answer = admin.post("/dashboard/frame/theme/", {"theme": "dark"}, headers={"Referer": url})
+    assert (answer.status_code, answer["Location"]) == (302, "/dashboard/")
+
+
+def test_a_filter_that_is_too_long_makes_no_chips(admin: Client) -> None:
+    answer = admin.get("/dashboard/log/", {"filter": "a " * 10_000})
+    assert answer.status_code == 200
+    assert len(answer.content) < 1_000_000
+
+
+def test_an_audit_with_a_wrong_time_is_not_exported_unsearched(admin: Client) -> None:
+    assert admin.get("/dashboard/settings/audit/audit.csv", {"since": "yesterday"}).status_code == 422
+
+
+def test_undo_takes_no_tag_away_that_an_agent_had_before(admin: Client, actor: Any) -> None:
+    actions.update_agent("pharmacy", tags=["eu"], by=actor)
+    names = {"name": ["pharmacy", "info-line"], "act": "tag", "confirmed": "1"}
+    admin.post("/dashboard/fleet/act/", {**names, "tags": "eu, night"})
+    assert not offers_undo(admin)
+    admin.post("/dashboard/fleet/act/", {**names, "tags": "vip"})
+    assert offers_undo(admin)
+
+
+def offers_undo(client: Client) -> bool:
+    return ">Undo</button>" in client.get("/dashboard/agents/").content.decode()
