@@ -79,7 +79,10 @@ def tag(request: HttpRequest, names: Sequence[str], by: Actor) -> None:
     tags = [part for part in (each.strip() for each in text.split(",")) if part]
     changes = bulk.tag_many(names, tags, by=by, remove=remove, wait=True)
     word = f"{'Took' if remove else 'Put'} {', '.join(tags)} {'off' if remove else 'on'}"
-    tell(request, word, changes, undo="tag", tags=text, remove="" if remove else "1")
+    # Undo says the same to all: it would take away what some of them had, or give what they had not.
+    exact = all(sum(tag in change.former["tags"] for tag in {*tags}) == remove * len({*tags})
+                for change in changes if change.changed)  # fmt: skip
+    tell(request, word, changes, undo="tag" if exact else "", tags=text, remove="" if remove else "1")
 
 
 def unregister(request: HttpRequest, names: Sequence[str], by: Actor) -> None:

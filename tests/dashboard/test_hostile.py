@@ -19,14 +19,14 @@ from tests.registry.api.conftest import person
 
 pytestmark = pytest.mark.django_db
 CALL = "call-of-the-places"
-SURROGATE = b"\xed\xa0\x80"
+NUL = b"\0%00"  # the second is one in a SIP address
 HOSTILE = [
-    b"\0", SURROGATE, b"a" * 5000, b"-1", b"9" * 30, b"9" * 5000, b"0", "\u0662".encode(), "\u00b2".encode(), b"1e999",
-    b"%00", b"Nowhere/Land", b"../../etc/passwd", b"0001-01-01T00:00:00", b"9999-12-31T23:59:59.999999+00:00",
-    b"0001-01-01T00:00:00+14:00_role-1", b"{}", b"[[[[", b"\"'<script>", b"%_\\", b"\r\nX: y", b"&a: *a",
+    NUL, b"\xed\xa0\x80", b"a" * 5000, b"-1", b"9" * 30, b"\xc2\xb2", b"0001-01-01T00:00:00+14:00_role-1",
+    b"9999-12-31T23:59:59.999999+00:00", b"[[[[", b"\"'<script>%_\\\r\n",
 ]  # fmt: skip
-# Names that views read by taking all that was sent.
-MORE = ("agent", "function", "version", "tool", "from", "to", "at", "name", "sip", "source", "scope", "days", "owner")
+# These take all that was sent: names that they know.
+TAKING = ("register", "test", "settings-token", "settings-member")
+TAKEN = "agent function version tool view raw arguments name sip route source copy text title owner days scope edit"
 
 
 @pytest.fixture
@@ -64,35 +64,29 @@ def address(name: str, things: dict[str, str]) -> tuple[str, str]:
     return path, place.query.format(**things)
 
 
+def bodies(name: str, read: set[str]) -> Iterator[str]:
+    """Each value in all parameters at once, and the worst in each alone: one that is refused hides the others."""
+    keys = {*read, *(TAKEN.split() if name.startswith(TAKING) else [])} - {"", "csrfmiddlewaretoken"}
+    for value in HOSTILE:
+        yield "&".join(f"{quote(key)}={quote_from_bytes(value)}&{quote(key)}[]=1" for key in sorted(keys))
+    yield from (f"{quote(key)}={quote_from_bytes(NUL)}" for key in sorted(keys))
+
+
 @pytest.mark.parametrize("name", [name for name, place in PLACES.items() if "GET" in place.methods])
 def test_no_address_breaks_a_page(name: str, admin: Client, things: dict[str, str], read: set[str]) -> None:
     path, query = address(name, things)
     admin.get(f"{path}?{query}")
-    bad = []
-    usual = dict(part.partition("=")[::2] for part in query.split("&"))
-    for key in sorted({*read, *usual, *MORE} - {"", "csrfmiddlewaretoken"}):
-        for value in HOSTILE:
-            kept = [f"{other}={text}" for other, text in usual.items() if other not in (key, "")]
-            url = f"{path}?{'&'.join([*kept, f'{key}={quote_from_bytes(value)}', f'{key}[]=1'])}"
-            answer = admin.get(url)
-            if answer.status_code >= 500:
-                bad.append((key, value[:40]))
-            b"".join(answer) if answer.streaming else None
-    assert not bad
+    asked = [f"{path}?{body}" for body in bodies(name, set(read))]
+    assert not [url[:200] for url in asked if admin.get(url).status_code >= 500]
 
 
 @pytest.mark.parametrize("name", [name for name, place in PLACES.items() if "POST" in place.methods])
 def test_no_form_breaks_a_page(name: str, admin: Client, things: dict[str, str], read: set[str]) -> None:
     path, _ = address(name, things)
     admin.post(path)
-    bad = []
-    for key in sorted(({*read, *MORE} if read else set()) - {"", "csrfmiddlewaretoken"}):
-        for value in HOSTILE:
-            body = f"{quote(key)}={quote_from_bytes(value)}"
-            answer = admin.post(path, body, content_type="application/x-www-form-urlencoded")
-            if answer.status_code >= 500:
-                bad.append((key, value[:40]))
-    assert not bad
+    form = "application/x-www-form-urlencoded"
+    sent = list(bodies(name, set(read)))
+    assert not [body[:200] for body in sent if admin.post(path, body, content_type=form).status_code >= 500]
 
 
 @pytest.mark.parametrize("name", [name for name, place in PLACES.items() if place.example])
