@@ -6,10 +6,12 @@ from typing import Any
 from urllib.parse import quote, quote_from_bytes
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 
+from dashboard.definition_tree import pack
 from dashboard.schema_form import WrongValue, read_object, simple
 from registry import actions
 from registry.models import Route
@@ -167,3 +169,53 @@ def test_undo_takes_no_tag_away_that_an_agent_had_before(admin: Client, actor: A
 
 def offers_undo(client: Client) -> bool:
     return ">Undo</button>" in client.get("/dashboard/agents/").content.decode()
+
+
+DEEP = "/a" * 3000
+FIELDS = [
+    *(f"{kind}:{place}" for kind in ("text", "yaml", "required", "handler", "key", "rest", "number", "switch")
+      for place in ("", "/", "?", "/prompt", "/#1", "/functions/#0", "/~9", DEEP, f"{DEEP}?a")),
+    "state", "open", "base", "note",
+]  # fmt: skip
+DEEDS = [
+    f"{verb}:{place}" for verb in ("add", "remove", "up", "down", "open", "close", "sections", "view", "x", "")
+    for place in ("", "/", "/prompt", "/#0", "/languages", "/languages/#99999999", f"{DEEP}/functions", "/~9")
+]  # fmt: skip
+
+
+def test_no_forged_field_of_the_editor_breaks_it(admin: Client) -> None:
+    """Names of fields are places in the definition, acts too."""
+    state = pack({"prompt": {"text": "a"}, "languages": [{"name": "English", "code": "en-US", "voice": "v"}]})
+    bad = []
+    for page in ("edit", "check", "theirs"):
+        sent = [{"state": state, name: value} for name in FIELDS for value in ("1", "[[", "{a: 1}")]
+        sent += [{"state": state, "do": deed} for deed in DEEDS if page == "edit"]
+        for fields in sent:
+            answer = admin.post(f"/dashboard/agents/pharmacy/definition/{page}/", fields)
+            if answer.status_code >= 500:
+                bad.append((page, {name[:30]: value[:30] for name, value in fields.items() if name != "state"}))
+    assert not bad
+
+
+UPLOADS = [
+    b"\0", b"\xff\xfe\xed\xa0\x80", b"[" * 60_000, b"a: &x 1\nb: *x", b'{"prompt": {"text": "\\ud800"}}',
+    b'{"prompt": {"text": "\\u0000"}}', b'{"switchboard": 1, "agents": {"\\ud800": {}}}',
+    b"!!python/object/apply:os.system [x]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", UPLOADS)
+def test_no_uploaded_file_breaks_a_page(admin: Client, body: bytes) -> None:
+    fields = {"source": "import", "name": "hostile", "route": "/hostile", "credentials": "made", "act": "plan"}
+    for place, name in (("register/", "upload"), ("settings/apply/plan/", "file")):
+        answer = admin.post(f"/dashboard/{place}", {**fields, name: SimpleUploadedFile("x", body)})
+        assert 400 <= answer.status_code < 500, place
+    answer = admin.post("/dashboard/register/", {**fields, "text": body})
+    assert answer.status_code == 422
+
+
+def test_undoing_the_removal_of_a_default_route_leaves_the_one_that_was_chosen_since(admin: Client, actor: Any) -> None:
+    actions.register_route("pharmacy", "/other", by=actor)
+    actions.set_default_route("/info", by=actor)
+    admin.post("/dashboard/agents/pharmacy/routes/restore/", {"path": "/third", "default": "1"})
+    assert Route.objects.get(default=True).path == "/info"
