@@ -8,6 +8,7 @@ from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from agents.models import Agent
 from dashboard import toasts
 from dashboard.shell import page_for, show
 from registry import bulk
@@ -64,7 +65,8 @@ def example(request: HttpRequest) -> HttpResponse:
 def pause(request: HttpRequest, names: Sequence[str], by: Actor) -> None:
     """New calls hear a message."""
     changes = bulk.pause_many(names, request.POST.get("message", ""), by=by, wait=True)
-    tell(request, "Paused", changes, undo="resume")
+    heard_another = any(change.changed and change.former["state"] == Agent.State.PAUSED for change in changes)
+    tell(request, "Paused", changes, undo="" if heard_another else "resume")
 
 
 def resume(request: HttpRequest, names: Sequence[str], by: Actor) -> None:

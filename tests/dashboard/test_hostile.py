@@ -167,6 +167,17 @@ def test_undo_takes_no_tag_away_that_an_agent_had_before(admin: Client, actor: A
     assert offers_undo(admin)
 
 
+def test_undo_resumes_nobody_who_was_paused_before(admin: Client, actor: Any) -> None:
+    actions.pause("pharmacy", "Closed for good.", by=actor)
+    names = {"name": ["pharmacy", "info-line"], "act": "pause", "confirmed": "1"}
+    admin.post("/dashboard/fleet/act/", {**names, "message": "Closed today."})
+    assert not offers_undo(admin)
+    admin.post("/dashboard/agents/pharmacy/pause/", {"message": "Closed.", "minutes": "0"})
+    assert not offers_undo(admin)
+    admin.post("/dashboard/agents/booking-desk/pause/", {"message": "Closed.", "minutes": "0"})
+    assert offers_undo(admin)
+
+
 def offers_undo(client: Client) -> bool:
     return ">Undo</button>" in client.get("/dashboard/agents/").content.decode()
 
