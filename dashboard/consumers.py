@@ -6,7 +6,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 from urllib.parse import parse_qs
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import orjson
 import psycopg
@@ -16,6 +16,7 @@ from django.db import Error, connection
 
 from dashboard.log_rows import rows_of
 from dashboard.watchers import Refusal, first_refusal, refusal
+from dashboard.zones import known
 from registry.events.filters import Filter, FilterError
 from registry.events.live import News, Viewer
 from registry.events.reading import Cursor, read_since
@@ -157,7 +158,7 @@ class PageConsumer(EventsConsumer):
 
     def work(self, live: Live, query: dict[str, str], recent: int) -> list[Coroutine[Any, Any, None]]:
         """Look for changes of the registry besides."""
-        self.zone = ZoneInfo(zone) if (zone := query.get("tz", "")) in available_timezones() else None
+        self.zone = ZoneInfo(zone) if (zone := query.get("tz", "")) in known() else None
         self.as_html = query.get("rows") == "1"
         text = query.get("revision", "")
         told = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

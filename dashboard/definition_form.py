@@ -132,6 +132,8 @@ def rest_shown(value: Any, keys: list[str]) -> str:
 
 def apply_required(tree: Any, path: Path, wanted: bool) -> None:
     """Whether a parameter must be given."""
+    if len(path) < 2:
+        raise misfit(path)
     *above, _, name = path
     required = get(tree, [*above, "required"])
     known = list(required) if isinstance(required, list) else []

@@ -132,7 +132,7 @@ def written(path: Sequence[str | int]) -> str:
 def read_path(text: str) -> Path:
     """The place that `written` has written; `Malformed` for anything else."""
     parts = text.split("/")
-    if parts.pop(0) or not parts:
+    if parts.pop(0) or not parts or len(parts) > 2 * MAX_DEPTH:  # nothing that can be saved is so deep
         raise misfit(())
     return tuple(read_part(part) for part in parts)
 

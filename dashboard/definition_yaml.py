@@ -5,11 +5,7 @@ from typing import Any
 
 import yaml
 
-try:
-    from yaml import CSafeLoader as Loader
-except ImportError:
-    from yaml import SafeLoader as Loader  # type: ignore[assignment]  # slow, but the same
-
+from registry.files import QuickLoader
 from registry.fleet.writing import INDENT, MAX_KEY, after, one_line, scalar
 
 
@@ -45,9 +41,12 @@ def written_lines(value: Any, indent: str) -> Iterator[str]:
 
 
 def lines_of(text: str, paths: Iterable[str]) -> dict[str, int]:
-    """The line (from 1) where each dotted path stands in a text, or the nearest thing above it that is there."""
+    """The line (from 1) where each dotted path stands in a text, or the nearest thing above it that is there.
+
+    Not with yaml.CSafeLoader: its composer recurses in C, and a few kilobytes of brackets end the process.
+    """
     try:
-        root = yaml.compose(text, Loader=Loader)
+        root = yaml.compose(text, Loader=QuickLoader)  # type: ignore[arg-type]
     except (yaml.YAMLError, RecursionError, ValueError):
         return {}
     return {path: line_of(root, path) for path in paths}

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 
-from registry.events.filters import TERM, Filter, FilterError, condition_text
+from registry.events.filters import MAX_TEXT, TERM, Filter, FilterError, condition_text
 from registry.events.searching import Range
 
 FORGOTTEN = ("before", "tz")  # of an address, when its filter is changed: the zone is remembered without
@@ -87,7 +87,7 @@ def id_of(text: str) -> UUID | None:
 
 def chips(query: QueryDict, text: str, agents: Iterable[str]) -> list[Chip]:
     """The conditions that hold, to take away; then those that people want most often, to add."""
-    typed = [found[0] for found in TERM.finditer(text)]
+    typed = [found[0] for found in TERM.finditer(text)] if len(text) <= MAX_TEXT else []  # each makes an address
     on = [Chip(PRESETS.get(term, term), with_filter(query, without(typed, term)), on=True) for term in typed]
     names = {condition_text("agent", name): name for name in agents if name}
     offered = {} if any(term.startswith("agent:") for term in typed) else dict(list(names.items())[:AGENT_CHIPS])

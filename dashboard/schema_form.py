@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 PREFIX = "arg."  # of the fields' names: a parameter may be called as another field of the page
 SIMPLE = ("string", "number", "integer", "boolean")
 LIMITS = {
@@ -158,8 +160,8 @@ def simple(kind: str, text: str) -> Any:
         return text
     words = {"number": "A number, such as 2.5.", "integer": "A whole number.", "boolean": "true or false."}[kind]
     try:
-        value = json.loads(text.strip())
-    except ValueError:
+        value = read_json(text)
+    except WrongValue:
         raise WrongValue(words) from None
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     right = (
@@ -179,7 +181,11 @@ def read_json(text: str) -> Any:
         raise WrongValue(f"{word} is no JSON.")
 
     try:
-        return json.loads(text, parse_constant=refuse)
+        value = json.loads(text, parse_constant=refuse)
+        orjson.dumps(value)
+        return value
+    except orjson.JSONEncodeError:  # half a surrogate pair, a number of more than 64 bits
+        raise WrongValue("This has a character or a number that cannot be sent.") from None
     except json.JSONDecodeError as error:
         raise WrongValue(f"This is no JSON: {error.msg}, line {error.lineno}, column {error.colno}.") from None
     except (ValueError, RecursionError) as error:

@@ -7,7 +7,7 @@ from urllib.parse import urlencode, urlsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.cache import cache
-from django.db import connection
+from django.db import DataError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -51,7 +51,8 @@ def page_for(deed: Deed, *, methods: Collection[str] = ("GET", "HEAD")) -> Calla
     """A view for those who may do this deed. Others are sent to sign in, or told that they may not.
 
     The view is run in the page's time zone. A `RegistryError` that it lets through becomes an answer with its status
-    and words. `deed` and `methods` can be read from the view: tests/test_policy.py walks them all.
+    and words; a NUL that it asks the database about, a 400. `deed` and `methods` can be read from the view:
+    tests/test_policy.py walks them all.
     """
 
     def decorate(view: View) -> View:
@@ -73,6 +74,10 @@ def page_for(deed: Deed, *, methods: Collection[str] = ("GET", "HEAD")) -> Calla
                 except RegistryError as error:
                     title = "Nothing is plugged in here" if error.status == 404 else "This was refused"
                     answer = problem(request, title, str(error), error.status)
+                except DataError as error:
+                    if "NUL" not in str(error):
+                        raise
+                    answer = problem(request, "This was refused", "A character in it can be in no text.", 400)
             return finished(request, answer)
 
         guarded: Any = shown
@@ -175,9 +180,17 @@ def signed_out(request: HttpRequest) -> HttpResponseBase:
 
 def sign_in_url(request: HttpRequest) -> str:
     """Where to sign in, and then back to the page that is open."""
-    parts = urlsplit((getattr(request, "htmx", None) and request.htmx.current_url) or "")  # type: ignore[attr-defined]
-    back = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    back = path_of((getattr(request, "htmx", None) and request.htmx.current_url) or "")  # type: ignore[attr-defined]
     return f"{reverse('dashboard:sign-in')}?{urlencode({'next': back or reverse('dashboard:home')})}"
+
+
+def path_of(url: str) -> str:
+    """Path and query of a header's URL; "" for what is none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 def may_not(request: HttpRequest) -> str:

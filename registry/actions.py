@@ -233,10 +233,10 @@ def resume_what_is_over() -> list[str]:
 
 
 def set_state(name: str, state: Agent.State, message: str, until: datetime | None, by: Actor, wait: bool) -> Change:
-    """Pause or resume an agent that has a route."""
+    """Pause or resume an agent that has a route. `Change.former` has its state before."""
     with changing(by):
         agent = get_agent(name)
-        change = Change(agent=name, state=state.value, message=message, until=until)
+        change = Change(agent=name, state=state.value, message=message, until=until, former={"state": agent.state})
         change.changed = (agent.state, agent.pause_message, agent.paused_until) != (state, message, until)
         if change.changed:
             agent.state, agent.pause_message, agent.paused_until = state, message, until

@@ -46,7 +46,7 @@ def restore_many(names: Iterable[str], *, by: Actor, wait: bool = False) -> list
 def tag_many(
     names: Iterable[str], tags: Iterable[str], *, by: Actor, remove: bool = False, wait: bool = False
 ) -> list[Change]:
-    """Give these agents tags besides those that they have; or `remove` them."""
+    """Give these agents tags besides those that they have; or `remove` them. `Change.former` has what they had."""
     wanted = actions.check_tags(tags)
     if not wanted:
         raise Malformed("say which tag", problems={"tags": "say which tag"})
@@ -54,7 +54,9 @@ def tag_many(
     def act(name: str) -> Change:
         present = get_agent(name).tags
         after = [tag for tag in present if tag not in wanted] if remove else [*present, *wanted]
-        return actions.update_agent(name, tags=after, by=by)
+        change = actions.update_agent(name, tags=after, by=by)
+        change.former = {"tags": present}
+        return change
 
     return each(names, act, by, wait)
 

@@ -12,7 +12,7 @@ from registry.changes import Actor, Change, changing, finish
 from registry.credentials import have_credentials
 from registry.describing import agent_tag, check_expected, route_tag
 from registry.errors import Conflict, Malformed, NotFound, Outdated
-from registry.lookups import default_route, get_agent, get_route
+from registry.lookups import check_storable, default_route, get_agent, get_route
 from registry.models import RegistryChange, Route, SipMapping
 from registry.versions import Expected
 
@@ -273,14 +273,20 @@ def check_former(former: Any) -> dict[str, Any]:
         sip = [
             {
                 "username": normalise_sip_username(name["username"]),
-                "typed": str(name["typed"])[:200],
+                "typed": storable(str(name["typed"])[:200]),
                 "source": SipMapping.Source(name["source"]).value,
             }
             for name in names
         ]
         return {"path": path, "enabled": bool(former["enabled"]), "default": bool(former["default"]), "sip": sip}
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise Malformed("this does not say what the route was") from None
+
+
+def storable(text: str) -> str:
+    """The same text; `Malformed` if Postgres cannot hold it."""
+    check_storable("SIP name", text)
+    return text
 
 
 def make_former_route(agent: Agent, former: dict[str, Any], change: Change) -> None:

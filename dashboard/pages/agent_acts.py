@@ -10,6 +10,7 @@ from django.template.defaultfilters import pluralize
 from django.urls import path, reverse
 from django.utils import timezone
 
+from agents.models import Agent
 from dashboard.agent_frame import agent_frame, find_agent
 from dashboard.agent_reach import effect_of_removing
 from dashboard.pages.frame import page_before
@@ -44,7 +45,9 @@ def pause(request: HttpRequest, name: str) -> HttpResponse:
             problem = str(error)
         else:
             long = f" for {minutes} minutes" if PAUSES[minutes] else ""
-            say(request, f"{name} is paused{long}{everywhere(change)}", **undo("agent-resume", name))
+            was_paused = change.former["state"] == Agent.State.PAUSED  # resuming it would be no undo
+            way_back = {} if was_paused else undo("agent-resume", name)
+            say(request, f"{name} is paused{long}{everywhere(change)}", **way_back)
             return back_to(request, name)
     context = {**agent_frame(request, name, ""), "message": message, "minutes": minutes, "problem": problem}
     return show(request, "pages/agent/pause.html", context, status=422 if problem else 200)

@@ -96,10 +96,9 @@ def restore_route(request: HttpRequest, name: str) -> HttpResponse:
     by = actor_of(request, "dashboard")
     names = given.get("sip", "").splitlines()
     change = actions.register_route(name, given.get("path", ""), sip=names, auto_sip=bool(given.get("auto_sip")), by=by)
-    if given.get("default") or given.get("off"):
-        actions.update_route(
-            change.made, default=True if given.get("default") else None, enabled=not given.get("off"), by=by
-        )
+    default = bool(given.get("default")) and default_route() is None  # another may have been chosen meanwhile
+    if default or given.get("off"):
+        actions.update_route(change.made, default=default or None, enabled=not given.get("off"), by=by)
     say(request, f"{name} answers at {change.route} again")
     return back(name)
 

@@ -8,6 +8,7 @@ from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from agents.models import Agent
 from dashboard import toasts
 from dashboard.shell import page_for, show
 from registry import bulk
@@ -64,7 +65,8 @@ def example(request: HttpRequest) -> HttpResponse:
 def pause(request: HttpRequest, names: Sequence[str], by: Actor) -> None:
     """New calls hear a message."""
     changes = bulk.pause_many(names, request.POST.get("message", ""), by=by, wait=True)
-    tell(request, "Paused", changes, undo="resume")
+    heard_another = any(change.changed and change.former["state"] == Agent.State.PAUSED for change in changes)
+    tell(request, "Paused", changes, undo="" if heard_another else "resume")
 
 
 def resume(request: HttpRequest, names: Sequence[str], by: Actor) -> None:
@@ -79,7 +81,10 @@ def tag(request: HttpRequest, names: Sequence[str], by: Actor) -> None:
     tags = [part for part in (each.strip() for each in text.split(",")) if part]
     changes = bulk.tag_many(names, tags, by=by, remove=remove, wait=True)
     word = f"{'Took' if remove else 'Put'} {', '.join(tags)} {'off' if remove else 'on'}"
-    tell(request, word, changes, undo="tag", tags=text, remove="" if remove else "1")
+    # Undo says the same to all: it would take away what some of them had, or give what they had not.
+    exact = all(sum(tag in change.former["tags"] for tag in {*tags}) == remove * len({*tags})
+                for change in changes if change.changed)  # fmt: skip
+    tell(request, word, changes, undo="tag" if exact else "", tags=text, remove="" if remove else "1")
 
 
 def unregister(request: HttpRequest, names: Sequence[str], by: Actor) -> None:

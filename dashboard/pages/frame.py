@@ -1,13 +1,11 @@
 """What belongs to the frame of every page: theme, time zones, replicas, the count of failing agents."""
 
-from urllib.parse import urlsplit
-
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from dashboard.shell import THEME_COOKIE, THEMES, failing_agents, page_for, steps_of_replicas
+from dashboard.shell import THEME_COOKIE, THEMES, failing_agents, page_for, path_of, steps_of_replicas
 from dashboard.zones import YEAR, offered
 from registry.policy import Deed
 
@@ -45,9 +43,9 @@ def theme(request: HttpRequest) -> HttpResponse:
 def page_before(request: HttpRequest) -> str:
     """The page of ours that a form was sent from, else the overview."""
     before = request.headers.get("Referer", "")
-    parts = urlsplit(before)
-    if url_has_allowed_host_and_scheme(before, {request.get_host()}) and parts.path.startswith("/dashboard/"):
-        return f"{parts.path}?{parts.query}" if parts.query else parts.path
+    path = path_of(before)
+    if url_has_allowed_host_and_scheme(before, {request.get_host()}) and path.startswith("/dashboard/"):
+        return path
     return "/dashboard/"
 
 

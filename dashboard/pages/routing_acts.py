@@ -133,7 +133,7 @@ def restore_route(request: HttpRequest) -> HttpResponse:
     if former:
         try:
             change = actions.restore_route(agent, json.loads(former), by=by, wait=True)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Malformed("this does not say what the route was") from None
     else:
         change = actions.restore_agent(agent, by=by, wait=True)

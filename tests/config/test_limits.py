@@ -62,6 +62,9 @@ def test_the_declared_length(text: bytes, size: int) -> None:
     ("path", "most"),
     [
         ("/dashboard/agents/sales/definition/edit/", settings.MAX_BODY_BYTES),
+        ("/dashboard/register/", settings.MAX_BODY_BYTES),
+        ("/dashboard/register/check/", settings.MAX_BODY_BYTES),
+        ("/dashboard/register/x/done/", 64 * 1024),
         ("/dashboard/agents/sales/definition/check/", settings.MAX_BODY_BYTES),
         ("/dashboard/agents/sales/definition/theirs/", settings.MAX_BODY_BYTES),
         ("/dashboard/agents/sales/definition/discard/", 64 * 1024),
