@@ -13,6 +13,7 @@ from lucide.templatetags.lucide import lucide
 from dashboard import toasts, words
 from dashboard.zones import moment_of
 
+SHORTEST = 50  # microseconds; less would be shown as 0.0 ms
 register = template.Library()
 register.filter("kind_word", lambda kind: words.KINDS.get(kind, kind))
 
@@ -105,7 +106,9 @@ def figure(value: float | None) -> str:
 
 @register.filter
 def milliseconds(microseconds: float | None) -> str:
-    """Microseconds as milliseconds."""
+    """Microseconds as milliseconds; what is too short for a digit is "< 0.1"."""
+    if microseconds is not None and microseconds < SHORTEST:
+        return "<\N{NO-BREAK SPACE}0.1"
     return figure(None if microseconds is None else microseconds / 1000)
 
 
