@@ -97,7 +97,7 @@ def documents(events: Sequence[Event], at: Callable[[Event], float], seconds: fl
     """Whose document the call runs on, from when until when."""
     served = [event for event in events if event["kind"] in DOCUMENTS and event["agent"]]
     kept = [event for before, event in pairwise([None, *served]) if event and not (before and same(before, event))]
-    ends = [*(at(event) for event in kept[1:]), seconds]
+    ends = [*(at(event) for event in kept), seconds][1:]
     return [
         Item(event["id"], at(event), named(event), end, bad=event["outcome"] not in FINE)
         for event, end in zip(kept, ends, strict=True)

@@ -54,7 +54,7 @@ KINDS = {
     "debug_events": "debug events",
     "sip": "SIP",
     "mcp": "MCP",
-    "unmatched": "Unmatched",
+    "unmatched": "Request",
     "test": "Test",
 }
 

@@ -38,7 +38,7 @@ def versions(request: HttpRequest, name: str) -> HttpResponse:
         "older": rows[PAGE - 1].number if len(rows) > PAGE else None,
         "before": before,
         "numbers": numbers,
-        **comparison(request, agent),
+        **comparison(request, agent, numbers),
     }
     return show(request, "pages/agent/versions.html", context, parts={"list"})
 
@@ -48,13 +48,15 @@ def described(version: AgentVersion, agent: Agent, calls: dict[int, int]) -> dic
     return {**describe_version(version, agent), "calls": calls.get(version.number, 0)}
 
 
-def comparison(request: HttpRequest, agent: Agent) -> dict[str, Any]:
+def comparison(request: HttpRequest, agent: Agent, numbers: list[int]) -> dict[str, Any]:
     """Two versions compared as fields, or as documents (`?view=document`); what to choose if none are given."""
     one, other = request.GET.get("from", ""), request.GET.get("to", "")
     live = agent.live.number if agent.live else None
     draft = agent.draft.number if agent.draft else None
     if not one or not other:
-        return {"from": live, "to": draft}
+        if draft:
+            return {"from": live, "to": draft}
+        return {"from": next((number for number in numbers if number != live), live), "to": live}
     old, new = get_version(agent, number_of(one)), get_version(agent, number_of(other))
     view = "document" if request.GET.get("view") == "document" else "fields"
     found: dict[str, Any] = {"from": old.number, "to": new.number, "old": old, "new": new, "view": view}

@@ -13,6 +13,7 @@ from lucide.templatetags.lucide import lucide
 from dashboard import toasts, words
 from dashboard.zones import moment_of
 
+LEAST = 0.05  # what has a digit after the point; less is no 0.0
 register = template.Library()
 register.filter("kind_word", lambda kind: words.KINDS.get(kind, kind))
 
@@ -93,9 +94,11 @@ def stamped(local: datetime, text: str, *, ago: bool = False) -> SafeString:
 
 @register.filter
 def figure(value: float | None) -> str:
-    """A number with as many digits as say something: 0.9, 38, 5 000."""
+    """A number with as many digits as say something: < 0.1, 0.9, 38, 5 000."""
     if value is None:
         return ""
+    if 0 < value < LEAST:
+        return "<\N{NO-BREAK SPACE}0.1"
     return (
         f"{value:.1f}"
         if 0 < value < 10 and not isinstance(value, int)

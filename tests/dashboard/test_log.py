@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from dashboard.event_details import curl, replay
 from dashboard.log_rows import rule_of
+from dashboard.templatetags.switchboard import milliseconds
 from registry.events.reading import Cursor
 from registry.models import RoutingEvent
 from tests.events import write_events
@@ -157,3 +158,7 @@ def test_an_export_has_the_filter_and_the_zone(form):
     text = async_to_sync(whole)()  # its queries then run in this thread, on the test's connection
     assert text.count("2026-11-20T13:00:00.000+01:00") == 1
     assert "attachment" in answer["Content-Disposition"]
+
+
+def test_a_short_time_is_no_zero() -> None:
+    assert [milliseconds(each) for each in (None, 49, 50, 1234)] == ["", "<\xa00.1", "0.1", "1.2"]

@@ -69,3 +69,7 @@ def test_the_page_has_a_next_step(search):
 def test_few_queries(search, django_assert_max_num_queries):
     with django_assert_max_num_queries(14):
         search("pharm")
+
+
+def test_what_is_not_found_is_looked_for_in_the_log(search):
+    assert 'href="/dashboard/log/?filter=no%20such"' in search("no such").content.decode()

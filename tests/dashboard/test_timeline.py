@@ -78,3 +78,8 @@ def test_a_lone_word_that_has_no_room_is_left_out() -> None:
 
 def test_clock() -> None:
     assert [clock(seconds) for seconds in (0, 61.9, 3600)] == ["0:00", "1:01", "1:00:00"]
+
+
+def test_a_call_that_nobody_answered_has_no_document() -> None:
+    lanes = {one.name: one.items for one in timeline([event(1, 0, kind="sip", agent="", outcome="not_found")]).lanes}
+    assert (len(lanes["Routing"]), lanes["SWML"], len(lanes["Errors"])) == (1, [], 1)

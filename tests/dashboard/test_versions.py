@@ -107,3 +107,13 @@ def test_a_viewer_reads_and_restores_nothing(line):
     assert "text: Text 2" in page
     assert "Restore" not in page
     assert viewer.post(f"{HERE}restore/", {"number": "2"}).status_code == 403
+
+
+def test_what_is_offered_for_comparing_differs(line, browser):
+    def offered() -> tuple[int, int]:
+        context = browser.get(HERE).context
+        return context["from"], context["to"]
+
+    assert offered() == (3, 4)  # live and draft
+    actions.publish_draft("info-line", by=BOB)
+    assert offered() == (3, 4)  # the one before and live
