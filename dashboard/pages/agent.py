@@ -4,9 +4,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils.functional import SimpleLazyObject
 
-from dashboard.agent_audit import told
 from dashboard.agent_figures import charts_of, figures_of
 from dashboard.agent_frame import agent_frame
+from dashboard.audit.sentences import told
 from dashboard.log_rows import rows_of
 from dashboard.shell import page_for, part_wanted, show
 from dashboard.zones import zone_of

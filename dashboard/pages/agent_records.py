@@ -1,25 +1,22 @@
 """What is written down of an agent: its requests and its changes, a page at a time, newest first."""
 
-from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from dashboard.agent_audit import told
 from dashboard.agent_frame import agent_frame
+from dashboard.audit.sentences import told
 from dashboard.log_rows import rows_of
 from dashboard.shell import page_for, show
 from dashboard.zones import zone_of
-from registry.audit import SOURCES, Position, Search, read_audit
+from registry.audit import Position, Search, read_audit
 from registry.errors import RegistryError
 from registry.events.filters import MAX_TEXT, Filter, FilterError, Term
 from registry.events.searching import Range, search
 from registry.policy import Deed
 
 ROWS = 50
-MAX_ID = 2**63 - 1
 
 
 @page_for(Deed.SEE)
@@ -45,14 +42,11 @@ def log(request: HttpRequest, name: str) -> HttpResponse:
 def history(request: HttpRequest, name: str) -> HttpResponse:
     """Who changed the agent, its routes and its names."""
     context = agent_frame(request, name, "agent-history")
-    after = position_of(request.GET.get("after", ""))
+    after = Position.parse(request.GET.get("after", ""))
     found = read_audit(Search(agent=name), ROWS + 1, after)
     context |= {"changes": [told(row) for row in found[:ROWS]], "first": after is None}
-    context["older"] = after_of(found[ROWS - 1]) if len(found) > ROWS else ""
+    context["older"] = str(Position.of(found[ROWS - 1])) if len(found) > ROWS else ""
     return show(request, "pages/agent/history.html", context, parts={"list"})
-
-
-# --- where a page ended ----------------------------------------------------------------------------------------------
 
 
 def id_of(text: str) -> UUID | None:
@@ -61,23 +55,6 @@ def id_of(text: str) -> UUID | None:
         return UUID(text) if text else None
     except ValueError:
         return None
-
-
-def after_of(row: dict[str, Any]) -> str:
-    """The end of a page of the audit, for the next one's address."""
-    return f"{row['time'].isoformat()}_{row['id']}"
-
-
-def position_of(text: str) -> Position | None:
-    """Where a page of the audit ended; None for what says nothing."""
-    moment, _, row = text.partition("_")
-    what, _, number = row.rpartition("-")
-    try:
-        time = datetime.fromisoformat(moment)
-    except ValueError:
-        return None
-    known = what in SOURCES and number.isascii() and number.isdigit() and time.tzinfo is not None
-    return Position(time, what, min(int(number[:19]), MAX_ID)) if known else None
 
 
 urlpatterns = [

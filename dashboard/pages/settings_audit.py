@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Js
 from django.urls import path
 from django.utils import timezone
 
-from dashboard.audit_words import WHATS, differences, told
+from dashboard.audit.words import THINGS, action_word, differences, remarkable
 from dashboard.sections import show_section, time_typed
 from dashboard.shell import page_for
 from registry.audit import Position, Search, read_audit
@@ -19,7 +19,6 @@ from registry.policy import Deed
 ROWS = 50  # of a page
 EXPORTED = 10_000  # rows of an export, newest first
 FIELDS = ("q", "who", "what", "agent", "request_id", "since", "until")
-MAX_ID = 2**63 - 1
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a cell that begins so for a formula
 COLUMNS = (
     "time", "who", "via", "address", "request_id", "token", "what", "name", "agent", "action", "changes",
@@ -38,13 +37,13 @@ class Echo:
 def audit(request: HttpRequest) -> HttpResponse:
     """Who changed what, newest first."""
     typed, wanted, problems = search_of(request)
-    rows = [] if problems else read_audit(wanted, ROWS + 1, position_of(request.GET.get("after", "")))
+    rows = [] if problems else read_audit(wanted, ROWS + 1, Position.parse(request.GET.get("after", "")))
     context = {
-        "rows": [told(row) for row in rows[:ROWS]],
-        "next": mark(rows[ROWS - 1]) if len(rows) > ROWS else None,
+        "rows": [shown(row) for row in rows[:ROWS]],
+        "next": str(Position.of(rows[ROWS - 1])) if len(rows) > ROWS else None,
         "typed": typed,
         "problems": problems,
-        "whats": WHATS,
+        "whats": THINGS,
         "searched": any(typed.values()),
         "narrowed": any(typed[name] for name in ("agent", "request_id", "since", "until")),
         "export": urlencode({name: value for name, value in typed.items() if value}),
@@ -88,7 +87,7 @@ def search_of(request: HttpRequest) -> tuple[dict[str, str], Search, dict[str, s
         except ValueError:
             problems[name] = "A day and a time, such as 2026-11-12T10:30"
             times[name] = None
-    if typed["what"] not in WHATS:
+    if typed["what"] not in THINGS:
         typed["what"] = ""
     wanted = Search(
         typed["agent"], typed["who"], typed["what"], typed["q"], typed["request_id"], times["since"], times["until"]
@@ -96,21 +95,17 @@ def search_of(request: HttpRequest) -> tuple[dict[str, str], Search, dict[str, s
     return typed, wanted, problems
 
 
-def mark(row: dict[str, Any]) -> str:
-    """Where a page ends, for the next one's address."""
-    return f"{row['time'].astimezone(UTC).isoformat()}~{row['id']}"
-
-
-def position_of(text: str) -> Position | None:
-    """What `mark` made; anything else begins at the newest."""
-    moment, _, row = text.partition("~")
-    what, _, number = row.partition("-")
-    if what not in WHATS or not number.isascii() or not number.isdigit() or len(number) > 19:
-        return None
-    try:
-        return Position(datetime.fromisoformat(moment).astimezone(UTC), what, min(int(number), MAX_ID))
-    except (ValueError, OverflowError):
-        return None
+def shown(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with its words: `set` is what a new or removed thing is like."""
+    ends = row["action"] in ("created", "removed")
+    return {
+        **row,
+        "what_word": THINGS[row["what"]],
+        "action_word": action_word(row),
+        "differences": [] if ends else differences(row),
+        "set": ", ".join(f"{each.field} {each.after or each.before}" for each in remarkable(row)) if ends else "",
+        "whose": f"token {row['token']}" if row["token"] else row["via"],
+    }
 
 
 urlpatterns = [

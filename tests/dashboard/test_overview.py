@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from dashboard.attention import MOST, attention
-from dashboard.recent import recent_changes
+from dashboard.audit.acts import recent_acts
 from registry import actions, people
 from registry.activity import busiest, calls_by_minute, calls_now, expiring_tokens, failures
 from registry.bulk import pause_many, restore_many, unregister_many
@@ -160,7 +160,7 @@ def test_tokens_that_are_good_for_long_or_no_more_are_not_expiring(actor):
 
 
 def told() -> list[str]:
-    return [f"{act.who} {act.verb} {act.thing}{act.tail}" for act in recent_changes(20)]
+    return [f"{act.who} {act.verb} {act.thing}{act.tail}" for act in recent_acts(20)]
 
 
 @pytest.mark.django_db(transaction=True)
