@@ -6,8 +6,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.http import HttpRequest, QueryDict
-from django.utils import timezone
 
+from dashboard.zones import moment_typed
 from registry.events.filters import TERM, Filter, FilterError, condition_text
 from registry.events.searching import Range
 
@@ -71,9 +71,9 @@ def asked(request: HttpRequest) -> Asked:
 def time_of(text: str) -> datetime | None:
     """A moment in UTC; None if the text is none."""
     try:
-        found = datetime.fromisoformat(text)
-        return (found if found.tzinfo else timezone.make_aware(found)).astimezone(UTC)
-    except (ValueError, OverflowError):
+        found = moment_typed(text)
+        return None if found is None else found.astimezone(UTC)
+    except ValueError:
         return None
 
 

@@ -1,7 +1,7 @@
 """What the Routing page shows, as its address says."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +12,7 @@ from django.utils import timezone
 from dashboard import routing_tables as tables
 from dashboard.decisions import log_of, tell
 from dashboard.shell import part_wanted, show
+from dashboard.zones import moment_typed
 from registry.addresses import sip_username
 from registry.asking import public_base, stage_of
 from registry.hits import hits_of_names
@@ -126,13 +127,10 @@ def text_of(request: HttpRequest, name: str) -> str:
 
 def moment_asked(text: str) -> tuple[float | None, str]:
     """Seconds since 1970 of a time in the page's zone; and what is wrong with it."""
-    if not text:
-        return None, ""
     try:
-        moment = datetime.fromisoformat(text)
-        moment = moment if moment.tzinfo else timezone.make_aware(moment)
-        return moment.astimezone(UTC).timestamp(), ""
-    except (ValueError, OverflowError):
+        moment = moment_typed(text)
+        return moment.timestamp() if moment else None, ""
+    except ValueError:
         return None, "This is not a time: write it as 2026-11-22T09:00."
 
 

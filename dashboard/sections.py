@@ -1,11 +1,9 @@
 """The sections of Settings: their list at the side, and the frame that they share."""
 
 from collections.abc import Collection
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 
 from dashboard.shell import show
 from registry.asking import principal_of
@@ -46,13 +44,3 @@ def show_section(
     section = next(section for section in SECTIONS if section.url == here)
     about = {"sections": sections_for(request), "section": section, **context}
     return show(request, f"pages/settings/{template}.html", about, parts=parts, status=status)
-
-
-def time_typed(text: str) -> datetime | None:
-    """A moment as a form has it, in the page's zone unless it says another; None for nothing. `ValueError` if wrong."""
-    if not text:
-        return None
-    found = datetime.fromisoformat(text)
-    if not 1970 <= found.year <= 9000:
-        raise ValueError("the year is out of range")
-    return found if found.tzinfo else found.replace(tzinfo=timezone.get_current_timezone())

@@ -6,7 +6,6 @@ from typing import Any
 import orjson
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
-from django.utils import timezone
 
 from agents.definition import AgentDefinition
 from agents.errors import InvalidDefinition
@@ -14,6 +13,7 @@ from agents.models import Agent, AgentVersion
 from dashboard.agent_frame import agent_frame
 from dashboard.code_lines import code_of
 from dashboard.shell import page_for, show
+from dashboard.zones import moment_typed
 from registry.asking import public_base
 from registry.definitions import warnings_of
 from registry.errors import Malformed, RegistryError
@@ -56,11 +56,8 @@ def rendered(request: HttpRequest, name: str, which: str, asked: dict[str, str])
 
 def moment_of(text: str) -> datetime | None:
     """The moment that a form's local time means in the page's zone; None = now."""
-    if not text:
-        return None
     try:
-        found = datetime.fromisoformat(text)
-        return found if found.tzinfo else timezone.make_aware(found)
+        return moment_typed(text)
     except ValueError:
         raise Malformed("The time must look like 2026-03-31T14:30.", problems={"at": "time"}) from None
 

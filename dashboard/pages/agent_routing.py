@@ -9,12 +9,13 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from dashboard.agent_frame import agent_frame
-from dashboard.agent_reach import Hit, effect_of_removing, hits_of
+from dashboard.agent_reach import effect_of_removing
 from dashboard.shell import page_for, part_wanted, show
 from dashboard.toasts import everywhere, say
 from registry import actions
 from registry.asking import actor_of
 from registry.errors import Conflict, Malformed, NotFound
+from registry.hits import Hits, hits_of_names, hits_of_routes
 from registry.lookups import default_route, only_route
 from registry.models import Route
 from registry.policy import Deed
@@ -33,14 +34,19 @@ def routing(request: HttpRequest, name: str) -> HttpResponse:
 def page(request: HttpRequest, name: str, status: int = 200, **more: Any) -> HttpResponse:
     """The tab, with what was typed and what is wrong with it."""
     context = agent_frame(request, name, "agent-routing")
-    hits = hits_of(name, timezone.now() - DAY) if part_wanted(request) == "reach" else None
+    routes: list[Route] = context["routes"]
+    names = [(mapping, route) for route in routes for mapping in route.sip_mappings.all()]
+    counted, since = part_wanted(request) == "reach", timezone.now() - DAY
+    of_routes, of_names = {}, {}
+    if counted:
+        alone = [name] if len(routes) == 1 else []
+        of_routes = hits_of_routes([(route.path, name) for route in routes], alone, since)
+        of_names = hits_of_names([mapping.username for mapping, _ in names], since)
     context |= {
-        "counted": hits is not None,
-        "ways": [(route, hits.routes.get(route.path, Hit()) if hits else None) for route in context["routes"]],
+        "counted": counted,
+        "ways": [(route, of_routes.get(route.path, Hits()) if counted else None) for route in routes],
         "names": [
-            (mapping, route, hits.names.get(mapping.username, Hit()) if hits else None)
-            for route in context["routes"]
-            for mapping in route.sip_mappings.all()
+            (mapping, route, of_names.get(mapping.username, Hits()) if counted else None) for mapping, route in names
         ],
         "default": default_route(),
     }

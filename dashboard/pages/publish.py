@@ -14,8 +14,8 @@ from dashboard.differences import Lines, field_differences, line_differences
 from dashboard.pages.definition import number_of
 from dashboard.shell import page_for, show
 from dashboard.toasts import everywhere, say
-from dashboard.version_calls import calls_by_version
 from registry import actions
+from registry.activity import calls_of
 from registry.asking import actor_of, public_base
 from registry.changes import Change
 from registry.describing import definition_tag
@@ -64,7 +64,7 @@ def effect_of_publishing(request: HttpRequest, agent: Agent, base: str) -> dict[
         "warnings": found.warnings,
         "gone": [each for each in known if each not in functions],
         "added": [each for each in functions if each not in known],
-        "running": calls_by_version(agent.name).get(agent.live.number, 0) if agent.live else 0,
+        "running": calls_of(agent.name).get(agent.live.number, 0) if agent.live else 0,
     }
 
 

@@ -21,7 +21,7 @@ from registry.asking import actor_of, public_base, stage_of
 from registry.credentials import FLEET, Credentials, make_credentials
 from registry.decide import CENTRAL_SIP, Facts
 from registry.errors import RegistryError
-from registry.events.searching import first_id
+from registry.events.ids import first_id
 from registry.lookups import get_agent
 from registry.models import RegistryChange, RoutingEvent
 from registry.policy import Deed

@@ -11,8 +11,9 @@ from django.urls import path
 from django.utils import timezone
 
 from dashboard.audit.words import THINGS, action_word, differences, remarkable
-from dashboard.sections import show_section, time_typed
+from dashboard.sections import show_section
 from dashboard.shell import page_for
+from dashboard.zones import moment_typed
 from registry.audit import Position, Search, read_audit
 from registry.policy import Deed
 
@@ -83,7 +84,7 @@ def search_of(request: HttpRequest) -> tuple[dict[str, str], Search, dict[str, s
     times: dict[str, datetime | None] = {}
     for name in ("since", "until"):
         try:
-            times[name] = time_typed(typed[name])
+            times[name] = moment_typed(typed[name])
         except ValueError:
             problems[name] = "A day and a time, such as 2026-11-12T10:30"
             times[name] = None

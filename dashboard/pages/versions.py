@@ -1,5 +1,6 @@
 """An agent's versions: the list, any two compared, one looked at, downloaded, or made live again."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +13,7 @@ from dashboard.definition_yaml import text_of
 from dashboard.differences import Lines, field_differences, line_differences
 from dashboard.pages.definition import number_of
 from dashboard.shell import page_for, show
-from dashboard.version_calls import calls_by_version
+from registry.activity import calls_of
 from registry.asking import public_base
 from registry.describing import definition_tag, describe_version
 from registry.policy import Deed
@@ -32,7 +33,7 @@ def versions(request: HttpRequest, name: str) -> HttpResponse:
     if before := request.GET.get("before"):
         found = found.filter(number__lt=number_of(before))
     rows = list(found[: PAGE + 1])
-    calls = calls_by_version(agent.name)
+    calls = calls_of(agent.name)
     context |= {
         "rows": [described(version, agent, calls) for version in rows[:PAGE]],
         "older": rows[PAGE - 1].number if len(rows) > PAGE else None,
@@ -43,7 +44,7 @@ def versions(request: HttpRequest, name: str) -> HttpResponse:
     return show(request, "pages/agent/versions.html", context, parts={"list"})
 
 
-def described(version: AgentVersion, agent: Agent, calls: dict[int, int]) -> dict[str, Any]:
+def described(version: AgentVersion, agent: Agent, calls: Mapping[int | None, int]) -> dict[str, Any]:
     """A row of the list."""
     return {**describe_version(version, agent), "calls": calls.get(version.number, 0)}
 
@@ -74,7 +75,7 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
     context = agent_frame(request, name, "agent-versions")
     agent = context["agent"]
     found = get_version(agent, min(number, 2**31 - 1))
-    calls = calls_by_version(agent.name)
+    calls = calls_of(agent.name)
     context |= {
         "version": described(found, agent, calls),
         "text": text_of(found.definition),
