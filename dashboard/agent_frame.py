@@ -1,6 +1,5 @@
 """What every tab of an agent's page shares: the agent, how it is doing, what leads to it, and the tabs."""
 
-import difflib
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +10,7 @@ from agents.models import Agent
 from dashboard.shell import TROUBLE_SECONDS
 from registry.asking import public_base
 from registry.errors import NotFound
+from registry.listing import nearest_agent
 from registry.models import RegistryChange, Route, SipMapping
 from registry.traffic import standing, troubled
 from registry.workers import Everywhere, everywhere
@@ -64,16 +64,10 @@ def find_agent(name: str) -> Agent:
     agents = Agent.objects.select_related("live", "draft").defer(*SECRETS, "draft__definition")
     agent = agents.prefetch_related("routes__sip_mappings").filter(name=name).first() if "\0" not in name else None
     if agent is None:
-        near = nearest_name(name)
+        near = nearest_agent(name)
         hint = f" Did you mean {near}?" if near else ""
         raise NotFound(f"There is no agent {name[:100]}.{hint}")
     return agent
-
-
-def nearest_name(name: str) -> str:
-    """The agent whose name is most like this one; "" if none is."""
-    known = list(Agent.objects.exclude(state=Agent.State.TRASHED).values_list("name", flat=True))
-    return next(iter(difflib.get_close_matches(name[:100].lower(), known, n=1)), "")
 
 
 def standing_of_agent(agent: Agent) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from dashboard.code_lines import pretty
 from dashboard.event_details import arguments
 from dashboard.log_rows import name_of, rule_of
 from dashboard.timeline import clock, moment
@@ -103,6 +104,6 @@ def summary_of(body: Any) -> str:
         return body if isinstance(body, str) else ""
     parsed = told.get("parsed")
     if isinstance(parsed, list) and parsed:
-        return orjson.dumps(parsed[0] if len(parsed) == 1 else parsed, option=orjson.OPT_INDENT_2).decode()
+        return pretty(parsed[0] if len(parsed) == 1 else parsed)
     found = told.get("substituted") or told.get("raw") or ""
     return found if isinstance(found, str) else short(found)

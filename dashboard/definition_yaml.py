@@ -1,6 +1,6 @@
 """A definition as YAML text, and the lines of it that its problems are about."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
@@ -10,38 +10,12 @@ try:
 except ImportError:
     from yaml import SafeLoader as Loader  # type: ignore[assignment]  # slow, but the same
 
-from registry.fleet.writing import INDENT, MAX_KEY, after, one_line, scalar
+from registry.fleet.writing import to_yaml
 
 
 def text_of(definition: Any) -> str:
     """A JSON value as YAML, as fleets are written, but for the items of lists: they begin behind their dash."""
-    return "".join(written_lines(definition, ""))
-
-
-def written_lines(value: Any, indent: str) -> Iterator[str]:
-    """The lines of a value that begins a line of its own."""
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            head = scalar(key)
-            if len(head) > MAX_KEY:
-                yield f"{indent}? {head}\n"
-                head = ""
-            yield f"{indent}{head}:"
-            if isinstance(item, (dict, list)) and item:
-                yield "\n"
-                yield from written_lines(item, indent + INDENT)
-            else:
-                yield from after(item, indent)
-    elif isinstance(value, list) and value:
-        for item in value:
-            yield f"{indent}-"
-            if isinstance(item, (dict, list)) and item:
-                yield " "
-                yield "".join(written_lines(item, indent + INDENT))[len(indent + INDENT) :]
-            else:
-                yield from after(item, indent)
-    else:
-        yield f"{indent}{one_line(value)}\n"
+    return to_yaml(definition, beside_dash=True)
 
 
 def lines_of(text: str, paths: Iterable[str]) -> dict[str, int]:

@@ -8,6 +8,7 @@ import orjson
 from django.http import HttpRequest
 from django.urls import reverse
 
+from dashboard.code_lines import pretty
 from dashboard.zones import moment_of
 from registry.events.filters import condition_text
 
@@ -40,7 +41,7 @@ def body_of(value: Any) -> Body | None:
         return None
     if isinstance(value, str):
         return Body(value, whole=False)
-    return Body(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode(), whole=True)
+    return Body(pretty(value), whole=True)
 
 
 def curl(request: HttpRequest, event: dict[str, Any]) -> str:
