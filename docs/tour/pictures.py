@@ -54,15 +54,30 @@ def type_a_taken_route(page: Any) -> None:
     page.get_by_text("sales-agent").last.wait_for()
 
 
+def say_more(page: Any) -> None:
+    """An edit that is not saved yet, with the difference that callers would get."""
+    page.locator("textarea:visible").first.fill("You are a sales representative for Acme Corp. Be brief.")
+    page.locator(".code .add").first.wait_for()
+
+
+def ask_for_a_price(page: Any) -> None:
+    """A function that has run."""
+    page.get_by_label("product").fill("Enterprise")
+    page.get_by_role("button", name="Run get_pricing").click()
+    page.get_by_text("The price for Enterprise is").first.wait_for()
+
+
 STOPS = [
     Stop("overview", "/dashboard/overview/", "svg.spark"),
     Stop("agents", "/dashboard/agents/", "tbody tr"),
     Stop("register", "/dashboard/register/", "h1", first=type_a_taken_route),
-    Stop("definition", "/dashboard/agents/sales-agent/definition/", ".code .l"),
+    Stop("definition", "/dashboard/agents/sales-agent/definition/", ".editor", first=say_more),
     Stop("routing", "/dashboard/routing/?ask=sip%3Ahelp-desk%40example.com&from=%2B12125550148", ".steps li"),
     Stop("log", "/dashboard/log/{event}/", ".drawer .steps li", dark=True),
     Stop("call", f"/dashboard/calls/{CALL}/", ".lanes svg"),
-    Stop("test", "/dashboard/test/?tool=function&agent=sales-agent&function=get_pricing", "form"),
+    Stop(
+        "test", "/dashboard/test/?tool=function&agent=sales-agent&function=get_pricing", "form", first=ask_for_a_price
+    ),
 ]
 
 
@@ -96,13 +111,15 @@ def ask(server: Any, route: str, function: str, call: str, arguments: dict[str, 
 
 def take(page: Any, stop: Stop, event: str, folder: Path) -> None:
     """One picture."""
+    from playwright.sync_api import expect
+
     page.emulate_media(color_scheme="dark" if stop.dark else "light", reduced_motion="reduce")
     page.set_viewport_size(SIZE)
     page.goto(stop.path.format(event=event))
     page.locator(stop.ready).first.wait_for()
     page.locator("#live-word", has_text=re.compile("Live|Paused")).wait_for()
     stop.first(page)
-    page.wait_for_function("!document.querySelector('.htmx-request, .bone')")
+    expect(page.locator(".htmx-request, .bone")).to_have_count(0)
     page.screenshot(path=str(folder / f"{stop.name}.png"))
 
 
