@@ -81,7 +81,7 @@ def cells(request: HttpRequest) -> HttpResponse:
     seen = request.GET.get("seen", "")
     gone = come_or_gone(int(seen)) if seen.isdecimal() and len(seen) < 10 else 0
     context = {"rows": cells_of(names, present_troubles()), "gone": gone, "oob": True}
-    return render(request, "pages/agents_cells.html", context)
+    return render(request, "pages/agents/cells.html", context)
 
 
 # --- the state of the page, in its address ---------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def figures(request: HttpRequest) -> HttpResponse:
     else:
         route = Route.objects.select_related("agent").filter(enabled=True).first()
         context |= {"route": route, "address": f"{public_base(request)}{route.path}" if route else ""}
-    return show(request, "pages/overview_figures.html", context, parts={"figures"})
+    return show(request, "pages/overview/figures.html", context, parts={"figures"})
 
 
 def board(troubles: dict[str, Standing]) -> list[Place]:

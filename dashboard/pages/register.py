@@ -12,8 +12,8 @@ from agents.fields import cipher
 from agents.models import Agent
 from dashboard import toasts
 from dashboard.code_lines import pretty
-from dashboard.decisions import tell
 from dashboard.registering import Checked, Entered, check, examples
+from dashboard.routing.decisions import tell
 from dashboard.shell import common, page_for, part_wanted, show, steps_of_replicas
 from registry import actions
 from registry.addresses import normalise_route
