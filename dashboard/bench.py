@@ -11,8 +11,9 @@ from agents.definition import AgentDefinition
 from agents.definition.functions import Function, WebhookHandler
 from agents.errors import InvalidDefinition
 from agents.models import Agent, AgentVersion
+from dashboard.code_lines import pretty
 from dashboard.schema_form import PREFIX, Field, WrongValue, arguments_of, fields_of, read_object, typed_of
-from registry.errors import RegistryError
+from registry.errors import RegistryError, sentence
 from registry.lookups import get_agent
 from registry.rehearsing import Call, version_of
 
@@ -65,7 +66,7 @@ class Bench:
     @property
     def schema(self) -> str:
         """The parameters' schema, to look at."""
-        return json.dumps(self.chosen.parameters, indent=2, ensure_ascii=False) if self.chosen else ""
+        return pretty(self.chosen.parameters) if self.chosen else ""
 
     def arguments(self) -> dict[str, Any]:
         """What was typed, as arguments; what is wrong is noted."""
@@ -94,7 +95,7 @@ class Bench:
             self.view = "raw"
         else:
             self.typed = typed
-        self.raw = json.dumps(arguments, indent=2, ensure_ascii=False)
+        self.raw = pretty(arguments)
 
 
 def bench_of(given: Mapping[str, str]) -> Bench:
@@ -185,9 +186,3 @@ def curl(url: str, body: str = "") -> str:
     """A line for a shell. The token's variable is filled in by the shell."""
     sent = f" \\\n  -H 'Content-Type: application/json' -d {shlex.quote(body)}" if body else ""
     return f'curl -H "Authorization: Bearer {TOKEN}"{sent} \\\n  {shlex.quote(url)}'
-
-
-def sentence(error: RegistryError) -> str:
-    """What the registry says, as a sentence."""
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."

@@ -1,5 +1,6 @@
 """JSON as numbered lines that fold: for people, and the same text when it is copied."""
 
+import json
 from typing import Any
 
 import orjson
@@ -54,6 +55,11 @@ def code_of(value: Any) -> SafeString:
     lines = Lines()
     lines.value("", value, "", 0)
     return mark_safe("".join(lines.parts))  # noqa: S308 - every line is escaped
+
+
+def pretty(value: Any) -> str:
+    """The same as text."""
+    return json.dumps(value, indent=INDENT, ensure_ascii=False)
 
 
 def children(value: Any) -> list[tuple[Any, Any]] | None:

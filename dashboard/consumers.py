@@ -14,7 +14,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import Error, connection
 
-from dashboard.log_rows import rows_of
+from dashboard.log.rows import rows_of
 from dashboard.watchers import Refusal, first_refusal, refusal
 from dashboard.zones import known
 from registry.events.filters import Filter, FilterError

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
+from dashboard.code_lines import pretty
 from registry.fleet.comparing import leaf_differences
 from registry.fleet.plan import ABSENT
 
@@ -71,20 +72,15 @@ def short(value: Any) -> str:
     return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}…"
 
 
-def pretty(value: Any) -> list[str]:
-    """A JSON value as lines."""
-    return json.dumps(value, ensure_ascii=False, indent=2).split("\n")
-
-
 def whole_lines(value: Any) -> Lines:
     """All lines of one value."""
-    lines = [Line("", str(number), text) for number, text in enumerate(pretty(value), 1)]
+    lines = [Line("", str(number), text) for number, text in enumerate(pretty(value).split("\n"), 1)]
     return Lines(cut(lines))
 
 
 def line_differences(before: Any, after: Any, *, whole: bool = False) -> Lines:
     """Two JSON values line by line. `whole`: equal lines are shown too, not folded."""
-    old, new = pretty(before), pretty(after)
+    old, new = pretty(before).split("\n"), pretty(after).split("\n")
     if old == new:
         return Lines()
     head = common(old, new)

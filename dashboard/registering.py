@@ -13,14 +13,13 @@ from agents.models import Agent
 from registry.actions import check_title
 from registry.credentials import check_credentials
 from registry.definitions import read_definition, warnings_of
-from registry.errors import Malformed, RegistryError
+from registry.errors import Malformed, RegistryError, sentence
 from registry.files import MAX_FILE_BYTES, FleetEntry, parse, read_fleet
 from registry.fleet.reading import parse_json
 from registry.installation import EXAMPLE_FLEET
 from registry.lookups import get_agent
 from registry.vacancies import (
     Vacancy,
-    sentence,
     slug,
     vacancies_of_sip,
     vacancy_of_name,

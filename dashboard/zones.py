@@ -5,6 +5,7 @@ from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
 
 COOKIE = "zone"
 DEFAULT = "UTC"
@@ -45,3 +46,13 @@ def moment_of(value: datetime | str | None) -> datetime | None:
         return None
     found = datetime.fromisoformat(value) if isinstance(value, str) else value
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def moment_typed(text: str) -> datetime | None:
+    """A moment as a form has it, in the page's zone unless it says another; None for nothing. `ValueError` if wrong."""
+    if not text:
+        return None
+    found = datetime.fromisoformat(text)
+    if not 1970 <= found.year <= 9000:
+        raise ValueError("the year is out of range")
+    return found if found.tzinfo else timezone.make_aware(found)

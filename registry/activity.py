@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.utils import timezone
 
-from registry.events.searching import first_id
+from registry.events.ids import first_id
 from registry.models import AgentMinute, ApiToken
 
-SILENT = timedelta(minutes=5)  # a call of which nothing was heard for so long is taken for ended
+SILENT = timedelta(minutes=5)  # a call of which nothing was heard for so long is not counted as running any more
+MAX_OF_AGENT = 20_000  # newest events of an agent that its calls are counted in: more would take longer than a page may
 MAX_EVENTS = 200_000  # newest ones that the hour's calls are counted in; before those the chart has a gap
 # Milliseconds since 1970 in the first 48 bits of a UUIDv7 (RFC 9562, 5.7); older servers have no function for it.
 MOMENT = "('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint"
@@ -35,6 +36,21 @@ def calls_now() -> dict[str, int]:
              FROM registry_routingevent WHERE id >= %s AND call_id <> '' AND kind <> 'test' GROUP BY call_id) calls
             WHERE NOT ended GROUP BY agent""",
             [str(first_id(timezone.now() - SILENT))],
+        )
+        return dict(cursor.fetchall())
+
+
+def calls_of(name: str) -> dict[int | None, int]:
+    """Calls of an agent that run, by the version that they began with and keep; None: before one was chosen."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT version, count(*) FROM (
+                SELECT call_id, max(version) AS version, bool_or(kind = 'post_prompt') AS ended FROM (
+                    SELECT call_id, version, kind FROM registry_routingevent
+                    WHERE agent = %s AND id >= %s AND call_id <> '' AND kind <> 'test' ORDER BY id DESC LIMIT %s
+                ) latest GROUP BY call_id
+            ) calls WHERE NOT ended GROUP BY version""",
+            [name, str(first_id(timezone.now() - SILENT)), MAX_OF_AGENT],
         )
         return dict(cursor.fetchall())
 

@@ -4,7 +4,7 @@ Triggers write them (django-pghistory), so changes by SQL are there too, without
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import orjson
@@ -46,6 +46,7 @@ SOURCES = {
 # Columns that say nothing of their own, and references that are told by what they refer to.
 SILENT = {"id", "created", "digest", "pgh_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "pgh_context_id"}
 VERSIONS = ("live_id", "draft_id")
+MAX_ID = 2**63 - 1
 JSON_COLUMNS = (6, 7, 8)  # of the statement: context, before, after
 LABELS = {"insert": "created", "update": "changed", "delete": "removed"}
 
@@ -68,6 +69,29 @@ class Position(NamedTuple):
     time: datetime
     what: str
     id: int
+
+    def __str__(self) -> str:
+        """For an address."""
+        return f"{self.time.astimezone(UTC).isoformat()}~{self.what}-{self.id}"
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> "Position":
+        """A page that ended with this row of `read_audit`."""
+        return cls(row["time"], row["what"], int(row["id"].rpartition("-")[2]))
+
+    @classmethod
+    def parse(cls, text: str) -> "Position | None":
+        """What an address says; None for what says nothing: then a page begins at the newest."""
+        moment, _, row = text.partition("~")
+        what, _, number = row.partition("-")
+        if what not in SOURCES or not number.isascii() or not number.isdigit():
+            return None
+        try:
+            time = datetime.fromisoformat(moment)
+            time = (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            return None
+        return cls(time, what, min(int(number[:19]), MAX_ID))
 
 
 def read_audit(search: Search, limit: int, after: Position | None = None) -> list[dict[str, Any]]:

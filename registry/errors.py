@@ -46,3 +46,9 @@ class WrongSecret(RegistryError):  # noqa: N818
     """This replica's secret key is not the one that the database belongs to."""
 
     status = 500
+
+
+def sentence(error: Exception) -> str:
+    """An error's message, as a sentence."""
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}"

@@ -2,12 +2,11 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from uuid import UUID
+from datetime import datetime
 
 from django.db import connection, transaction
 
-from registry.events.searching import first_id
+from registry.events.ids import first_id, moment_of
 from registry.traffic import last_hits, traffic_of
 
 MOST = 1000  # that are counted of a name: fifty names a page make 50,000 rows of an index, some 20 ms
@@ -64,8 +63,3 @@ def counted(
             key: Hits(count, moment_of(last) if last else None, seen >= MOST)
             for key, count, last, seen in cursor.fetchall()
         }
-
-
-def moment_of(event_id: str) -> datetime:
-    """When an event was, from its UUIDv7."""
-    return datetime.fromtimestamp((UUID(event_id).int >> 80) / 1000, UTC)

@@ -18,6 +18,7 @@ from django.utils import timezone
 from agents.models import Agent
 from registry.lookups import is_storable, like
 from registry.traffic import Standing, totals
+from registry.unmatched import nearest_of, pairs_of
 
 PAGE = 50
 KEPT_SECONDS = 5  # how old an order by figures may be
@@ -138,6 +139,11 @@ def tags_in_use() -> list[tuple[str, int]]:
 def known_names() -> list[str]:
     """The names of all registered agents."""
     return list(Agent.objects.exclude(state=Agent.State.TRASHED).values_list("name", flat=True))
+
+
+def nearest_agent(text: str) -> str:
+    """The registered agent whose name is most like a text; "" if none is near."""
+    return nearest_of(text[:100].lower(), [(name, pairs_of(name)) for name in known_names()])
 
 
 # --- orders ----------------------------------------------------------------------------------------------------------

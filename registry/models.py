@@ -1,6 +1,6 @@
 """What is registered, the feed of its changes, the workers that serve it, and the routing log."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pghistory
 from django.contrib.auth.models import User
@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from agents.models import Agent
+from registry.events.ids import moment_of
 from registry.triggers import change_feed
 
 
@@ -212,8 +213,8 @@ class RoutingEvent(models.Model):
 
     @property
     def time(self) -> datetime:
-        """When it was, in UTC: the first 48 bits of a UUIDv7 are milliseconds since 1970 (RFC 9562, 5.7)."""
-        return datetime.fromtimestamp((self.id.int >> 80) / 1000, UTC)
+        """When it was, in UTC: its id says it."""
+        return moment_of(self.id)
 
 
 class AgentMinute(models.Model):

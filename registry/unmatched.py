@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from difflib import SequenceMatcher
 from heapq import nlargest
 
 from django.db import connection
 
-from registry.events.searching import first_id
+from registry.events.ids import first_id, moment_of
 from registry.models import SipMapping
 
 MAX_EVENTS = 20_000  # newest ones that are counted: somebody who tries out names can make millions
@@ -44,10 +44,7 @@ def unmatched_names(since: datetime, limit: int) -> list[Unmatched]:
         )
         found = cursor.fetchall()
     near = nearest([name for name, _, _ in found]) if found else {}
-    return [
-        Unmatched(name, count, datetime.fromtimestamp((last.int >> 80) / 1000, UTC), *near.get(name, ("", "")))
-        for name, count, last in found
-    ]
+    return [Unmatched(name, count, moment_of(last), *near.get(name, ("", ""))) for name, count, last in found]
 
 
 def nearest(names: Iterable[str]) -> dict[str, tuple[str, str]]:

@@ -12,7 +12,7 @@ from registry.addresses import (
     normalise_route,
     normalise_sip_username,
 )
-from registry.errors import RegistryError
+from registry.errors import RegistryError, sentence
 from registry.models import Route, SipMapping
 
 MAX_NAMES = 200  # SIP names of one agent that are looked at
@@ -144,9 +144,3 @@ def slug(text: str) -> str:
 def proposal_of(text: str) -> str:
     """A SIP name like a text that is none."""
     return re.sub(r"[^\w.+-]+", "-", text.strip().casefold().removeprefix("sip:").partition("@")[0]).strip("-")
-
-
-def sentence(error: Exception) -> str:
-    """An error's message, as a sentence."""
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}"

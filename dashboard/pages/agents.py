@@ -10,9 +10,8 @@ from django.urls import path
 from dashboard.pages import agents_bulk
 from dashboard.shell import page_for, part_wanted, present_troubles, show
 from registry.listed import cells_of, come_or_gone, newest_mark, rows_of
-from registry.listing import PAGE, SORTS, STATUSES, TRASH, Listing, Wanted, known_names, listing, tags_in_use
+from registry.listing import PAGE, SORTS, STATUSES, TRASH, Listing, Wanted, listing, nearest_agent, tags_in_use
 from registry.policy import Deed
-from registry.unmatched import nearest_of, pairs_of
 
 MAX_TEXT = 200  # characters that are searched for
 # Views that everybody has: word, and the state of the page that it stands for.
@@ -56,7 +55,7 @@ def agents(request: HttpRequest) -> HttpResponse:
         "last": found.page.first + len(found.page.names),
         "left": min(PAGE, found.page.total - found.page.first - len(found.page.names)),
         "nothing_at_all": not found.registered and not found.statuses.get(TRASH) and not wanted.filtered,
-        "nearest": nearest(wanted.text) if wanted.text and not rows else "",
+        "nearest": nearest_agent(wanted.text) if wanted.text and not rows else "",
         "views": views(request, found),
         "chips": chips(request, found, wanted),
         "kinds": kinds(request, found, wanted),
@@ -82,7 +81,7 @@ def cells(request: HttpRequest) -> HttpResponse:
     seen = request.GET.get("seen", "")
     gone = come_or_gone(int(seen)) if seen.isdecimal() and len(seen) < 10 else 0
     context = {"rows": cells_of(names, present_troubles()), "gone": gone, "oob": True}
-    return render(request, "pages/agents_cells.html", context)
+    return render(request, "pages/agents/cells.html", context)
 
 
 # --- the state of the page, in its address ---------------------------------------------------------------------------
@@ -142,11 +141,6 @@ def column(request: HttpRequest, wanted: Wanted, name: str) -> dict[str, str]:
     sort = f"-{name}" if descending else "" if name == "name" else name
     now = ("descending" if wanted.descending else "ascending") if here else ""
     return {"query": changed(request, sort=sort), "now": now}
-
-
-def nearest(text: str) -> str:
-    """The agent whose name is most like what was looked for."""
-    return nearest_of(text.lower(), [(name, pairs_of(name)) for name in known_names()])
 
 
 urlpatterns = [

@@ -146,7 +146,7 @@ def step(request: HttpRequest, verb: str, names: Sequence[str], problem: Registr
         "remove": request.POST.get("remove", ""),
         "effect": bulk.effect_of_unregistering(names) if verb == "unregister" else None,
     }
-    return show(request, "pages/agents_step.html", context, status=problem.status if problem else 200)
+    return show(request, "pages/agents/step.html", context, status=problem.status if problem else 200)
 
 
 def picked(request: HttpRequest) -> list[str]:

@@ -9,11 +9,11 @@ from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils import timezone
 
-from dashboard import call_ids as call_ids  # registers its converter
-from dashboard import timeline as drawing
-from dashboard.call_lines import Line, story, summary_of
-from dashboard.event_details import log_of
-from dashboard.log_asked import asked, id_of, with_query
+from dashboard.calls import ids as ids  # registers its converter
+from dashboard.calls import timeline as drawing
+from dashboard.calls.lines import Line, story, summary_of
+from dashboard.log.asked import asked, id_of, with_query
+from dashboard.log.details import log_of
 from dashboard.shell import common, page_for, show
 from registry.errors import Malformed, NotFound
 from registry.events.calls import (
@@ -75,7 +75,7 @@ def news(request: HttpRequest) -> HttpResponse:
         "most": MAX_NEW,
         "first_page": reverse("dashboard:calls") + query_of(wanted),
     }
-    return render(request, "parts/calls_news.html", common(request) | context)
+    return render(request, "parts/calls/news.html", common(request) | context)
 
 
 @page_for(Deed.SEE)

@@ -10,9 +10,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import path, reverse
 
-from dashboard.event_details import details
-from dashboard.log_asked import Asked, asked, chips, with_query
-from dashboard.log_rows import rows_of
+from dashboard.log.asked import Asked, asked, chips, with_query
+from dashboard.log.details import details
+from dashboard.log.rows import rows_of
 from dashboard.shell import common, page_for, part_wanted, show
 from dashboard.zones import zone_of
 from registry.errors import Malformed, NotFound
@@ -60,7 +60,7 @@ def some_rows(request: HttpRequest) -> HttpResponse:
         "most": ROWS,
         "stretch": reverse("dashboard:log") + with_query(request.GET),
     }
-    return render(request, "parts/log_rows.html", common(request) | context)
+    return render(request, "parts/log/rows.html", common(request) | context)
 
 
 @page_for(Deed.SEE)

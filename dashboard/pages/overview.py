@@ -14,8 +14,8 @@ from django.utils.safestring import SafeString
 
 from agents.models import Agent
 from dashboard.attention import attention
+from dashboard.audit.acts import recent_acts
 from dashboard.charts import spark
-from dashboard.recent import recent_changes
 from dashboard.shell import page_for, present_troubles, show, steps_of_replicas
 from dashboard.templatetags.switchboard import figure, percent
 from registry.activity import anything_yet, busiest, calls_by_minute, calls_now
@@ -68,7 +68,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "more": more,
         "board": lambda: board(troubles),
         "events": lambda: search(Filter(), Range(), EVENTS),
-        "changes": lambda: recent_changes(CHANGES),
+        "changes": lambda: recent_acts(CHANGES),
     }
     return show(request, "pages/overview.html", context, parts={"now"})
 
@@ -82,7 +82,7 @@ def figures(request: HttpRequest) -> HttpResponse:
     else:
         route = Route.objects.select_related("agent").filter(enabled=True).first()
         context |= {"route": route, "address": f"{public_base(request)}{route.path}" if route else ""}
-    return show(request, "pages/overview_figures.html", context, parts={"figures"})
+    return show(request, "pages/overview/figures.html", context, parts={"figures"})
 
 
 def board(troubles: dict[str, Standing]) -> list[Place]:

@@ -1,6 +1,5 @@
 """Registering an agent: one form, checked while one types, and the page that waits for the first call."""
 
-import json
 from typing import Any
 from urllib.parse import quote
 
@@ -12,8 +11,9 @@ from django.urls import path, reverse
 from agents.fields import cipher
 from agents.models import Agent
 from dashboard import toasts
-from dashboard.decisions import tell
+from dashboard.code_lines import pretty
 from dashboard.registering import Checked, Entered, check, examples
+from dashboard.routing.decisions import tell
 from dashboard.shell import common, page_for, part_wanted, show, steps_of_replicas
 from registry import actions
 from registry.addresses import normalise_route
@@ -21,7 +21,7 @@ from registry.asking import actor_of, public_base, stage_of
 from registry.credentials import FLEET, Credentials, make_credentials
 from registry.decide import CENTRAL_SIP, Facts
 from registry.errors import RegistryError
-from registry.events.searching import first_id
+from registry.events.ids import first_id
 from registry.lookups import get_agent
 from registry.models import RegistryChange, RoutingEvent
 from registry.policy import Deed
@@ -84,7 +84,7 @@ def told(request: HttpRequest, checked: Checked) -> dict[str, Any]:
             name = checked.usernames[0]
             question = Question(name, Facts(CENTRAL_SIP, dialled=name))
             context["by_name"] = tell(question, would.table, would.by_name, simulated=True)
-        context["document"] = json.dumps(would.document, indent=2, ensure_ascii=False)[:MAX_DOCUMENT]
+        context["document"] = pretty(would.document)[:MAX_DOCUMENT]
     return context
 
 

@@ -6,9 +6,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
-from dashboard import routing_tables as tables
 from dashboard.pages import routing_acts as acts
-from dashboard.routing_page import shown, text_of
+from dashboard.routing import tables as tables
+from dashboard.routing.page import shown, text_of
 from dashboard.shell import page_for
 from registry.asking import public_base
 from registry.policy import Deed

@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from dashboard import routing_tables as tables
 from dashboard import toasts
-from dashboard.routing_page import kept, shown
+from dashboard.routing import tables as tables
+from dashboard.routing.page import kept, shown
 from dashboard.shell import page_for
 from registry import actions
 from registry.addresses import sip_username

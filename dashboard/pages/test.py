@@ -1,6 +1,5 @@
 """The test bench: fetch a document, run a function, ask who would answer."""
 
-import json
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -9,10 +8,11 @@ from django.shortcuts import redirect, render
 from django.urls import path
 
 from agents.models import Agent
-from dashboard.bench import Bench, bench_of, document_curl, run_curl, sentence
+from dashboard.bench import Bench, bench_of, document_curl, run_curl
+from dashboard.code_lines import pretty
 from dashboard.shell import page_for, show
 from registry.asking import actor_of, public_base, stage_of
-from registry.errors import RegistryError
+from registry.errors import RegistryError, sentence
 from registry.policy import Deed
 from registry.rehearsing import Run, preview, rehearsal_of, run
 
@@ -63,7 +63,7 @@ def run_function(request: HttpRequest) -> HttpResponse:
     except RegistryError as error:
         bench.problems["run"] = sentence(error)
         return show_bench(request, bench, context, status=error.status)
-    context["answer"] = json.dumps(context["run"].answer, indent=2, ensure_ascii=False)
+    context["answer"] = pretty(context["run"].answer)
     return show_bench(request, bench, context)
 
 
@@ -102,7 +102,7 @@ def document_of(request: HttpRequest, bench: Bench) -> dict[str, Any]:
     except RegistryError as error:
         bench.problems["version"] = sentence(error)
         return {}
-    text = json.dumps(found.document, indent=2, ensure_ascii=False)
+    text = pretty(found.document)
     return {
         "preview": found,
         "document": text[:MAX_SHOWN],

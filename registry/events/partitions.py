@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from psycopg import sql
 
+from registry.events.ids import first_id
 from registry.models import AgentMinute, RoutingEvent
 
 logger = logging.getLogger(__name__)
@@ -22,10 +23,9 @@ DEFAULT = f"{TABLE}_default"
 DAY_NAME = re.compile(rf"{TABLE}_(\d{{8}})\Z")
 
 
-def first_id(day: date) -> UUID:
-    """The smallest UUIDv7 of a day (UTC): its first 48 bits are milliseconds since 1970 (RFC 9562, 5.7)."""
-    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return UUID(int=int(start.timestamp() * 1000) << 80)
+def first_of(day: date) -> UUID:
+    """The smallest id of a day (UTC)."""
+    return first_id(datetime(day.year, day.month, day.day, tzinfo=UTC))
 
 
 def name_of(day: date) -> str:
@@ -58,7 +58,7 @@ def keep(today: date | None = None) -> bool:
             if day < oldest:
                 logger.info("Dropping the routing log of %s, which is older than %d days", day, settings.LOG_DAYS)
                 cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name_of(day))))
-        cursor.execute(sql.SQL("DELETE FROM {} WHERE id < %s").format(sql.Identifier(DEFAULT)), [str(first_id(oldest))])
+        cursor.execute(sql.SQL("DELETE FROM {} WHERE id < %s").format(sql.Identifier(DEFAULT)), [str(first_of(oldest))])
     return True
 
 
@@ -92,14 +92,14 @@ def strays() -> set[date]:
                 "SELECT DISTINCT ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 86400000 FROM {}"
                 " WHERE id < %s"
             ).format(sql.Identifier(DEFAULT)),
-            [str(first_id(latest.date()))],
+            [str(first_of(latest.date()))],
         )
         return {date(1970, 1, 1) + timedelta(days=number) for (number,) in cursor.fetchall()}
 
 
 def make(day: date) -> None:
     """A day's partition, with the rows of that day that the default one has taken meanwhile."""
-    name, bounds = name_of(day), [str(first_id(day)), str(first_id(day + timedelta(days=1)))]
+    name, bounds = name_of(day), [str(first_of(day)), str(first_of(day + timedelta(days=1)))]
     identifiers = {"name": sql.Identifier(name), "parent": sql.Identifier(TABLE), "rest": sql.Identifier(DEFAULT)}
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("LOCK TABLE {parent} IN SHARE UPDATE EXCLUSIVE MODE").format(**identifiers))

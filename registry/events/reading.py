@@ -8,7 +8,6 @@ what was running then, and what has begun since. No numbering of events could sa
 import logging
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -16,6 +15,7 @@ import orjson
 import psycopg
 from psycopg.rows import tuple_row
 
+from registry.events.ids import moment_of
 from registry.models import RoutingEvent
 
 logger = logging.getLogger(__name__)
@@ -133,8 +133,7 @@ def new(connection: psycopg.Connection[Any], since: Cursor, moment: Cursor, limi
 def event_of(row: Sequence[Any]) -> Seen:
     """A row as the live log shows it."""
     event_id: UUID = row[1]
-    time = datetime.fromtimestamp((event_id.int >> 80) / 1000, UTC)
-    stamp = time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    stamp = moment_of(event_id).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     event = {"id": str(event_id), "time": stamp, **dict(zip(COLUMNS, row[2:], strict=True))}
     if isinstance(steps := event["steps"], str):  # on Django's connections JSON is read as text
         event["steps"] = orjson.loads(steps)

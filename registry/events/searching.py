@@ -1,7 +1,7 @@
 """Searching the routing log: the live log's filters over all days, a page at a time, newest first."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from django.db import OperationalError, connection, transaction
 
 from registry.errors import Malformed
 from registry.events.filters import EXACT, SEARCHED, Filter, Term
+from registry.events.ids import first_id
 from registry.events.reading import SELECT, TABLE, event_of
 from registry.lookups import like
 
@@ -121,12 +122,6 @@ def read(statement: str, values: Sequence[Any], *, walk: bool = False) -> list[d
             words = f"this search takes longer than {SEARCH_SECONDS} s: give `since` and `until`, or an agent or a call"
             raise Malformed(words) from error
         raise
-
-
-def first_id(moment: datetime) -> UUID:
-    """The smallest UUIDv7 of a moment: its first 48 bits are milliseconds since 1970 (RFC 9562, 5.7)."""
-    milliseconds = int(moment.astimezone(UTC).timestamp() * 1000)
-    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
 
 
 def parsed(value: Any) -> Any:

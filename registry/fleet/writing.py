@@ -22,12 +22,12 @@ ESCAPED = re.compile("[\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\uf
 NOT_IN_BLOCK = re.compile(r"[\x00-\x08\x0b-\x1f]|^[ \t]+$", re.MULTILINE)
 
 
-def to_yaml(value: Any) -> str:
-    """A JSON value as a YAML document."""
-    return "".join(lines_of(value, ""))
+def to_yaml(value: Any, *, beside_dash: bool = False) -> str:
+    """A JSON value as a YAML document. `beside_dash`: items of lists begin behind their dash, not below it."""
+    return "".join(lines_of(value, "", beside_dash))
 
 
-def lines_of(value: Any, indent: str) -> Iterator[str]:
+def lines_of(value: Any, indent: str, beside_dash: bool) -> Iterator[str]:
     """The lines of a value that begins a line of its own."""
     if isinstance(value, dict) and value:
         for key, item in value.items():
@@ -36,20 +36,24 @@ def lines_of(value: Any, indent: str) -> Iterator[str]:
                 yield f"{indent}? {head}\n"
                 head = ""
             yield f"{indent}{head}:"
-            yield from after(item, indent)
+            yield from after(item, indent, beside_dash)
     elif isinstance(value, list) and value:
         for item in value:
             yield f"{indent}-"
-            yield from after(item, indent)
+            if beside_dash and isinstance(item, (dict, list)) and item:
+                within = indent + INDENT
+                yield f" {''.join(lines_of(item, within, beside_dash)).removeprefix(within)}"
+            else:
+                yield from after(item, indent, beside_dash)
     else:
         yield f"{indent}{one_line(value)}\n"
 
 
-def after(value: Any, indent: str) -> Iterator[str]:
+def after(value: Any, indent: str, beside_dash: bool) -> Iterator[str]:
     """What follows a key or a dash, to the end of the line and below it."""
     if isinstance(value, (dict, list)) and value:
         yield "\n"
-        yield from lines_of(value, indent + INDENT)
+        yield from lines_of(value, indent + INDENT, beside_dash)
     elif isinstance(value, str) and is_block(value):
         body = value.rstrip("\n")
         ends = len(value) - len(body)

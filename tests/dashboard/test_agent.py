@@ -292,6 +292,7 @@ def test_switching_a_route_and_the_default_can_be_undone(operator, actor):
 
 def test_hits_are_counted_after_the_page_is_there(viewer):
     write_events([{"agent": "pharmacy", "route": "/pharmacy", "sip_user": "refills"}] * 3)
+    write_minutes("pharmacy", [(3, 0)])
     assert "bone" in text_of(viewer.get(PHARMACY + "routing/"))
     counted = part(viewer, PHARMACY + "routing/", "reach")
     assert counted.count(">3</td>") == 2

@@ -11,8 +11,8 @@ from django.urls import resolve, reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.call_ids import CallId
-from dashboard.call_lines import summary_of, words
+from dashboard.calls.ids import CallId
+from dashboard.calls.lines import summary_of, words
 from registry.models import RoutingEvent
 from tests.events import write_events
 from tests.registry.api.conftest import person

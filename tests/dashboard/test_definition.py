@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from agents.models import Agent, AgentVersion
-from dashboard.definition_tree import pack
+from dashboard.definition.tree import pack
 from registry import actions
 from registry.changes import Actor
 from registry.describing import definition_tag

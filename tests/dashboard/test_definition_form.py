@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.http import QueryDict
 
-from dashboard.definition_editor import Editor, sent_editor
-from dashboard.definition_layout import Block, Field, walk
-from dashboard.definition_tree import pack, unpack, written
+from dashboard.definition.editor import Editor, sent_editor
+from dashboard.definition.layout import Block, Field, walk
+from dashboard.definition.tree import pack, unpack, written
 from registry.definitions import read_definition
 from registry.errors import Malformed
 from registry.files import read_fleet

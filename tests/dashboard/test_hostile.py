@@ -11,7 +11,7 @@ from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 
-from dashboard.definition_tree import pack
+from dashboard.definition.tree import pack
 from dashboard.schema_form import WrongValue, read_object, simple
 from registry import actions
 from registry.models import Route

@@ -9,8 +9,8 @@ from asgiref.sync import async_to_sync
 from django.test import Client
 from django.urls import reverse
 
-from dashboard.event_details import curl, replay
-from dashboard.log_rows import rule_of
+from dashboard.log.details import curl, replay
+from dashboard.log.rows import rule_of
 from dashboard.templatetags.switchboard import milliseconds
 from registry.events.reading import Cursor
 from registry.models import RoutingEvent

@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from dashboard.pages.settings_health import health
+from dashboard.pages.settings.health import health
 from registry import actions
 from registry.changes import Actor
 from registry.events import partitions

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.timeline import axis, clock, lane, timeline
+from dashboard.calls.timeline import axis, clock, lane, timeline
 
 START = datetime(2026, 11, 21, 10, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ import yaml
 from django.test import Client
 
 from agents.models import Agent, AgentVersion
-from dashboard.pages import versions
+from dashboard.pages.agent import versions
 from registry import actions
 from registry.changes import Actor
 from registry.versions import get_version

@@ -27,7 +27,7 @@ def _no_days(db):
 
 
 def event(day: date, number: int = 0) -> RoutingEvent:
-    return RoutingEvent.objects.create(id=UUID(int=partitions.first_id(day).int + number), **EVENT)
+    return RoutingEvent.objects.create(id=UUID(int=partitions.first_of(day).int + number), **EVENT)
 
 
 def tables() -> dict[UUID, str]:

@@ -12,7 +12,8 @@ from registry.errors import Malformed
 from registry.events import searching
 from registry.events.calls import call_of
 from registry.events.filters import Filter
-from registry.events.searching import Range, event_with_bodies, events_of_call, first_id, search
+from registry.events.ids import first_id
+from registry.events.searching import Range, event_with_bodies, events_of_call, search
 from registry.models import RoutingEvent
 
 pytestmark = pytest.mark.django_db

@@ -1,0 +1,1 @@
+"""An agent as its pages show it: its frame, figures, functions, and what leads to it."""

@@ -1,0 +1,82 @@
+"""What every tab of an agent's page shares: the agent, how it is doing, what leads to it, and the tabs."""
+
+from typing import Any
+from urllib.parse import quote
+
+from django.core.cache import cache
+from django.http import HttpRequest
+
+from agents.models import Agent
+from dashboard.shell import TROUBLE_SECONDS
+from registry.asking import public_base
+from registry.errors import NotFound
+from registry.listing import nearest_agent
+from registry.models import RegistryChange, Route, SipMapping
+from registry.traffic import standing, troubled
+from registry.workers import Everywhere, everywhere
+
+# Name of the tab's URL, its word, and which of the counts stands beside it.
+TABS = [
+    ("agent", "Overview", ""),
+    ("agent-definition", "Definition", ""),
+    ("agent-document", "Document", ""),
+    ("agent-functions", "Functions", "functions"),
+    ("agent-routing", "Routing", "reach"),
+    ("agent-versions", "Versions", "versions"),
+    ("agent-log", "Log", ""),
+    ("agent-history", "History", ""),
+]
+SECRETS = ("credentials", "signing_key")
+
+
+def agent_frame(request: HttpRequest, name: str, tab: str) -> dict[str, Any]:
+    """What templates/pages/agent/base.html needs for a tab (the name of its URL, "" for none): seven queries.
+
+    `NotFound` with the nearest name if there is no such agent. One in the trash is shown too, with a way back.
+    """
+    agent = find_agent(name)
+    routes = list(agent.routes.all())
+    names: list[SipMapping] = [mapping for route in routes for mapping in route.sip_mappings.all()]
+    counts = {
+        "functions": len(agent.live.definition.get("functions", {})) if agent.live else 0,
+        "reach": len(routes) + len(names),
+        "versions": agent.versions.count(),
+    }
+    return {
+        **standing_of_agent(agent),
+        "agent": agent,
+        "routes": routes,
+        "sip_names": names,
+        "base": public_base(request),
+        "swml_url": url_of_route(request, routes[0]) if routes else "",
+        "counts": counts,
+        "tab": tab,
+        "tabs": [(url, word, counts.get(key)) for url, word, key in TABS],
+        "tab_word": next((word for url, word, _ in TABS if url == tab), ""),
+        "here": "agents",
+        "trashed": agent.state == Agent.State.TRASHED,
+        "socket": f"/ws/page?rate=0&filter=agent:{quote(agent.name)}",
+    }
+
+
+def find_agent(name: str) -> Agent:
+    """An agent, also one in the trash, with live version, routes and SIP names; its secrets stay in the database."""
+    agents = Agent.objects.select_related("live", "draft").defer(*SECRETS, "draft__definition")
+    agent = agents.prefetch_related("routes__sip_mappings").filter(name=name).first() if "\0" not in name else None
+    if agent is None:
+        near = nearest_agent(name)
+        hint = f" Did you mean {near}?" if near else ""
+        raise NotFound(f"There is no agent {name[:100]}.{hint}")
+    return agent
+
+
+def standing_of_agent(agent: Agent) -> dict[str, Any]:
+    """How an agent is doing in one word, and how far the newest revision has come if not everywhere."""
+    troubles = cache.get_or_set("troubles", troubled, TROUBLE_SECONDS) or {}
+    progress: Everywhere = everywhere(RegistryChange.newest())
+    return {"standing": standing(agent, troubles).value, "behind": None if progress.done else progress}
+
+
+def url_of_route(request: HttpRequest, route: Route) -> str:
+    """Where the platform fetches an agent's document, without credentials."""
+    return f"{public_base(request)}{route.path}"

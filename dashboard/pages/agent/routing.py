@@ -1,0 +1,200 @@
+"""Every way to reach an agent, and how to change it."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path, reverse
+from django.utils import timezone
+
+from dashboard.agents.frame import agent_frame
+from dashboard.agents.reach import effect_of_removing
+from dashboard.shell import page_for, part_wanted, show
+from dashboard.toasts import everywhere, say
+from registry import actions
+from registry.asking import actor_of
+from registry.errors import Conflict, Malformed, NotFound
+from registry.hits import Hits, hits_of_names, hits_of_routes
+from registry.lookups import default_route, only_route
+from registry.models import Route
+from registry.policy import Deed
+
+FORMS = ("GET", "HEAD", "POST")
+POST = ("POST",)
+DAY = timedelta(hours=24)
+
+
+@page_for(Deed.SEE)
+def routing(request: HttpRequest, name: str) -> HttpResponse:
+    """Routes and SIP names; how often each was used is asked for after the page is there."""
+    return page(request, name)
+
+
+def page(request: HttpRequest, name: str, status: int = 200, **more: Any) -> HttpResponse:
+    """The tab, with what was typed and what is wrong with it."""
+    context = agent_frame(request, name, "agent-routing")
+    routes: list[Route] = context["routes"]
+    names = [(mapping, route) for route in routes for mapping in route.sip_mappings.all()]
+    counted, since = part_wanted(request) == "reach", timezone.now() - DAY
+    of_routes, of_names = {}, {}
+    if counted:
+        alone = [name] if len(routes) == 1 else []
+        of_routes = hits_of_routes([(route.path, name) for route in routes], alone, since)
+        of_names = hits_of_names([mapping.username for mapping, _ in names], since)
+    context |= {
+        "counted": counted,
+        "ways": [(route, of_routes.get(route.path, Hits()) if counted else None) for route in routes],
+        "names": [
+            (mapping, route, of_names.get(mapping.username, Hits()) if counted else None) for mapping, route in names
+        ],
+        "default": default_route(),
+    }
+    return show(request, "pages/agent/routing.html", {**context, **more}, parts={"reach"}, status=status)
+
+
+@page_for(Deed.CHANGE, methods=POST)
+def add_route(request: HttpRequest, name: str) -> HttpResponse:
+    """Give it another route."""
+    typed = request.POST.get("path", "").strip()
+    if not typed:
+        return page(request, name, 422, path_problem="Type a path such as /sales-emea; / alone is the root.")
+    try:
+        change = actions.register_route(
+            name, typed, auto_sip="auto_sip" in request.POST, by=actor_of(request, "dashboard"), wait=True
+        )
+    except (Malformed, Conflict) as error:
+        return page(request, name, 422, typed_path=typed, path_problem=str(error))
+    skipped = ", ".join(f"{username} belongs to {owner}" for username, owner in change.skipped.items())
+    say(request, f"{name} answers at {change.route} too{everywhere(change)}" + (f"; {skipped}" if skipped else ""))
+    return back(name)
+
+
+@page_for(Deed.CHANGE, methods=FORMS)
+def remove_route(request: HttpRequest, name: str) -> HttpResponse:
+    """Say what it does, then do it. `route` is its path; an agent's only one need not be named."""
+    wanted = (request.POST if request.method == "POST" else request.GET).get("route", "")
+    route = own_route(name, path=wanted) if wanted else only_route(name)
+    if request.method != "POST":
+        context = agent_frame(request, name, "agent-routing")
+        mine = [found for found in context["routes"] if found.pk == route.pk]
+        context |= {"route": route, "effect": effect_of_removing(context["agent"], mine)}
+        return show(request, "pages/agent/remove_route.html", context)
+    manual = list(route.sip_mappings.filter(source="manual").values_list("typed", flat=True))
+    automatic = "1" if route.sip_mappings.filter(source="auto").exists() else ""
+    change = actions.unregister(route.pk, by=actor_of(request, "dashboard"), wait=True)
+    if Route.objects.filter(agent__name=name).exists():
+        fields = {"path": route.path, "sip": "\n".join(manual), "auto_sip": automatic,
+                  "default": "1" if route.default else "", "off": "" if route.enabled else "1"}  # fmt: skip
+        undo = reverse("dashboard:agent-route-restore", args=[name])
+    else:
+        fields, undo = {}, reverse("dashboard:agent-restore", args=[name])
+    say(request, f"{route.path} answers nobody{everywhere(change)}", undo=undo, fields=fields)
+    return back(name)
+
+
+@page_for(Deed.CHANGE, methods=POST)
+def restore_route(request: HttpRequest, name: str) -> HttpResponse:
+    """Take the removal of a route back: its names come with it. `Conflict` if another has one of them now."""
+    given = request.POST
+    if not given.get("path"):
+        raise Malformed("There is no removed route to bring back.")
+    by = actor_of(request, "dashboard")
+    names = given.get("sip", "").splitlines()
+    change = actions.register_route(name, given.get("path", ""), sip=names, auto_sip=bool(given.get("auto_sip")), by=by)
+    default = bool(given.get("default")) and default_route() is None  # another may have been chosen meanwhile
+    if default or given.get("off"):
+        actions.update_route(change.made, default=default or None, enabled=not given.get("off"), by=by)
+    say(request, f"{name} answers at {change.route} again")
+    return back(name)
+
+
+@page_for(Deed.CHANGE, methods=POST)
+def set_default(request: HttpRequest, name: str, route_id: int) -> HttpResponse:
+    """Let a route take the calls to SIP names that nobody has, or no longer."""
+    route = own_route(name, pk=route_id)
+    on = bool(request.POST.get("on"))
+    before = default_route()
+    change = actions.update_route(route_id, default=on, by=actor_of(request, "dashboard"), wait=True)
+    if not on:
+        say(request, f"Names that nobody has are refused{everywhere(change)}", **undo_default(route, on=True))
+    elif before and before.pk != route.pk:
+        words = f"Names that nobody has reach {route.path} instead of {before.path}{everywhere(change)}"
+        say(request, words, **undo_default(before, on=True))
+    else:
+        say(request, f"Names that nobody has reach {route.path}{everywhere(change)}", **undo_default(route, on=False))
+    return back(name)
+
+
+def undo_default(route: Route, *, on: bool) -> dict[str, Any]:
+    """What `say` needs to offer an undo."""
+    return {
+        "undo": reverse("dashboard:agent-route-default", args=[route.agent.name, route.pk]),
+        "fields": {"on": "1" if on else ""},
+    }
+
+
+@page_for(Deed.CHANGE, methods=POST)
+def switch_route(request: HttpRequest, name: str, route_id: int) -> HttpResponse:
+    """Switch a route on or off; its names stay bound to it."""
+    route = own_route(name, pk=route_id)
+    on = bool(request.POST.get("on"))
+    change = actions.update_route(route_id, enabled=on, by=actor_of(request, "dashboard"), wait=True)
+    words = "is switched on" if on else "is switched off: 404 until somebody switches it on"
+    say(request, f"{route.path} {words}{everywhere(change)}",
+        undo=reverse("dashboard:agent-route-switch", args=[name, route_id]),
+        fields={"on": "" if on else "1"})  # fmt: skip
+    return back(name)
+
+
+@page_for(Deed.CHANGE, methods=POST)
+def add_name(request: HttpRequest, name: str) -> HttpResponse:
+    """Bind a SIP name to one of the agent's routes."""
+    typed, chosen = request.POST.get("username", "").strip(), request.POST.get("route", "")
+    try:
+        own_route(name, path=chosen)
+        change = actions.register_sip_username(typed, chosen, by=actor_of(request, "dashboard"), wait=True)
+    except (Malformed, Conflict, NotFound) as error:
+        return page(request, name, 422, typed_name=typed, typed_route=chosen, name_problem=str(error))
+    say(request, f"{change.sip[0]} reaches {change.route}{everywhere(change)}")
+    return back(name)
+
+
+@page_for(Deed.CHANGE, methods=POST)
+def remove_name(request: HttpRequest, name: str) -> HttpResponse:
+    """Take a SIP name away; where its callers come out stands beside the button."""
+    username = request.POST.get("username", "")
+    typed = request.POST.get("typed", "") or username
+    change = actions.unregister_sip_username(username, by=actor_of(request, "dashboard"), wait=True)
+    say(request, f"{username} no longer reaches {change.agent}{everywhere(change)}",
+        undo=reverse("dashboard:agent-name-add", args=[name]),
+        fields={"username": typed, "route": change.route})  # fmt: skip
+    return back(name)
+
+
+# --- what they have in common ----------------------------------------------------------------------------------------
+
+
+def own_route(name: str, **which: Any) -> Route:
+    """One of the agent's routes."""
+    route = Route.objects.select_related("agent").filter(agent__name=name, **which).first()
+    if route is None:
+        raise NotFound(f"{name} has no such route: choose one of its own.")
+    return route
+
+
+def back(name: str) -> HttpResponse:
+    """To the tab."""
+    return redirect("dashboard:agent-routing", name)
+
+
+urlpatterns = [
+    path("agents/<str:name>/routing/", routing, name="agent-routing"),
+    path("agents/<str:name>/routes/", add_route, name="agent-route-add"),
+    path("agents/<str:name>/routes/restore/", restore_route, name="agent-route-restore"),
+    path("agents/<str:name>/routes/remove/", remove_route, name="agent-route-remove"),
+    path("agents/<str:name>/routes/<int:route_id>/default/", set_default, name="agent-route-default"),
+    path("agents/<str:name>/routes/<int:route_id>/switch/", switch_route, name="agent-route-switch"),
+    path("agents/<str:name>/names/", add_name, name="agent-name-add"),
+    path("agents/<str:name>/names/remove/", remove_name, name="agent-name-remove"),
+]

@@ -1,0 +1,1 @@
+"""Routing as its page shows it: tables, drawers, and decisions told to people."""
