@@ -5,10 +5,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from pytest_django.plugin import blocking_manager_key
 
 from registry import actions
 from registry.changes import Actor, Change
 from registry.files import FleetEntry, read_fleet
+from registry.policy import ROLES
 from tests.client import Client, load_table
 
 FLEET_FILE = Path(__file__).with_name("fleet.yaml")
@@ -22,6 +26,20 @@ def _servers_end() -> Iterator[None]:
         for server in module.LEAVING:
             server.process.wait(30)
         module.commands.end()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """A test with transactions of its own ends with empty tables: without the roles, but with the routing log.
+
+    Django runs such tests last; where several processes share the files, others follow them.
+    """
+    yield
+    marker = item.get_closest_marker("django_db")
+    if "transactional_db" in getattr(item, "fixturenames", ()) or (marker and marker.kwargs.get("transaction")):
+        with item.config.stash[blocking_manager_key].unblock(), connection.cursor() as cursor:
+            cursor.execute("TRUNCATE registry_routingevent")
+            Group.objects.bulk_create([Group(name=name) for name in ROLES], ignore_conflicts=True)
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,9 @@ import sys
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+# All tests in several processes, each with a PostgreSQL and servers of its own; a file's tests stay together.
+SEVERAL = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile"]
+
 
 class Command(BaseCommand):
     """Hands over to pytest: see config/testing.py for what the tests are given."""
@@ -23,5 +26,7 @@ class Command(BaseCommand):
             sys.exit(1)
         os.chdir(settings.BASE_DIR)  # where pyproject.toml is, and what -m puts on the path
         sys.stdout.flush()
-        command = [sys.executable, "-m", "pytest", *argv[2:]]
+        # One database has room for one of them.
+        all_of_them = [] if "DATABASE_URL" in os.environ else SEVERAL
+        command = [sys.executable, "-m", "pytest", *(argv[2:] or all_of_them)]
         os.execv(sys.executable, command)  # noqa: S606 - its exit code and its Ctrl-C are then ours

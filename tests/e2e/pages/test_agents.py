@@ -106,6 +106,7 @@ def test_search_walks_with_the_arrows(console: Server, visit):
     expect(page.locator("#found a").first).to_be_focused()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/dashboard/agents/billing-agent/"))
+    expect(page.locator("#live-badge .is-ok")).to_be_visible()  # its scripts are there
     page.keyboard.press("/")
     page.keyboard.type("sip:help@example.com")
     page.keyboard.press("Enter")
