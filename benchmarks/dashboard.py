@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 FOLDER = tempfile.mkdtemp(prefix="switchboard-bench-")
@@ -30,22 +31,27 @@ django.setup()
 
 import filling  # noqa: E402 - after django.setup()
 import sample  # noqa: E402
+from asgiref.sync import async_to_sync  # noqa: E402
 from django.contrib.auth.models import User  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
-from django.test import Client  # noqa: E402
+from django.test import AsyncClient  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
 
 from config.embedded.cluster import close_all  # noqa: E402
 from config.embedded.locks import STOP_SECONDS  # noqa: E402
 from config.preparing import prepare  # noqa: E402
 from registry.events import partitions  # noqa: E402
+from registry.loading import Loader  # noqa: E402
 from registry.models import RoutingEvent  # noqa: E402
 from registry.people import FIRST  # noqa: E402
+from registry.rehearsing import Stage  # noqa: E402
+from registry.table import Tables  # noqa: E402
 from tests.dashboard.places import PLACES  # noqa: E402
 from tests.dashboard.test_places import address_of  # noqa: E402
 
 GOAL_MILLISECONDS, GOAL_QUERIES = 150, 30
 TIMES = 7
+EXPORTS = ("log-csv", "log-jsonl")  # streams of everything that there is
 AT_ONCE = 100_000  # events of a statement
 # Ten events a call, 3 % errors, some names that nobody has; half of all in the last day.
 EVENTS = """
@@ -108,21 +114,24 @@ def fill(agents: int, events: int, days: int) -> dict[str, str]:
 
 def measured(things: dict[str, str], only: set[str]) -> Iterator[tuple[str, int, float, str]]:
     """Name, queries, median milliseconds and slowest query of each page."""
-    client = Client(headers={"Host": "localhost"})
+    tables = Tables()
+    tables.current = Loader().next(None)  # as a serving process has it
+    stage = Stage(tables, cast(Any, None), cast(Any, None))
+    client = AsyncClient(headers={"Host": "localhost"}, stage=stage)  # what is no header goes into the ASGI scope
     client.force_login(User.objects.get(username=FIRST))
+    get = async_to_sync(client.get)
     for name, place in PLACES.items():
-        if "GET" not in place.methods or (only and name not in only):
+        if "GET" not in place.methods or name in EXPORTS or (only and name not in only):
             continue
         url = address_of(name, place, things)
         times = []
         for _ in range(TIMES + 1):
             began = time.perf_counter()
-            answer = client.get(url)
-            b"".join(answer) if answer.streaming else answer.content
+            answer = get(url)
             times.append((time.perf_counter() - began) * 1000)
         assert answer.status_code in (200, 302), (name, answer.status_code)
         with CaptureQueriesContext(connection) as queries:
-            client.get(url)
+            get(url)
         slowest = max(queries.captured_queries, key=lambda query: float(query["time"]), default=None)
         told = f"{float(slowest['time']) * 1000:.0f} ms: {slowest['sql'][:400]}" if slowest else ""
         yield name, len(queries), statistics.median(times[1:]), told
