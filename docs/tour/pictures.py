@@ -138,6 +138,7 @@ def main() -> None:
     from config.embedded.locks import STOP_SECONDS
     from tests.e2e.server import Server, database_url
 
+    server = None
     try:
         server = Server(database_url("tour"), data / "serve", example=True)
         file = data / "stock.yaml"
@@ -156,8 +157,9 @@ def main() -> None:
                     take(page, stop, event, HERE)
                     print(f"docs/tour/{stop.name}.png")
             browser.close()
-        server.stop()
     finally:
+        if server is not None:
+            server.stop()
         close_all(wait=STOP_SECONDS)
         shutil.rmtree(data, ignore_errors=True)
 
