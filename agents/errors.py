@@ -18,3 +18,7 @@ class WebhookFailed(Exception):  # noqa: N818 - read by people as a sentence in 
     def __init__(self, problem: str, place: str = ""):
         self.problem = problem
         super().__init__(f"{place} {problem}".lstrip())
+
+
+class UnusableSource(Exception):  # noqa: N818
+    """A Python agent cannot be built, or a remote server gives no agent. The message says why and what to do."""

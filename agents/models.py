@@ -18,7 +18,7 @@ from agents.fields import EncryptedTextField, OrderedJSONField
     pghistory.DeleteEvent(),
     pghistory.ManualEvent("credentials_revealed"),  # type: ignore[no-untyped-call]
     pghistory.ManualEvent("mcp_token_issued"),  # type: ignore[no-untyped-call]
-    exclude=["credentials", "signing_key", "former_reach"],
+    exclude=["credentials", "signing_key", "upstream", "former_reach"],
 )
 class Agent(models.Model):
     """A named thing that answers. Its routes are in the registry; one without a route is trashed."""
@@ -27,6 +27,8 @@ class Agent(models.Model):
         """How an agent answers."""
 
         STORED = "stored"
+        PYTHON = "python"
+        REMOTE = "remote"
 
     class State(models.TextChoices):
         """What callers get: an answer, the pause message, or nothing."""
@@ -43,6 +45,9 @@ class Agent(models.Model):
     paused_until = models.DateTimeField(null=True, blank=True, help_text="empty: until somebody resumes it")
     credentials = EncryptedTextField(blank=True, help_text="user:password; empty = the fleet's credentials")
     signing_key = EncryptedTextField(blank=True, help_text="empty = the fleet's signing key, if it has one")
+    upstream = EncryptedTextField(
+        blank=True, default="", db_default="", help_text="user:password with which a remote agent's server is asked"
+    )
     tags = ArrayField(models.CharField(max_length=50), default=list, blank=True)
     live = models.ForeignKey("AgentVersion", models.PROTECT, null=True, blank=True, related_name="live_in")
     draft = models.ForeignKey("AgentVersion", models.PROTECT, null=True, blank=True, related_name="draft_in")

@@ -13,7 +13,7 @@ from agents.document import PreparedDocument
 from agents.errors import WebhookFailed
 from agents.functions import SAFE_LINE, PreparedFunction, Result, arguments_of
 from agents.tokens import FOR_POST_PROMPT, TOKEN_SECONDS, TokenKey, for_function
-from agents.wire import MALFORMED, AgentRequest, Answer, fault
+from agents.wire import MALFORMED, AgentRequest, Answer, body_fault, fault
 
 CONVERSATION_ID = re.compile(r"[A-Za-z0-9._-]{1,256}\Z")
 DENIED = orjson.dumps(
@@ -146,13 +146,6 @@ class StoredVersion:
         if request.method != "POST":
             return fault(405, "POST required")._replace(allow="POST")
         return body_fault(request.body) or Answer(200, b'{"status":"ok"}')
-
-
-def body_fault(body: Any) -> Answer | None:
-    """A 400 for a body that is there and is not a JSON object."""
-    if body is None or isinstance(body, dict):
-        return None
-    return fault(400, "Invalid JSON" if body is MALFORMED else "Body must be a JSON object")
 
 
 class CallValues(dict[str, Any]):

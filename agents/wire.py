@@ -8,6 +8,9 @@ import orjson
 # What stands behind an agent's route. `sip` is the registry's.
 SUB_PATHS = frozenset({"swaig", "post_prompt", "check_for_input", "debug", "debug_events", "mcp", "sip"})
 
+# In the query of the URLs that documents of Python and remote agents hold: the version, from the second on.
+VERSION_MARK = "__version"
+
 MALFORMED = object()  # the body of a request whose bytes are not JSON
 
 
@@ -19,6 +22,13 @@ class Webhooks(Protocol):
     ) -> dict[str, Any]:
         """The SWAIG answer of a server, or `WebhookFailed`."""
         ...
+
+
+NO_HEADERS: Mapping[bytes, bytes] = {}
+
+
+def nobody_at(_path: str) -> None:
+    """For whoever knows no routes."""
 
 
 class AgentRequest(NamedTuple):
@@ -38,6 +48,10 @@ class AgentRequest(NamedTuple):
     now: float  # seconds since 1970
     webhooks: Webhooks
     headers_onward: Callable[[], Mapping[str, str]] = dict  # for an author's server: which request it is asked for
+    headers: Mapping[bytes, bytes] = NO_HEADERS  # as they came, names in lower case
+    query_string: bytes = b""  # as it came
+    url_at: Callable[[str], str | None] = nobody_at  # public URL, with credentials, of whoever is at this route
+    upstream: str = ""  # user:password for a remote agent's server
 
 
 class Answer(NamedTuple):
@@ -52,9 +66,27 @@ class Answer(NamedTuple):
     allow: str = ""  # of a 405
 
 
+class Version(Protocol):
+    """One version of an agent, of whatever kind, that answers for itself."""
+
+    number: int
+    mcp: bool  # whether it offers its functions as MCP tools
+
+    async def answer(self, request: AgentRequest) -> Answer:
+        """Answer a request to this agent, whatever its sub-path."""
+        ...
+
+
 def fault(status: int, message: str, outcome: str = "invalid", *, function: str = "") -> Answer:
     """An answer `{"error": message}`, the reference's shape for a refused request."""
     return Answer(status, error_body(message), outcome, message, function)
+
+
+def body_fault(body: Any) -> Answer | None:
+    """A 400 for a body that is there and is not a JSON object."""
+    if body is None or isinstance(body, dict):
+        return None
+    return fault(400, "Invalid JSON" if body is MALFORMED else "Body must be a JSON object")
 
 
 def error_body(message: str) -> bytes:

@@ -146,6 +146,14 @@ try:
     Guard(WEBHOOK_ALLOWED_HOSTS)
 except ValueError as error:
     raise wrong("WEBHOOK_ALLOWED_HOSTS", f"{error}; write such ones between commas") from None
+# Where Python agents come from: folders whose modules may be imported, and scripts run, by agent hosts.
+AGENT_PATH = [
+    str(Path(text).expanduser().resolve())
+    for text in env.str("AGENT_PATH", default=str(DATA_DIR / "agents")).split(os.pathsep)
+    if text.strip()
+]
+# Which modules: a * stands for anything. Empty = those in AGENT_PATH; others, installed packages', only if named here.
+AGENT_MODULES = env.list("AGENT_MODULES", default=[])
 SWML_SSL_ENABLED = env.bool("SWML_SSL_ENABLED", default=False)  # adds Strict-Transport-Security, as in the SDK
 
 # --- limits, each with its reason ------------------------------------------------------------------------------------
@@ -167,6 +175,12 @@ MASKED_KEYS = env.list(
 WEBHOOK_SECONDS = 10  # for an author's server to answer, unless the handler says otherwise: a caller hears silence
 WEBHOOK_ANSWER_BYTES = 256 * 1024  # a language model has to read it
 WEBHOOKS_RUNNING = 100  # at once per agent: more of them wait for a server that does not keep up
+# Of Python agents, each in a process of its own beside each worker.
+AGENT_SECONDS = env.int("AGENT_SECONDS", default=100, minimum=1)  # the platform gives a function up after 120
+AGENT_DOCUMENT_SECONDS = env.int("AGENT_DOCUMENT_SECONDS", default=15, minimum=1)  # the caller hears the ringing
+AGENT_RUNNING = env.int("AGENT_RUNNING", default=40, minimum=1)  # requests at once; the SDK has so many threads
+AGENT_MEMORY_MB = env.int("AGENT_MEMORY_MB", default=1024, minimum=128)  # of one host
+INSPECT_SECONDS = 30  # for building an agent when it is registered
 STRANGER_ROWS = 10  # a minute of each source, of requests to nobody's paths; the rest is one row: scanners fill disks
 STRANGERS = 10_000  # sources that are told apart in a minute, 4 MB at most; all others are one
 # Answers wait until their events are synced to the disk, against power cuts: about 5 ms more of each.

@@ -11,7 +11,9 @@ from typing import Any
 import pghistory
 from django.utils import timezone
 
+from agents.definition import AgentDefinition
 from agents.models import Agent
+from agents.sources import kind_of
 from registry.addresses import check_agent_name, normalise_route, normalise_sip_username
 from registry.changes import Actor, Change, changing, finish
 from registry.credentials import (
@@ -22,17 +24,19 @@ from registry.credentials import (
     have_credentials,
     issue_mcp_token,
     keep_secrets,
+    of_its_own,
     reencrypt,
     renew_secrets,
     reveal_credentials,
 )
-from registry.definitions import read_definition, warnings_of
+from registry.definitions import warnings_of
 from registry.describing import agent_tag, check_expected
 from registry.errors import Conflict, Malformed
 from registry.lookups import check_storable, default_route, get_agent, get_route, only_route
 from registry.models import RegistryChange, Route
 from registry.reach import (
     add_automatic_mappings,
+    add_claimed_mappings,
     add_sip_mapping,
     move_sip_username,
     refuse_taken_route,
@@ -47,15 +51,41 @@ from registry.reach import (
     unregister_sip_username,
     update_route,
 )
+from registry.sources import Upstream, look_at, seen_before
 from registry.versions import Expected, discard_draft, make_live, publish_draft, restore_version, save_draft, set_aside
 
 # The whole of it, also what is at home elsewhere.
 __all__ = [
-    "FLEET", "Credentials", "SigningKey", "default_route", "discard_draft", "issue_mcp_token", "move_sip_username",
-    "only_route", "pause", "publish", "publish_draft", "reencrypt", "register", "register_route",
-    "register_sip_username", "restore_agent", "restore_route", "restore_version", "resume", "resume_what_is_over",
-    "reveal_credentials", "save_draft", "set_aside", "set_default_route", "unregister", "unregister_agent",
-    "unregister_sip_username", "update_agent", "update_route",
+    "FLEET",
+    "Credentials",
+    "SigningKey",
+    "default_route",
+    "discard_draft",
+    "issue_mcp_token",
+    "move_sip_username",
+    "only_route",
+    "pause",
+    "publish",
+    "publish_draft",
+    "reencrypt",
+    "register",
+    "register_route",
+    "register_sip_username",
+    "reload",
+    "restore_agent",
+    "restore_route",
+    "restore_version",
+    "resume",
+    "resume_what_is_over",
+    "reveal_credentials",
+    "save_draft",
+    "set_aside",
+    "set_default_route",
+    "unregister",
+    "unregister_agent",
+    "unregister_sip_username",
+    "update_agent",
+    "update_route",
 ]  # fmt: skip
 
 PAUSE_MESSAGE = "This line is paused at the moment. Please call again later."
@@ -80,9 +110,14 @@ def register(
     credentials: Credentials = None,
     signing_key: SigningKey = "",
     note: str = "",
+    upstream: Upstream = None,
     wait: bool = False,
 ) -> Change:
-    """Register a stored agent: its definition becomes the live version, its route and SIP names answer.
+    """Register an agent: its definition becomes the live version, its route and SIP names answer.
+
+    `definition` may also be `{"python": …}` or `{"remote": …}` (agents/sources.py); `upstream` has the user and the
+    password of a remote server. Credentials and signing keys that a Python agent's code asks for are the agent's own,
+    unless others are given; SIP names that it claims are added where nobody has them.
 
     An agent in the trash is taken out of it and keeps its versions, and the secrets that are not given. Without
     credentials of its own or of the fleet it gets some; `Change.credentials` then holds them, and only then.
@@ -90,9 +125,10 @@ def register(
     check_agent_name(name)
     path = normalise_route(route)
     title = check_title(title)
-    checked = read_definition(definition)
     wanted = {normalise_sip_username(typed): typed for typed in sip}
-    secrets = check_secrets(credentials, signing_key)
+    secrets = check_secrets(credentials, signing_key, upstream)
+    seen = look_at(definition, by=by, name=name, upstream=upstream)
+    secrets = of_its_own(seen) | secrets
     with changing(by):
         refuse_taken_route(path, name)
         agent = Agent.objects.filter(name=name).first()
@@ -104,15 +140,17 @@ def register(
         agent = agent or Agent(name=name)
         take_out_of_trash(agent)
         agent.title = title or agent.title
-        change = Change(agent=name, route=path, warnings=warnings_of(checked, name))
+        change = Change(agent=name, route=path, warnings=[*seen.warnings, *warnings_of(seen.source, name)])
         change.warnings += keep_secrets(agent, secrets)
         have_credentials(agent, change)
         agent.save()
-        change.version = make_live(agent, checked, by, note).number
+        change.version = make_live(agent, seen.source, by, note).number
         registered = Route.objects.create(path=path, agent=agent)
         for username, typed in wanted.items():
             add_sip_mapping(username, typed, registered)
         change.sip = list(wanted)
+        if not isinstance(seen.source, AgentDefinition):
+            add_claimed_mappings(registered, seen.source.found.sip, change)
         if auto_sip:
             add_automatic_mappings(registered, change)
         change.revision = RegistryChange.newest()
@@ -130,6 +168,7 @@ def publish(
     credentials: Credentials = None,
     signing_key: SigningKey = "",
     note: str = "",
+    upstream: Upstream = None,
     expected: Expected = None,
     wait: bool = False,
 ) -> Change:
@@ -138,9 +177,9 @@ def publish(
     `route`: refuse unless the agent has it; SIP names are added there, else at the agent's only one. What is not given
     stays: names that lead there, credentials, signing key. FLEET takes a secret of the agent's own away.
     """
-    checked = read_definition(definition)
     wanted = {normalise_sip_username(typed): typed for typed in sip}
-    secrets = check_secrets(credentials, signing_key)
+    secrets = check_secrets(credentials, signing_key, upstream)
+    seen = look_at(definition, by=by, name=name, upstream=upstream)
     with changing(by):
         agent = get_agent(name)
         check_expected(expected, agent_tag(agent))
@@ -149,9 +188,10 @@ def publish(
             registered = get_route(route) if route is not None else only_route(name)
             if registered.agent != agent:
                 raise Conflict(f"route {registered.path} is taken by agent {registered.agent.name}")
-        change = Change(agent=name, route=registered.path if registered else "", warnings=warnings_of(checked, name))
+        change = Change(agent=name, route=registered.path if registered else "")
+        change.warnings = [*seen.warnings, *warnings_of(seen.source, name)]
         before = agent.live_id
-        change.version = make_live(agent, checked, by, note).number
+        change.version = make_live(agent, seen.source, by, note).number
         if registered:
             change.sip = [
                 username for username, typed in wanted.items() if add_sip_mapping(username, typed, registered)
@@ -164,6 +204,22 @@ def publish(
         change.revision = RegistryChange.newest()
         change.tag = agent_tag(agent)
     return finish(change, wait)
+
+
+def reload(name: str, *, by: Actor, force: bool = False, wait: bool = False) -> Change:
+    """Look at a Python agent's code, or a remote server's document, again: what changed becomes a new version.
+
+    Running calls stay on the code that they began with, new ones get the other. `force`: a new version also of code
+    that says the same, because something beside it has changed: data, the environment, another package.
+    """
+    agent = get_agent(name, changing=False)
+    live = agent.live
+    if live is None or kind_of(live.definition) is None:
+        raise Conflict(f"agent {name} is built here: publish a new version of its definition instead")
+    given = seen_before(live.definition)
+    assert not isinstance(given, AgentDefinition)
+    definition = given.again() if force else given.given()
+    return publish(name, definition, by=by, note="reloaded", wait=wait)
 
 
 def update_agent(

@@ -7,7 +7,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 
 from registry.changes import Actor
-from registry.policy import Principal, of_user
+from registry.policy import Deed, Principal, of_user
 from registry.public_url import PublicUrl, Sender
 from registry.rehearsing import Stage
 
@@ -51,4 +51,5 @@ def actor_of(request: HttpRequest, via: str) -> Actor:
         address=client_address(request),
         request_id=getattr(request, "request_id", ""),
         token=principal.token,
+        may_run_code=principal.may(Deed.RUN_CODE),
     )

@@ -27,6 +27,7 @@ class Actor:
     address: str = ""
     request_id: str = ""
     token: str = ""  # visible key of the token that was used
+    may_run_code: bool = False  # may have Python agents loaded, and remote ones inside the network
 
 
 @dataclass
@@ -59,7 +60,7 @@ def changing(by: Actor) -> Iterator[None]:
 
     Raises `WrongSecret`, before anything is written, in a process that has another secret key than the database.
     """
-    context = {key: value for key, value in vars(by).items() if value}
+    context = {key: value for key, value in vars(by).items() if value and key != "may_run_code"}
     try:
         with pghistory.context(**{"user": context.pop("name"), **context}), transaction.atomic():
             with connection.cursor() as cursor:

@@ -18,10 +18,17 @@ from agents.tokens import FOR_MCP, MCP_CALL, TokenKey
 from registry.changes import Actor, Change, changing
 from registry.errors import Conflict, Malformed, NotFound
 from registry.lookups import check_storable, get_agent
+from registry.sources import Seen
 
 MAX_MCP_DAYS = 3650
 CHUNK = 500  # agents that are encrypted again by one statement
-COLUMNS = {"credentials": "credentials", "signing_key": "signing key"}  # with their names for people
+# With their names for people.
+COLUMNS = {"credentials": "credentials", "signing_key": "signing key", "upstream": "credentials of its server"}
+OPTIONS = {
+    "credentials": "--basic-auth",
+    "signing key": "--signing-key",
+    "credentials of its server": "--user and --password",
+}
 
 
 class Instead(Enum):
@@ -35,7 +42,9 @@ Credentials = tuple[str, str] | Instead | None  # None = as they are
 SigningKey = str | Instead  # "" = as it is
 
 
-def check_secrets(credentials: Credentials, signing_key: SigningKey) -> dict[str, str]:
+def check_secrets(
+    credentials: Credentials, signing_key: SigningKey, upstream: tuple[str, str] | None = None
+) -> dict[str, str]:
     """The columns of an agent that are to change, with their new values; what is not mentioned stays as it is."""
     columns = {}
     if credentials is FLEET:
@@ -49,7 +58,15 @@ def check_secrets(credentials: Credentials, signing_key: SigningKey) -> dict[str
     elif isinstance(signing_key, str) and signing_key:
         check_storable("signing_key", signing_key)
         columns["signing_key"] = signing_key
+    if upstream is not None:
+        columns["upstream"] = check_credentials(upstream)
     return columns
+
+
+def of_its_own(seen: Seen) -> dict[str, str]:
+    """The columns for the secrets that an agent's own code asks for."""
+    columns = {"credentials": seen.credentials, "signing_key": seen.signing_key}
+    return {column: value for column, value in columns.items() if value}
 
 
 def check_credentials(credentials: tuple[str, str]) -> str:
@@ -91,8 +108,8 @@ def keep_secrets(agent: Agent, given: Mapping[str, str]) -> list[str]:
         setattr(agent, column, given.get(column, "" if before == UNREADABLE else before))
     warnings = []
     if kept:
-        them = "replaces it" if kept == ["signing key"] else "replace them"
-        options = "--signing-key" if kept == ["signing key"] else "--basic-auth and --signing-key"
+        options = " and ".join(OPTIONS[word] for word in kept)
+        them = f"replace{'s' if len(kept) == 1 else ''} {'it' if kept == ['signing key'] else 'them'}"
         warnings.append(f"taken out of the trash with the {' and the '.join(kept)} it had; {options} {them}")
     if lost:
         warnings.append(f"the {' and the '.join(lost)} it had cannot be read with this SECRET_KEY and are gone")

@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from agents.stored import StoredVersion
 from agents.tokens import FOR_DEFAULTS, FOR_MCP, FOR_POST_PROMPT, MCP_CALL, for_function
+from agents.wire import Version
 from registry.addresses import sip_username
 from registry.table import AgentEntry, RouteEntry, RoutingTable, Step
 
@@ -20,6 +20,7 @@ class Facts(NamedTuple):
     function: Any = None
     token: str = ""
     call_ids: tuple[str, ...] = ()  # those that a token may be for
+    mark: str = ""  # the version that a document of a Python or remote agent wrote into its URLs
 
 
 class Decision(NamedTuple):
@@ -29,7 +30,7 @@ class Decision(NamedTuple):
     steps: tuple[Step, ...]
     route: RouteEntry | None = None
     sub_path: str = ""
-    version: StoredVersion | None = None
+    version: Version | None = None
     claim: bytes | None = None  # the purpose that the token proved
     sip_user: str = ""
     fallback: bool = False  # the dialled name is nobody's; this agent takes it all the same
@@ -113,6 +114,8 @@ def decide_call(facts: Facts, route: RouteEntry, sub_path: str, now: float) -> D
     """A request of a running call: the version that its token names goes on answering, paused or not."""
     agent = route.agent
     claim, number = proven(agent, facts, sub_path, now)
+    if number is None and facts.mark and agent.kind != "stored":
+        number = int(facts.mark)  # it opens nothing: what it leads to checks its own tokens
     version = agent.live
     step = agent.live_step
     if number is not None and (version is None or number != version.number):

@@ -10,6 +10,7 @@ from agents.checking import check
 from agents.definition import AgentDefinition
 from agents.errors import InvalidDefinition
 from agents.importing import definition_of, is_document
+from agents.sources import AnySource
 from agents.webhooks.guard import literal_problem
 from registry.agent_secrets import is_allowed
 from registry.errors import Malformed
@@ -35,7 +36,7 @@ def read_definition(definition: Any) -> AgentDefinition:
     return checked
 
 
-def warnings_of(definition: AgentDefinition, name: str) -> list[str]:
+def warnings_of(definition: AnySource, name: str) -> list[str]:
     """What may be right later, or elsewhere, and is no reason to refuse."""
     targets = definition.transfer_targets()
     serving = Route.objects.filter(agent__name__in=set().union(*targets.values())).values_list("agent__name", flat=True)
@@ -52,7 +53,7 @@ def transfer_warnings(targets: Mapping[str, Set[str]], known: Container[str]) ->
     ]
 
 
-def warnings_about(definition: AgentDefinition) -> list[str]:
+def warnings_about(definition: AnySource) -> list[str]:
     """Variables that this process does not have, for the server's may; webhooks that this process would not ask."""
     missing = sorted(set(definition.variables().values()) - set(os.environ))
     warnings = [f"{variable} is not set here: the server must have it" for variable in missing]

@@ -36,6 +36,12 @@ class NotFound(RegistryError):  # noqa: N818
     status = 404
 
 
+class Forbidden(RegistryError):  # noqa: N818
+    """Whoever asks may not do this."""
+
+    status = 403
+
+
 class Busy(RegistryError):  # noqa: N818
     """Another change holds the registry for too long."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents import mcp
-from agents.wire import AgentRequest, Answer, Webhooks
+from agents.wire import VERSION_MARK, AgentRequest, Answer, Webhooks
 from registry import answers
 from registry.access import authorised, has_signature, signed
 from registry.decide import CENTRAL_SIP, Decision, Facts, decide
@@ -30,6 +30,7 @@ from registry.tracing import NO_MARKS, Marks, new_id
 DASHBOARD = "/dashboard/"
 DOCUMENTS = frozenset({"swml", "sip"})  # kinds whose good answers are documents
 IN_CALL = frozenset({"swaig", "post_prompt"})  # sub-paths that a running call asks for
+CALL_KINDS = IN_CALL | {"mcp"}
 REFUSED = Step("credentials", "missing or wrong", ok=False)
 UNSIGNED = Step("signature", "missing or wrong", ok=False)
 
@@ -185,6 +186,10 @@ class Exchange:
             now,
             self.context.webhooks,
             self.headers_onward,
+            self.headers,
+            self.scope["query_string"],
+            self.url_at,
+            route.agent.upstream,
         )
         answer = await version.answer(request)
         if decision.fallback and answer.outcome == "ok":
@@ -226,7 +231,10 @@ class Exchange:
             return Facts(self.path, method, dialled)
         token = query.get("__token") or query.get("token", "")
         texts = tuple([text for text in ids if isinstance(text, str) and text])
-        return Facts(self.path, method, None, body.get("function"), token, texts)
+        mark = query.get(VERSION_MARK, "")
+        if mark and not (mark.isascii() and mark.isdigit() and len(mark) < 10):
+            mark = ""
+        return Facts(self.path, method, None, body.get("function"), token, texts, mark)
 
     def url(self) -> str:
         """The URL of this request as its sender knows it."""
@@ -242,6 +250,11 @@ class Exchange:
     def url_of(self, name: str) -> str | None:
         """The same for another agent by name; None if it has no route."""
         route = self.table.agents.get(name)
+        return (self.agent_url(route) or None) if route else None
+
+    def url_at(self, path: str) -> str | None:
+        """The same for whoever is at a route."""
+        route = self.table.routes.get(path)
         return (self.agent_url(route) or None) if route else None
 
     # --- which request it is, and what the log says of it -------------------------------------------------------------
@@ -332,9 +345,10 @@ class Exchange:
             return "sip"
         if self.route is None:
             return "unmatched"
-        if self.sub_path in ("check_for_input", "debug_events") or (self.method == "POST" and self.sub_path):
-            return "swml" if self.sub_path == "debug" else self.sub_path
-        return "swml"
+        sub_path = self.sub_path
+        if sub_path in ("check_for_input", "debug_events") or (self.method == "POST" and sub_path in CALL_KINDS):
+            return sub_path
+        return "swml"  # the agent's own sub-paths, too: the SDK's routing callbacks answer with documents
 
 
 def first_text(*values: Any) -> str:

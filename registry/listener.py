@@ -13,6 +13,7 @@ from django.db import Error, connection
 from registry.cutting_off import scissors, watched
 from registry.daemon import Daemon
 from registry.loading import Loader
+from registry.runners import Runners
 from registry.snapshot import SnapshotError, SnapshotFile
 from registry.table import RoutingTable, Tables
 from registry.triggers import CHANNEL
@@ -38,6 +39,7 @@ class Listener(Daemon):
         spool_bytes: Callable[[], int],
         others_trouble: Callable[[], str],
         snapshot: SnapshotFile,
+        runners: Runners | None = None,
     ):
         super().__init__()
         self.tables = tables
@@ -47,7 +49,8 @@ class Listener(Daemon):
         self.snapshot = snapshot
         self.snapshot_problem = ""
         self.stale = ""  # where the table is from, if not from the database
-        self.loader = Loader()
+        self.runners = runners or Runners({})
+        self.loader = Loader(self.runners.engines)
         self.fresh = True  # nothing has been loaded on this connection yet
         self.connected = 0  # connections on which everything has been loaded
         self.polled_at: float | None = None  # when the database last answered; monotonic
@@ -119,7 +122,7 @@ class Listener(Daemon):
             if self.fresh:
                 self.heart.bury()
                 self.connected += 1
-        self.tables.current = table
+        self.serve(table)
         self.fresh = False
         self.polled_at = time.monotonic()
         if self.stale:
@@ -129,13 +132,20 @@ class Listener(Daemon):
         self.loaded.set()
         return table is not before
 
+    def serve(self, table: RoutingTable) -> None:
+        """Have callers answered by this table, and what its agents need started."""
+        before = self.tables.current
+        self.tables.current = table
+        if table is not before:
+            self.runners.follow(table)
+
     def serve_snapshot(self) -> None:
         """Serve what the file has, if it has something; what is wrong with it is said once."""
         try:
             snapshot = self.snapshot.read()
             if snapshot is None:
                 return
-            table = Loader().build(RoutingTable(), snapshot.revision, None, [snapshot.rows])
+            table = Loader(self.runners.engines).build(RoutingTable(), snapshot.revision, None, [snapshot.rows])
         except (SnapshotError, AttributeError, KeyError, TypeError, ValueError) as error:
             if not self.snapshot_problem:
                 logger.error("The snapshot %s cannot be used: %s", self.snapshot.path, error)
@@ -143,7 +153,7 @@ class Listener(Daemon):
             return
         since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.stale = f"from the snapshot of {snapshot.written}, stale since {since}"
-        self.tables.current = table
+        self.serve(table)
         self.loaded.set()
         logger.warning(
             "The database is away: %d agents are served from the snapshot of %s, revision %d",
@@ -157,4 +167,4 @@ class Listener(Daemon):
         table = self.tables.current
         trouble = "; ".join(text for text in (self.last_error, self.others_trouble()) if text)
         with watched(self.name):
-            self.heart.beat(table.revision if table else 0, self.spool_bytes(), trouble)
+            self.heart.beat(table.revision if table else 0, self.spool_bytes(), trouble, self.runners.troubles())

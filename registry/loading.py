@@ -13,13 +13,15 @@ from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import connection, transaction
 
-from agents.definition import AgentDefinition
 from agents.document import pause_document
+from agents.engines import Engines, Making, make_version
 from agents.errors import InvalidDefinition
 from agents.fields import UNREADABLE, cipher
+from agents.hosting.sdk_tokens import SdkKey
 from agents.models import Agent
-from agents.stored import StoredVersion
+from agents.sources import PythonSource, read_source
 from agents.tokens import TOKEN_SECONDS, TokenKey
+from agents.wire import Version
 from registry.agent_secrets import environment
 from registry.models import RegistryChange
 from registry.table import NOT_PAUSED, AgentEntry, Credentials, RouteEntry, RoutingTable, Step
@@ -38,6 +40,7 @@ RECORDS = """
         'id', agent.id, 'name', agent.name, 'state', agent.state, 'pause_message', agent.pause_message,
         'paused_until', CASE WHEN isfinite(agent.paused_until) THEN extract(epoch FROM agent.paused_until) END,
         'credentials', agent.credentials, 'signing_key', agent.signing_key, 'live', agent.live_id,
+        'kind', agent.kind, 'upstream', agent.upstream,
         'routes', (
             SELECT json_agg(json_build_object(
                 'id', route.id, 'path', route.path, 'default', route.default,
@@ -93,7 +96,10 @@ class AgentRecord(NamedTuple):
     live: int | None
     routes: list[RouteRecord]
     versions: list[VersionRecord]
-    paused_until: float | None = None  # seconds since 1970; a snapshot of before does not have it
+    # What snapshots of former versions of ours do not have:
+    paused_until: float | None = None  # seconds since 1970
+    kind: str = "stored"
+    upstream: str = ""
 
     @classmethod
     def read(cls, text: str | bytes) -> "AgentRecord":
@@ -138,9 +144,10 @@ def read_records(changed: set[int] | None) -> Iterator[list[tuple[int, str]]]:
 class Loader:
     """Loads tables; remembers the versions it has prepared, for those never change."""
 
-    def __init__(self) -> None:
+    def __init__(self, engines: Engines | None = None) -> None:
+        self.engines = engines or {}
         # By the agent's id and the version's; a text says why that cannot be served.
-        self.prepared: dict[int, dict[int, StoredVersion | str]] = {}
+        self.prepared: dict[int, dict[int, Version | str]] = {}
 
     def next(self, table: RoutingTable | None, *, gently: bool = False) -> RoutingTable:
         """The table of the newest revision: `table` itself if that is it already.
@@ -169,7 +176,7 @@ class Loader:
         gently: bool = False,
     ) -> RoutingTable:
         """`table` with the changed agents as these records say; None = nothing is kept of it."""
-        build = Builder({} if changed is None else self.prepared)
+        build = Builder({} if changed is None else self.prepared, self.engines)
         entries = []
         for chunk in chunks:
             for _, text in chunk:
@@ -190,9 +197,10 @@ class Loader:
 class Builder:
     """Makes entries of the table from records; reads the settings and the environment once."""
 
-    def __init__(self, before: dict[int, dict[int, StoredVersion | str]]):
+    def __init__(self, before: dict[int, dict[int, Version | str]], engines: Engines):
         self.before = before  # what is prepared already
-        self.prepared: dict[int, dict[int, StoredVersion | str]] = {}
+        self.engines = engines
+        self.prepared: dict[int, dict[int, Version | str]] = {}
         self.cipher = cipher()
         self.environment = environment()
         self.master_secret = str(settings.SIGNALWIRE_SWAIG_SECRET)
@@ -217,15 +225,20 @@ class Builder:
             for version in record.versions
             if version.id == record.live or (version.retired is not None and version.retired >= self.since)
         ]
-        ready = {version.id: prepared.get(version.id) or self.prepare(version, key) for version in needed}
+        route = record.routes[0].path
+        ready = {
+            version.id: prepared.get(version.id) or self.prepare(version, record.name, route, key) for version in needed
+        }
         self.prepared[record.id] = ready
         live = ready.get(record.live, NO_VERSION) if record.live else NO_VERSION
-        serves = isinstance(live, StoredVersion)
+        serves = not isinstance(live, str)
+        versions = {version.number: version for version in ready.values() if not isinstance(version, str)}
         credentials, signing_key = self.decrypted(record.credentials), self.decrypted(record.signing_key)
         user, _, password = credentials.partition(":")
         if not credentials:
             user, password = settings.SWML_BASIC_AUTH_USER, settings.SWML_BASIC_AUTH_PASSWORD
-        if UNREADABLE in (credentials, signing_key):
+        upstream = self.decrypted(record.upstream)
+        if UNREADABLE in (credentials, signing_key, upstream):
             logger.error("The secrets of agent %s are of another SECRET_KEY: nobody can ask it", record.name)
             password = ""
         paused = record.state == Agent.State.PAUSED
@@ -234,16 +247,17 @@ class Builder:
             name=record.name,
             credentials=Credentials.of(user, password) if password else None,
             signing_key=signing_key or settings.SIGNALWIRE_SIGNING_KEY,
-            key=key,
-            live=live if isinstance(live, StoredVersion) else None,
-            versions={version.number: version for version in ready.values() if isinstance(version, StoredVersion)},
+            key=SdkKey(key, versions) if record.kind == Agent.Kind.PYTHON else key,
+            live=None if isinstance(live, str) else live,
+            versions=versions,
             paused=pause_document(record.pause_message) if paused else None,
-            problem="" if isinstance(live, StoredVersion) else live,
-            live_step=Step(
-                "version", f"version {live.number} is live" if isinstance(live, StoredVersion) else live, serves
-            ),
+            problem=live if isinstance(live, str) else "",
+            live_step=Step("version", live if isinstance(live, str) else f"version {live.number} is live", serves),
             paused_until=math.inf if record.paused_until is None else record.paused_until,
             pause_over=Step("state", f"the pause of {record.name} is over") if paused else NOT_PAUSED,
+            kind=record.kind,
+            upstream=upstream,
+            callbacks=callbacks_of(live),
         )
 
     def decrypted(self, secret: str) -> str:
@@ -253,11 +267,18 @@ class Builder:
         except InvalidToken:
             return UNREADABLE
 
-    def prepare(self, version: VersionRecord, key: TokenKey) -> StoredVersion | str:
+    def prepare(self, version: VersionRecord, name: str, route: str, key: TokenKey) -> Version | str:
         """A version ready to answer. A definition that somebody broke by SQL breaks no other agent."""
         try:
-            definition = AgentDefinition.read(orjson.loads(version.definition))
-            return StoredVersion(version.number, definition, key, self.environment)
+            source = read_source(orjson.loads(version.definition))
+            making = Making(name, route, version.number, version.id, key)
+            return make_version(source, making, self.engines, self.environment)
         except (InvalidDefinition, RecursionError, TypeError, ValueError) as error:
             logger.exception("Version %s cannot be served", version.id)
             return f"its definition cannot be served: {error}"
+
+
+def callbacks_of(version: Version | str) -> frozenset[str]:
+    """The sub-paths that a version answers besides the usual ones."""
+    source = getattr(version, "source", None)
+    return frozenset(source.found.callbacks) if isinstance(source, PythonSource) else frozenset()

@@ -164,6 +164,11 @@ class Worker(models.Model):
     revision = models.BigIntegerField(default=0)
     spool_bytes = models.BigIntegerField(default=0, help_text="events that are not in the database yet")
     last_error = models.TextField(blank=True)
+    troubles = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, output_field=models.JSONField()),
+        help_text="agents that do not run well there; see runners.py",
+    )
     started = models.DateTimeField()
     seen = models.DateTimeField()
 

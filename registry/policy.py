@@ -30,6 +30,7 @@ class Deed(Enum):
     SEE = "see"  # the registry, the routing log, replicas, metrics, the audit; never a secret
     REHEARSE = "rehearse"  # run a function: authors' servers are really asked
     CHANGE = "change"  # register, publish, pause, unregister, map, apply
+    RUN_CODE = "run code"  # register and reload Python agents, and remote ones at addresses that are not public
     REVEAL = "reveal"  # an agent's credentials
     ADMINISTER = "administer"  # people, roles, tokens
 
@@ -39,6 +40,7 @@ NEEDS = {
     Deed.SEE: Level.READ,
     Deed.REHEARSE: Level.OPERATE,
     Deed.CHANGE: Level.OPERATE,
+    Deed.RUN_CODE: Level.ADMIN,
     Deed.REVEAL: Level.OPERATE,
     Deed.ADMINISTER: Level.ADMIN,
 }

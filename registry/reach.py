@@ -340,6 +340,19 @@ def add_sip_mapping(username: str, typed: str, route: Route) -> bool:
     return True
 
 
+def add_claimed_mappings(route: Route, names: Iterable[str], change: Change) -> None:
+    """Bind the names that a Python agent's code claims; one that another has, or that is none, is skipped and told."""
+    for typed in names:
+        try:
+            username = normalise_sip_username(typed)
+            if add_sip_mapping(username, typed, route):
+                change.sip.append(username)
+        except Malformed as error:
+            change.warnings.append(f"its code claims the SIP name {typed[:64]!r}: {error}")
+        except Conflict:
+            change.skipped[username] = SipMapping.objects.get(username=username).route.agent.name
+
+
 def add_automatic_mappings(route: Route, change: Change) -> None:
     """Bind the names that an agent gets by itself; one that is taken is skipped and reported."""
     for username in automatic_usernames(route.agent.name, route.path):

@@ -2,17 +2,16 @@
 
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
+from typing import Protocol
 from urllib.parse import quote
 
 import orjson
 
-from agents.stored import StoredVersion
-from agents.tokens import TokenKey
-from agents.wire import SUB_PATHS
+from agents.wire import SUB_PATHS, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,14 @@ class Step:
 
 
 NOT_PAUSED = Step("state", "it is not paused")
+
+
+class Key(Protocol):
+    """Knows an agent's function tokens; `agents.tokens.TokenKey`, and others for agents that make their own."""
+
+    def version_of(self, token: str, purpose: bytes, call_ids: Iterable[str], now: float) -> int | None:
+        """The version that a token names, or None if it is not good for this purpose and call."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +66,17 @@ class AgentEntry:
     name: str
     credentials: Credentials | None  # None = nobody can get in
     signing_key: str  # "" = signatures are not checked
-    key: TokenKey
-    live: StoredVersion | None  # None = its definition cannot be served; `problem` says why
-    versions: Mapping[int, StoredVersion]
+    key: Key
+    live: Version | None  # None = its definition cannot be served; `problem` says why
+    versions: Mapping[int, Version]
     paused: bytes | None  # the document for new calls while it is paused
     problem: str = ""
     live_step: Step = Step("version", "")
     paused_until: float = math.inf  # seconds since 1970, from when on new calls are answered again
     pause_over: Step = NOT_PAUSED  # what a decision says from then on
+    kind: str = "stored"
+    upstream: str = field(default="", repr=False)  # user:password for a remote agent's server
+    callbacks: frozenset[str] = frozenset()  # further sub-paths: the SDK's routing callbacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,7 @@ class RoutingTable:
     sip: Mapping[str, RouteEntry] = field(default_factory=lambda: MappingProxyType({}))
     agents: Mapping[str, RouteEntry] = field(default_factory=lambda: MappingProxyType({}))  # by name: their first route
     default: RouteEntry | None = None
+    callbacks: Mapping[str, tuple[RouteEntry, str]] = field(default_factory=lambda: MappingProxyType({}))  # by path
 
     def find(self, path: str) -> tuple[RouteEntry, str] | None:
         """The route that a request path belongs to, and the sub-path behind it; None if nobody's.
@@ -106,6 +117,8 @@ class RoutingTable:
             route, _, last = route.rpartition("/")
         if last in SUB_PATHS and (entry := routes.get(route or "/")) is not None:
             return entry, last
+        if self.callbacks and (found := self.callbacks.get(path.rstrip("/"))) is not None:
+            return found
         return self.find_doubled(path) if "//" in path else None
 
     def find_doubled(self, path: str) -> tuple[RouteEntry, str] | None:
@@ -143,7 +156,13 @@ class RoutingTable:
             sip.update(dict.fromkeys(usernames, entry))
             default = entry if is_default else default
         frozen = MappingProxyType
-        return RoutingTable(revision, frozen(routes), frozen(sip), frozen(agents), default)
+        callbacks = {
+            f"{entry.prefix}/{sub_path}": (entry, sub_path)
+            for entry in routes.values()
+            if entry.agent.callbacks
+            for sub_path in entry.agent.callbacks
+        }
+        return RoutingTable(revision, frozen(routes), frozen(sip), frozen(agents), default, frozen(callbacks))
 
 
 class Tables:

@@ -6,14 +6,15 @@ from typing import Any
 
 from django.utils import timezone
 
-from agents.definition import AgentDefinition
 from agents.models import Agent, AgentVersion
+from agents.sources import AnySource, kind_of
 from registry.changes import Actor, Change, changing, finish
-from registry.definitions import read_definition, warnings_of
+from registry.definitions import warnings_of
 from registry.describing import agent_tag, check_expected, definition_tag, draft_tag
 from registry.errors import NotFound
 from registry.lookups import check_storable, get_agent
 from registry.models import RegistryChange
+from registry.sources import look_at, seen_before
 
 Expected = Collection[str] | None  # tags, one of which the thing must have now; None = any
 
@@ -25,7 +26,7 @@ def save_draft(
 
     `base`: `definition_tag` of what was edited; `Outdated` if another version is live now, or the draft.
     """
-    checked = read_definition(definition)
+    checked = look_at(definition, by=by, name=name).source
     with changing(by):
         agent = get_agent(name)
         check_expected(expected, draft_tag(agent))
@@ -45,7 +46,7 @@ def save_draft(
 
 def set_aside(name: str, definition: Any, *, by: Actor, note: str = "") -> Change:
     """Keep a definition among an agent's versions, neither live nor its draft, so that it can be taken up later."""
-    checked = read_definition(definition)
+    checked = look_at(definition, by=by, name=name).source
     with changing(by):
         agent = get_agent(name)
         version = add_version(agent, checked, by, note)
@@ -72,7 +73,7 @@ def publish_draft(
         draft = draft_of(agent)
         check_expected(expected, draft_tag(agent))
         check_expected(base, definition_tag(agent))
-        checked = read_definition(draft.definition)
+        checked = seen_before(draft.definition)
         change = Change(agent=name, warnings=warnings_of(checked, name))
         agent.draft = None
         if agent.live is not None and says_the_same(agent.live, checked):
@@ -101,7 +102,7 @@ def restore_version(
         check_expected(expected, agent_tag(agent))
         check_expected(base, definition_tag(agent))
         old = get_version(agent, number)
-        checked = read_definition(old.definition)
+        checked = seen_before(old.definition)
         change = Change(agent=name, warnings=warnings_of(checked, name))
         before = agent.live_id
         change.version = make_live(agent, checked, by, note or f"restored from version {number}").number
@@ -114,7 +115,7 @@ def restore_version(
 # --- what they have in common ----------------------------------------------------------------------------------------
 
 
-def make_live(agent: Agent, definition: AgentDefinition, by: Actor, note: str) -> AgentVersion:
+def make_live(agent: Agent, definition: AnySource, by: Actor, note: str) -> AgentVersion:
     """Add a version and make it the live one; one that says the same as the live one is not added."""
     if agent.live is not None and says_the_same(agent.live, definition):
         return agent.live
@@ -123,7 +124,7 @@ def make_live(agent: Agent, definition: AgentDefinition, by: Actor, note: str) -
     return version
 
 
-def add_version(agent: Agent, definition: AgentDefinition, by: Actor, note: str) -> AgentVersion:
+def add_version(agent: Agent, definition: AnySource, by: Actor, note: str) -> AgentVersion:
     """Add a version that is not live yet."""
     check_storable("note", note)
     newest = agent.versions.order_by("-number").values_list("number", flat=True).first() or 0
@@ -139,10 +140,11 @@ def set_live(agent: Agent, version: AgentVersion) -> None:
         before.retired = timezone.now()
         before.save(update_fields=["retired"])
     agent.live = version
-    agent.save(update_fields=["live", "draft"])
+    agent.kind = kind_of(version.definition) or Agent.Kind.STORED
+    agent.save(update_fields=["live", "draft", "kind"])
 
 
-def says_the_same(version: AgentVersion, definition: AgentDefinition) -> bool:
+def says_the_same(version: AgentVersion, definition: AnySource) -> bool:
     """Whether a version has this definition."""
     return same_definition(version.definition, definition.stored())
 

@@ -2,8 +2,10 @@
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -49,8 +51,8 @@ class Heart:
     started: datetime
     pid: int = 0
 
-    def beat(self, revision: int, spool_bytes: int, last_error: str) -> None:
-        """Say that this worker lives and what it serves."""
+    def beat(self, revision: int, spool_bytes: int, last_error: str, troubles: Mapping[str, Any] | None = None) -> None:
+        """Say that this worker lives and what it serves. `troubles`: of agents, see registry/runners.py."""
         Worker.objects.update_or_create(
             replica=self.replica,
             pid=self.pid or os.getpid(),
@@ -58,6 +60,7 @@ class Heart:
                 "revision": revision,
                 "spool_bytes": spool_bytes,
                 "last_error": last_error[:2000],
+                "troubles": dict(troubles or {}),
                 "started": self.started,
                 "seen": timezone.now(),
             },

@@ -330,9 +330,7 @@ def test_registering_again_brings_an_agent_back_with_its_versions_and_credential
     actions.unregister("/sales", by=actor)
     change = register(route="/elsewhere", definition=OTHER)
     assert (change.version, change.credentials) == (2, None)
-    assert change.warnings == [
-        "taken out of the trash with the credentials it had; --basic-auth and --signing-key replace them"
-    ]
+    assert change.warnings == ["taken out of the trash with the credentials it had; --basic-auth replaces them"]
     assert actions.reveal_credentials("sales", by=actor) == password
     agent = Agent.objects.get()
     assert (agent.state, agent.trashed, agent.pause_message) == ("serving", None, "")

@@ -279,7 +279,7 @@ def test_the_fleets_credentials_of_this_environment_are_a_warning(run, run_json,
 def test_secrets_from_before_the_trash_are_said(run, file, update):
     run("unregister", "/sales")
     text = run("register", "sales", "--route", "/sales", "--file", file)
-    assert "Warning: taken out of the trash with the credentials it had; --basic-auth and --signing-key" in text
+    assert "Warning: taken out of the trash with the credentials it had; --basic-auth replaces them" in text
 
 
 def test_with_another_secret_key_than_the_databases_nothing_is_changed(refused, file, update, settings):

@@ -1,0 +1,1 @@
+"""Remote agents: SWML servers elsewhere, asked on the caller's behalf, whose addresses never show."""

@@ -1,0 +1,38 @@
+"""What runs Python and remote agents in a serving process: they follow the table, and tell of troubles."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents.engines import Engines, Runner, Served
+from registry.table import RoutingTable
+
+
+class Runners:
+    """The runners of a process, by kind of agent."""
+
+    def __init__(self, by_kind: Mapping[str, Runner]):
+        self.by_kind = by_kind
+
+    @property
+    def engines(self) -> Engines:
+        """They make the versions of their kind."""
+        return self.by_kind
+
+    def follow(self, table: RoutingTable) -> None:
+        """Tell every runner what it has to run."""
+        served: dict[str, list[Served]] = {kind: [] for kind in self.by_kind}
+        for route in table.agents.values():
+            agent = route.agent
+            if agent.kind in served:
+                versions = {id(version): version for version in (*agent.versions.values(), agent.live) if version}
+                served[agent.kind] += [
+                    Served(agent.name, version is agent.live, version, agent.upstream) for version in versions.values()
+                ]
+        for kind, runner in self.by_kind.items():
+            runner.follow(served[kind])
+
+    def troubles(self) -> dict[str, Any]:
+        """All agents in trouble, as heartbeats tell them."""
+        return {
+            name: trouble.as_plain() for runner in self.by_kind.values() for name, trouble in runner.troubles().items()
+        }

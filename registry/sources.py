@@ -1,0 +1,94 @@
+"""What agents are, on their way into the registry: definitions are checked, Python agents built once, servers asked.
+
+Whatever takes time happens here, before an action takes its lock.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+
+from agents.definition import AgentDefinition
+from agents.errors import InvalidDefinition, UnusableSource
+from agents.hosting.inspecting import Whereabouts, inspect
+from agents.models import Agent
+from agents.remote.probing import Reach, probe
+from agents.sources import AnySource, PythonSource, RemoteSource, kind_of, read_source
+from registry.changes import Actor
+from registry.definitions import read_definition
+from registry.errors import Forbidden, Malformed
+
+Upstream = tuple[str, str] | None  # user and password of a remote server; None = as it was, or none
+
+
+@dataclass
+class Seen:
+    """A source that can be served, and what was learnt of it on the way."""
+
+    source: AnySource
+    credentials: str = ""  # user:password that its own code asks for
+    signing_key: str = ""  # likewise
+    warnings: list[str] = field(default_factory=list)
+
+
+def look_at(value: Any, *, by: Actor, name: str = "", upstream: Upstream = None) -> Seen:
+    """What a version's JSON says, checked; a Python agent is built, a remote server asked. `RegistryError` if it fails.
+
+    `name`: of the agent; of a registered remote one the credentials are known already.
+    """
+    if kind_of(value) is None:
+        return Seen(read_definition(value))
+    source = parsed(value)
+    assert not isinstance(source, AgentDefinition)
+    try:
+        if isinstance(source, PythonSource):
+            return look_at_python(source, by)
+        return look_at_remote(source, by, upstream or upstream_of(name))
+    except UnusableSource as error:
+        raise Malformed(str(error), problems={source.kind(): str(error)}, where="definition") from None
+
+
+def seen_before(value: Any) -> AnySource:
+    """What a kept version says: one that was looked at when it was made, and need not be again."""
+    return read_definition(value) if kind_of(value) is None else parsed(value)
+
+
+def parsed(value: Any) -> AnySource:
+    """A source, checked by itself; `Malformed` lists every problem by field."""
+    try:
+        return read_source(value)
+    except InvalidDefinition as error:
+        words = f"the agent's source has problems:\n{error}"
+        raise Malformed(words, problems=error.problems, where="definition") from None
+
+
+def look_at_python(source: PythonSource, by: Actor) -> Seen:
+    """Build the agent once, in a process of its own."""
+    if not by.may_run_code:
+        raise Forbidden("a Python agent runs code on the server: only an Admin may register or reload one")
+    inspected = inspect(source, whereabouts())
+    found = source.model_copy(update={"found": inspected.found, "code": inspected.code})
+    return Seen(found, inspected.credentials, inspected.signing_key, inspected.warnings)
+
+
+def look_at_remote(source: RemoteSource, by: Actor, upstream: Upstream) -> Seen:
+    """Ask every endpoint for its document."""
+    probed = probe(source, upstream, reach(), may_be_private=by.may_run_code)
+    return Seen(probed.source, warnings=probed.warnings)
+
+
+def whereabouts() -> Whereabouts:
+    """Where Python agents may come from."""
+    return Whereabouts(tuple(settings.AGENT_PATH), tuple(settings.AGENT_MODULES), settings.INSPECT_SECONDS)
+
+
+def reach() -> Reach:
+    """Where remote agents may be."""
+    return Reach(tuple(settings.WEBHOOK_ALLOWED_HOSTS))
+
+
+def upstream_of(name: str) -> Upstream:
+    """The credentials that a registered remote agent has for its server."""
+    kept = Agent.objects.filter(name=name).values_list("upstream", flat=True).first() if name else ""
+    user, _, password = (kept or "").partition(":")
+    return (user, password) if user else None
