@@ -156,4 +156,5 @@ REST = [
     Case("mcp where there is none", "POST", "/tiers/mcp", rpc("ping")),
 ]
 
-CASES = [(group, case) for group, cases in (("document", DOCUMENTS), ("function", FUNCTIONS), ("rest", REST)) for case in cases]
+GROUPS = (("document", DOCUMENTS), ("function", FUNCTIONS), ("rest", REST))
+CASES = [(group, case) for group, cases in GROUPS for case in cases]
