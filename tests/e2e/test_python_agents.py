@@ -261,8 +261,9 @@ def test_a_configuration_that_raises_is_said_although_the_sdk_goes_on(fleet: Ser
 
 
 def test_answers_of_functions_have_our_addresses(fleet: Server) -> None:
-    answer = fleet.post("/odd/swaig", call("says_placeholder")).json["response"]
-    assert answer == f"http://u:p@127.0.0.1:{fleet.port}/odd/swaig"
+    answer = fleet.post("/odd/swaig", call("says_where")).json["response"]
+    own = f"http://u:p@127.0.0.1:{fleet.port}"
+    assert answer == f"me: {own}/odd/swaig, them: {own}/tiers?a=b."
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import traceback
 from collections.abc import Awaitable
 from typing import Any
 
+from . import placeholders
+
 # Events of the SDK's log that mean that the agent's own code has failed; others are about what callers send.
 SERIOUS = frozenset(
     {
@@ -112,4 +114,10 @@ def listen() -> None:
         visible = logging.StreamHandler()
         visible.setLevel(logging.WARNING)
         visible.setFormatter(logging.Formatter("agent host %(process)d: %(levelname)s %(name)s: %(message)s"))
+        visible.addFilter(is_for_people)
         root.addHandler(visible)
+
+
+def is_for_people(record: logging.LogRecord) -> bool:
+    """Whether a line of the log is worth somebody's time: the SDK warns of the URL that we ourselves have set."""
+    return not (record.name.startswith("signalwire") and placeholders.HOST in str(record.msg))
