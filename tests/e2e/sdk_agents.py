@@ -308,6 +308,13 @@ async def loop_inside(args: Any, raw: Any) -> None:
         pass
 
 
+async def cut_off(args: Any, raw: Any) -> None:
+    """Says nothing that is understood, and goes on."""
+    os.write(own_socket(), b"\xff" * 4096)
+    while True:
+        pass
+
+
 async def exit_inside(args: Any, raw: Any) -> None:
     sys.exit(4)
 
@@ -332,10 +339,10 @@ HORRORS: dict[str, Any] = {
     "segfault": lambda args, raw: ctypes.string_at(0),
     "close_all": close_all,
     "write_garbage": write_garbage,
+    "cut_off": cut_off,
     "shout": shout,
     "kill_itself": lambda args, raw: os.kill(os.getpid(), 9),
-    "fork": lambda args, raw: FunctionResult("child" if os.fork() == 0 and time.sleep(60) is None else "forked"),
-    "threads": lambda args, raw: [threading.Thread(target=time.sleep, args=(60,)).start() for _ in range(20)] and None,
+    "threads": lambda args, raw: [threading.Thread(target=time.sleep, args=(600,)).start() for _ in range(20)] and None,
 }
 
 
