@@ -39,10 +39,14 @@ class FormerName(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         """The SDK's own module."""
-        return importlib.import_module(spec.name.replace(FORMER_NAME, PRESENT_NAME, 1))
+        module = importlib.import_module(spec.name.replace(FORMER_NAME, PRESENT_NAME, 1))
+        spec.loader_state = module.__spec__
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """It has been run."""
+        """It has been run; and gets its own spec back, by which the SDK finds its files."""
+        assert module.__spec__ is not None
+        module.__spec__ = module.__spec__.loader_state
 
 
 def prepare(order: Order) -> None:
