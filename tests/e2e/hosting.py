@@ -75,6 +75,16 @@ def done(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return results
 
 
+@contextmanager
+def serving(url: str, data_dir: Path, **options: Any) -> Iterator[Server]:
+    """A server, which is left also if something goes wrong while a test prepares it."""
+    server = Server(url, data_dir, **options)
+    try:
+        yield server
+    finally:
+        server.leave()
+
+
 class Reference:
     """The SDK's own server with the fixture."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.hosting import SAFE, act, done, folder_of_agents, functions, registering, wait_for
+from tests.e2e.hosting import SAFE, act, done, folder_of_agents, functions, registering, serving, wait_for
 from tests.e2e.server import Server, database_url
 
 SECONDS = 6  # that an agent has for a request here
@@ -44,7 +44,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One worker, so that every request meets the same hosts."""
     folder = tmp_path_factory.mktemp("horrors")
     agents = folder_of_agents(folder / "agents")
-    server = Server(
+    harmful = [registering(name, f"/{name}", "sdk_agents:Horrors") for name in (*BY_ITSELF, *OTHERS)]
+    with serving(
         database_url("e2e_horrors"),
         folder / "data",
         workers=1,
@@ -53,12 +54,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         AGENT_SECONDS=str(SECONDS),
         AGENT_DOCUMENT_SECONDS=str(SECONDS),
         AGENT_MEMORY_MB="512",
-    )
-    harmful = [registering(name, f"/{name}", "sdk_agents:Horrors") for name in (*BY_ITSELF, *OTHERS)]
-    done(act(server, registering("steady", "/steady", "sdk_agents:Steady"), *harmful, once=True))
-    wait_for(lambda: functions(server, "/steady", "well") == {"response": "well"})
-    yield server
-    server.leave()
+    ) as server:
+        done(act(server, registering("steady", "/steady", "sdk_agents:Steady"), *harmful, once=True))
+        wait_for(lambda: well(server, "steady"))
+        yield server
 
 
 def alive() -> set[int]:

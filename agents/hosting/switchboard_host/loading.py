@@ -61,7 +61,7 @@ def prepare(order: Order) -> None:
     sys.path[:0] = [folder for folder in order["path"] if folder not in sys.path]
     sys.dont_write_bytecode = True  # the folders are not ours; and a changed file must not look like its old self
     if importlib.util.find_spec(FORMER_NAME) is None:
-        sys.meta_path.append(FormerName())
+        sys.meta_path.insert(0, FormerName())  # before what would find a submodule's file, and run it a second time
 
 
 def build(order: Order) -> Any:
