@@ -70,6 +70,7 @@ class Entry:
             "state": self.state,
             "reason": self.reason,
             "functions": sorted(self.found.functions),
+            "not_served": self.found.not_served,
             "version": change.version,
             "sip": change.sip if self.change else self.sip,
             "sip_skipped": change.skipped,

@@ -3,24 +3,23 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 from agents.errors import UnusableSource
-from agents.hosting import inspecting
-from agents.hosting.inspecting import Inspected
+from agents.hosting.inspecting import ScriptAgent, inspect_script
 from agents.models import Agent
 from agents.sources import PythonSource
 from registry.adopting.carrying_out import carry_out
 from registry.adopting.entries import UPDATE, Entry, Report, Wishes, as_path, chosen, slug
 from registry.adopting.present import Present, origins_of
 from registry.changes import Actor
-from registry.errors import Forbidden, Malformed
-from registry.sources import whereabouts
+from registry.errors import Forbidden, Malformed, RegistryError
+from registry.sources import look_at, whereabouts
 
 NOTES = [
     "The platform has to ask Switchboard from now on: at our address, and with each agent's credentials here.",
     "Each agent runs in a process of its own: a module's variables, which they share there, each has for itself.",
 ]
+CALLBACKS = "Routing callbacks answer below the route of each agent that has them."
 
 
 def adopt_script(file: str, wishes: Wishes, *, by: Actor, wait: bool = False) -> Report:
@@ -32,56 +31,33 @@ def adopt_script(file: str, wishes: Wishes, *, by: Actor, wait: bool = False) ->
         raise Forbidden("a script runs code on the server: only an Admin may adopt one")
     script = below_a_folder(file, whereabouts().path)
     try:
-        found = inspecting.inspect_script(script, whereabouts())  # type: ignore[attr-defined]
+        found = inspect_script(script, whereabouts())
     except UnusableSource as error:
         raise Malformed(f"{file} cannot be adopted: {error}") from None
     present = Present(Agent.Kind.PYTHON)
-    entries = chosen([entry_of(agent, script) for agent in found.agents], wishes.only, file)
+    entries = chosen([entry_of(agent, found.auto_sip, script) for agent in found.agents], wishes.only, file)
     by_route = {as_path(agent.route): agent for agent in found.agents}
     for entry in entries:
-        place(entry, by_route[entry.original], present, wishes)
-    report = Report(file, entries, wishes.dry_run, list(found.not_served), list(NOTES))
+        place(entry, by_route[entry.original], present, wishes, by)
+    notes = [*NOTES, *([CALLBACKS] if any(entry.found.callbacks for entry in entries) else [])]
+    report = Report(file, entries, wishes.dry_run, list(found.not_served), notes)
     return report if wishes.dry_run else carry_out(report, wishes, by=by, wait=wait)
 
 
-class ScriptAgent(Protocol):
-    """An agent that a script registers."""
-
-    @property
-    def route(self) -> str:
-        """Its route there."""
-
-    @property
-    def name(self) -> str:
-        """That it gives itself."""
-
-    @property
-    def inspected(self) -> Inspected:
-        """What was seen of it."""
-
-    @property
-    def sip(self) -> Sequence[str]:
-        """SIP names that the script registers for it."""
-
-    @property
-    def auto_sip(self) -> bool:
-        """Whether the script wants SIP names out of names and routes."""
-
-
-def entry_of(agent: ScriptAgent, script: str) -> Entry:
+def entry_of(agent: ScriptAgent, auto_sip: bool, script: str) -> Entry:
     """An entry for an agent of a script."""
     inspected = agent.inspected
     return Entry(
         as_path(agent.route),
-        source={"python": {"script": script, "route": agent.route or "/"}},
+        source={"python": {"script": script, "route": agent.route}},
         found=inspected.found,
         sip=list(agent.sip),
-        auto_sip=agent.auto_sip,
+        auto_sip=auto_sip,
         warnings=list(inspected.warnings),
     )
 
 
-def place(entry: Entry, agent: ScriptAgent, present: Present, wishes: Wishes) -> None:
+def place(entry: Entry, agent: ScriptAgent, present: Present, wishes: Wishes, by: Actor) -> None:
     """Decide what becomes of an entry."""
     present.place(entry, wishes.route_prefix)
     if not entry.planned:
@@ -89,7 +65,7 @@ def place(entry: Entry, agent: ScriptAgent, present: Present, wishes: Wishes) ->
     origins = origins_of(PythonSource.model_validate(entry.source["python"]))
     owner = present.agent_from(origins)
     if owner:
-        known(entry, agent, owner, present, wishes)
+        known(entry, agent, owner, present, wishes, by)
         return
     entry.auto_sip = entry.auto_sip and wishes.auto_sip
     own = agent.name or entry.original.strip("/") or "agent"
@@ -97,7 +73,7 @@ def place(entry: Entry, agent: ScriptAgent, present: Present, wishes: Wishes) ->
     present.claim(entry, origins, slug(wishes.name_prefix, own) or "agent", slug(wishes.name_prefix, own, route))
 
 
-def known(entry: Entry, agent: ScriptAgent, owner: str, present: Present, wishes: Wishes) -> None:
+def known(entry: Entry, agent: ScriptAgent, owner: str, present: Present, wishes: Wishes, by: Actor) -> None:
     """An agent that is registered from this script already."""
     kept = present.sources[owner]
     assert isinstance(kept, PythonSource)
@@ -105,7 +81,7 @@ def known(entry: Entry, agent: ScriptAgent, owner: str, present: Present, wishes
     routes = present.reach_of(owner)
     entry.route = routes[0] if routes else entry.route
     there = f"registered already as {owner} at {', '.join(routes)}"
-    if kept.code == agent.inspected.code:
+    if kept.code == agent.inspected.code or kept.code == code_of(kept, owner, by):
         entry.skip(there)
     elif wishes.update:
         entry.state, entry.source = UPDATE, kept.given()
@@ -113,6 +89,15 @@ def known(entry: Entry, agent: ScriptAgent, owner: str, present: Present, wishes
         entry.skip(
             f"{there}, and its code has changed since: `reload {owner}` takes it up, or --update for all of them"
         )
+
+
+def code_of(kept: PythonSource, name: str, by: Actor) -> str:
+    """The digest of an agent's code now, built alone: with the others there may have been more modules."""
+    try:
+        seen = look_at(kept.given(), by=by, name=name).source
+    except RegistryError:
+        return ""
+    return seen.code if isinstance(seen, PythonSource) else ""
 
 
 def below_a_folder(file: str, folders: Sequence[str]) -> str:

@@ -51,6 +51,7 @@ class AdoptedAgent(Schema):
     )
     reason: str = Field(description="why it was skipped or refused")
     functions: list[str]
+    not_served: list[str] = Field(description="what the original serves there and Switchboard does not")
     version: int | None
     sip: list[str]
     sip_skipped: dict[str, str] = Field(description="SIP names that another agent has, with its name")

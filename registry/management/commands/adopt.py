@@ -95,6 +95,8 @@ class Command(RegistryCommand):
         change = entry.change
         for name, owner in change.skipped.items() if change else ():
             self.say(f"    SIP name {safe(name)} was skipped: agent {owner} has it")
+        for line in entry.found.not_served if entry.state != ENTRY_REFUSED else ():
+            self.say(f"    Not served here: {safe(line)}")
         for warning in entry.warnings:
             self.say(f"    Warning: {safe(warning)}")
         if change and change.credentials:
