@@ -70,7 +70,8 @@ def place(entry: Entry, agent: ScriptAgent, present: Present, wishes: Wishes, by
     entry.auto_sip = entry.auto_sip and wishes.auto_sip
     own = agent.name or entry.original.strip("/") or "agent"
     route = entry.original.strip("/") or "root"
-    present.claim(entry, origins, slug(wishes.name_prefix, own) or "agent", slug(wishes.name_prefix, own, route))
+    names = [slug(wishes.name_prefix, own, more) or "agent" for more in ("", route.rpartition("/")[2], route)]
+    present.claim(entry, origins, *names)
 
 
 def known(entry: Entry, agent: ScriptAgent, owner: str, present: Present, wishes: Wishes, by: Actor) -> None:

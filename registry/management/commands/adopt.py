@@ -14,6 +14,8 @@ from registry.management.commands.register import from_environment
 
 WORDS = {REGISTER: "would be", UPDATE: "would get a new version:", REGISTERED: "is", UPDATED: "has a new version:"}
 MANY = 8  # functions that are named
+OF_FLEET = "New agents use the fleet's credentials of this command's environment; the server needs the same "
+OF_FLEET += "SWML_BASIC_AUTH_PASSWORD."
 
 
 class Command(RegistryCommand):
@@ -76,6 +78,8 @@ class Command(RegistryCommand):
         for entry in report.entries:
             self.say(f"  {line_of(entry)}")
             self.details(entry)
+        if any(entry.change and entry.change.of_fleet for entry in report.entries):
+            report.notes.append(OF_FLEET)
         for words, lines in (("Not served here", report.not_served), ("Note", report.notes)):
             for line in lines if count else ():
                 self.say(f"{words}: {safe(line)}")
