@@ -115,7 +115,14 @@ def check_module(name: str, order: Order) -> None:
 
 def is_inside(place: str, folders: Sequence[str]) -> bool:
     """Whether a file is in one of the folders."""
-    return any(Path(place).resolve().is_relative_to(Path(folder).resolve()) for folder in folders)
+    return any(Path(place).resolve().is_relative_to(folder) for folder in real_folders(folders))
+
+
+def real_folders(folders: Sequence[str]) -> list[Path]:
+    """The folders of AGENT_PATH, and those that links in them lead to: both without links."""
+    real = [Path(folder).resolve() for folder in folders]
+    links = [child for folder in real if folder.is_dir() for child in folder.iterdir() if child.is_symlink()]
+    return real + [link.resolve() for link in links if link.is_dir()]
 
 
 def change_folder(file: str | None) -> None:
@@ -153,7 +160,7 @@ def script_path(order: Order) -> str:
     for folder in order["path"]:
         candidate = Path(folder, order["script"]).resolve()
         if candidate.is_file() and is_inside(str(candidate), order["path"]):
-            name = ".".join(candidate.relative_to(Path(folder).resolve()).with_suffix("").parts)
+            name = ".".join(Path(os.path.normpath(order["script"])).with_suffix("").parts)
             if order["modules"] and not any(fnmatchcase(name, pattern) for pattern in order["modules"]):
                 raise CannotLoad(f"the script {name} is not among those of AGENT_MODULES")
             return str(candidate)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import notes
-from .loading import PLACEHOLDER_HOST, PLACEHOLDER_PASSWORD, PLACEHOLDER_USER, Order, Script, is_inside
+from .loading import PLACEHOLDER_HOST, PLACEHOLDER_PASSWORD, PLACEHOLDER_USER, Order, Script, real_folders
 from .serving import AgentHost, adopt
 
 CALL_ID = "inspection"
@@ -104,8 +104,9 @@ def digest(folders: Sequence[str]) -> str:
     if sys.argv and sys.argv[0].endswith(".py"):
         files.add(str(Path(sys.argv[0]).resolve()))
     summary = hashlib.sha256()
+    real = real_folders(folders)
     for file in sorted(files):
-        if is_inside(file, folders):
+        if any(Path(file).is_relative_to(folder) for folder in real):
             try:
                 summary.update(file.encode() + b"\0" + hashlib.sha256(Path(file).read_bytes()).digest())
             except OSError:
