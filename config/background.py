@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from django.conf import settings
 from django.utils import timezone
 
+from agents.remote.client import RemoteLimits
+from agents.remote.running import Remotes
 from agents.webhooks.client import WebhookClient, WebhookLimits
 from registry.agent_secrets import environment
 from registry.dispatcher import Dispatcher
@@ -33,6 +35,7 @@ from registry.metrics.gauges import Gauges
 from registry.probes import Probes
 from registry.public_url import PublicUrl
 from registry.resuming import Resumer
+from registry.runners import Runners
 from registry.snapshot import SnapshotFile, SnapshotKeeper, database_place
 from registry.table import Credentials, Tables
 from registry.workers import Heart
@@ -63,7 +66,8 @@ class Services:
         self.writer = Writer(self.spool)
         heart = Heart(self.replica, timezone.now())
         snapshot = SnapshotFile(settings.SNAPSHOT_FILE, database_place(settings.DATABASES["default"]))
-        self.listener = Listener(self.tables, heart, lambda: self.spool.pending, self.trouble, snapshot)
+        self.runners = Runners({"remote": Remotes(self.remote_limits())})
+        self.listener = Listener(self.tables, heart, lambda: self.spool.pending, self.trouble, snapshot, self.runners)
         self.keeper = SnapshotKeeper(snapshot, lambda: self.listener.served, lambda: self.listener.connected)
         self.log_keeper = LogKeeper()
         self.resumer = Resumer()
@@ -97,6 +101,15 @@ class Services:
             count=self.counters.count,
         )
         self.dispatcher = Dispatcher(self.tables, context)
+
+    def remote_limits(self) -> RemoteLimits:
+        """What remote agents may take."""
+        return RemoteLimits(
+            document_bytes=settings.REMOTE_DOCUMENT_BYTES,
+            answer_bytes=settings.WEBHOOK_ANSWER_BYTES,
+            running=settings.REMOTE_RUNNING,
+            allowed_hosts=tuple(settings.WEBHOOK_ALLOWED_HOSTS),
+        )
 
     def checks(self) -> dict[str, str]:
         """What /ready tells besides: calls go on without the database, so its absence is said but is no reason."""
@@ -169,6 +182,7 @@ class Background:
             if self.services is None:
                 self.services = Services()
                 self.services.start()
+                self.services.runners.start()
                 self.app = self.make_app(self.services)
             app, listener = self.app, self.services.listener
         if not await asyncio.to_thread(listener.loaded.wait, settings.TABLE_SECONDS):
@@ -194,6 +208,7 @@ class Background:
         if self.services is not None:
             self.services.probes.draining = True
             await self.services.webhooks.close()
+            await self.services.runners.close()
             self.services.strangers.close()
             await asyncio.to_thread(self.services.stop)
         await send({"type": "lifespan.shutdown.complete"})

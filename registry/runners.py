@@ -1,5 +1,6 @@
 """What runs Python and remote agents in a serving process: they follow the table, and tell of troubles."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,3 +37,12 @@ class Runners:
         return {
             name: trouble.as_plain() for runner in self.by_kind.values() for name, trouble in runner.troubles().items()
         }
+
+    def start(self) -> None:
+        """Begin; called in the event loop that will answer."""
+        for runner in self.by_kind.values():
+            runner.start()
+
+    async def close(self) -> None:
+        """End, all at once."""
+        await asyncio.gather(*(runner.close() for runner in self.by_kind.values()))
