@@ -1,19 +1,16 @@
 """Asks a server what it is: the `/health` of the SDK's AgentServer, or of a single agent."""
 
 import asyncio
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import aiohttp
 import orjson
 from django.conf import settings
 from yarl import URL
 
+from agents.remote.client import NoReply, RemoteClient, RemoteLimits, Reply
 from agents.sources import checked_url
-from agents.webhooks.client import HEADER_BYTES, problem_of
-from agents.webhooks.guard import Guard, Refused, parsed
-from agents.webhooks.transport import Connector, Resolver, addresses_of, calling
+from agents.webhooks.guard import parsed
 from registry.adopting.entries import as_path
 from registry.changes import Actor
 from registry.errors import Forbidden, Malformed
@@ -42,13 +39,13 @@ def read_health(url: str, by: Actor) -> Health:
     given = base_of(url)
     problem, origin = "", str(URL(given).origin())
     for base in dict.fromkeys((given, origin)):
-        status, body = ask(f"{base}/health", by)
-        answer = parsed_json(body) if status == 200 else None
+        reply = ask(f"{base}/health", by)
+        answer = parsed_json(reply.body) if reply.status == 200 else None
         if isinstance(answer, dict) and isinstance(answer.get("routes"), list):
             return Health(base, routes_in(answer["routes"], base, given.removeprefix(base)))
         if isinstance(answer, dict) and answer.get("status") == "healthy" and isinstance(answer.get("agent"), str):
             return Health(origin, (as_path(given.removeprefix(origin)),), single=answer["agent"] or "agent")
-        problem = problem or (f"answers {status}" if status != 200 else "says something else")
+        problem = problem or (f"answers {reply.status}" if reply.status != 200 else "says something else")
     raise Malformed(f"{given} {OTHER.format(problem)}")
 
 
@@ -82,61 +79,22 @@ def parsed_json(body: bytes) -> object:
     return value
 
 
-def ask(url: str, by: Actor) -> tuple[int, bytes]:
-    """Status and body of a GET; `Malformed` says why there is none. Blocks, for seconds at most."""
-    target = URL(url)
-    guard = Guard(settings.WEBHOOK_ALLOWED_HOSTS)
-    host = target.raw_host or ""
-    free = by.may_run_code or guard.is_named(host)
-    problem = "" if free else guard.problem_of_host(host)
-    try:
-        if not problem:
-            return asyncio.run(get(target, None if free else guard))
-    except Refused as refused:
-        problem = str(refused)
-    except TimeoutError:
-        raise Malformed(f"{url} has not answered within {SECONDS} seconds") from None
-    except (aiohttp.ClientError, OSError, RuntimeError, ValueError) as error:
-        cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-        if not isinstance(cause, Refused):
-            raise Malformed(f"{url} {problem_of(error)}") from None
-        problem = str(cause)
-    raise Forbidden(
-        f"{url} {problem}: only an Admin may adopt agents from inside the network, unless WEBHOOK_ALLOWED_HOSTS has it"
-    )
+def ask(url: str, by: Actor) -> Reply:
+    """The reply to a GET; `Malformed` says why there is none. Blocks, for seconds at most."""
+    with ThreadPoolExecutor(1, "adopt") as thread:  # whoever calls may be in an event loop
+        try:
+            return thread.submit(asyncio.run, get(URL(url), private=by.may_run_code)).result()
+        except NoReply as error:
+            if error.refused and not by.may_run_code:
+                words = f"{url} {error}: an Admin may adopt from there, or WEBHOOK_ALLOWED_HOSTS can allow it"
+                raise Forbidden(words) from None
+            raise Malformed(f"{url} {error}") from None
 
 
-async def get(url: URL, guard: Guard | None) -> tuple[int, bytes]:
-    """Ask, without following redirects; at most ANSWER_BYTES are read."""
-    calling.set("adopt")
-    threads = ThreadPoolExecutor(1, "adopt-dns")
-    connector = Connector(
-        2 * ANSWER_BYTES + HEADER_BYTES,
-        resolver=Resolver(guard.check if guard else anything, addresses_of, threads),
-        socket_factory=guard.open_socket if guard else None,
-    )
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "Switchboard"}
+async def get(url: URL, *, private: bool) -> Reply:
+    """Ask, without following redirects."""
+    client = RemoteClient(RemoteLimits(ANSWER_BYTES, allowed_hosts=tuple(settings.WEBHOOK_ALLOWED_HOSTS)))
     try:
-        async with (
-            asyncio.timeout(SECONDS),
-            aiohttp.ClientSession(
-                connector=connector,
-                trust_env=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-                auto_decompress=False,
-            ) as session,
-            session.get(url, headers=headers, allow_redirects=False) as response,
-        ):
-            body = bytearray()
-            async for part in response.content.iter_any():
-                body += part
-                if len(body) > ANSWER_BYTES:
-                    raise Malformed(f"{url} answers more than {ANSWER_BYTES:,} bytes")
-            return response.status, bytes(body)
+        return await client.ask("adopt", "GET", url, {}, None, seconds=SECONDS, limit=ANSWER_BYTES, private=private)
     finally:
-        threads.shutdown(wait=False, cancel_futures=True)
-
-
-def anything(_addresses: Iterable[str]) -> None:
-    """No check: whoever asks may ask inside the network, or the operator has allowed this host."""
+        await client.close()

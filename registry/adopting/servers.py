@@ -112,17 +112,21 @@ def look(entry: Entry, server: Health, wishes: Wishes, by: Actor) -> None:
     try:
         seen = look_at(entry.source, by=by, name=entry.agent, upstream=wishes.upstream)
     except RegistryError as error:
-        entry.refuse(f"{error}{hint(str(error), server, wishes)}")
+        entry.refuse(f"{error}{hint(str(error), entry, server, wishes)}")
         return
     assert isinstance(seen.source, RemoteSource)
     entry.found = seen.source.found
     entry.warnings += seen.warnings
 
 
-def hint(problem: str, server: Health, wishes: Wishes) -> str:
+def hint(problem: str, entry: Entry, server: Health, wishes: Wishes) -> str:
     """What else may help."""
-    if "401" in problem and wishes.upstream is None and "password" not in problem:
-        return ". Give its user and password (--user and --password)"
-    if "404" in problem and server.single:
+    if "(401)" in problem:
+        return (
+            " (--user and --password)"
+            if wishes.upstream is None
+            else f" with --only {entry.original}, if it has others"
+        )
+    if "(404)" in problem and server.single:
         return f". A single agent may have a route of its own: adopt {server.base}/ITS-ROUTE"
     return ""
