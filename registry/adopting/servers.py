@@ -12,7 +12,7 @@ from registry.adopting.health import Health, read_health
 from registry.adopting.present import Present, endpoint_of, origins_of
 from registry.changes import Actor
 from registry.errors import Malformed, RegistryError
-from registry.sources import look_at, parsed
+from registry.sources import look_at, parsed, upstream_of
 
 NOTES = [
     "The platform has to ask Switchboard from now on: at our address, and with each agent's credentials here.",
@@ -98,13 +98,18 @@ def known(entry: Entry, source: RemoteSource, owner: str, present: Present, wish
     routes = present.reach_of(owner)
     entry.route = routes[0] if routes else entry.route
     there = f"registered already as {owner} at {', '.join(routes)}"
-    if {endpoint_of(url) for url in kept.endpoints} == {endpoint_of(url) for url in source.endpoints}:
+    others = []
+    if {endpoint_of(url) for url in kept.endpoints} != {endpoint_of(url) for url in source.endpoints}:
+        others.append(f"other instances ({', '.join(kept.endpoints)})")
+    if wishes.upstream and wishes.upstream != upstream_of(owner):
+        others.append("another user or password for its server")
+    if not others:
         entry.skip(there)
     elif wishes.update:
         wanted = kept.model_copy(update={"url": source.url, "more_urls": source.more_urls})
         entry.state, entry.source = UPDATE, wanted.given()
     else:
-        entry.skip(f"{there}, with other instances ({', '.join(kept.endpoints)}): --update publishes these")
+        entry.skip(f"{there}, with {' and '.join(others)}: --update publishes these")
 
 
 def look(entry: Entry, server: Health, wishes: Wishes, by: Actor) -> None:
@@ -122,11 +127,7 @@ def look(entry: Entry, server: Health, wishes: Wishes, by: Actor) -> None:
 def hint(problem: str, entry: Entry, server: Health, wishes: Wishes) -> str:
     """What else may help."""
     if "(401)" in problem:
-        return (
-            " (--user and --password)"
-            if wishes.upstream is None
-            else f" with --only {entry.original}, if it has others"
-        )
+        return f", with --only {entry.original}" if wishes.upstream else " (--user and --password)"
     if "(404)" in problem and server.single:
         return f". A single agent may have a route of its own: adopt {server.base}/ITS-ROUTE"
     return ""

@@ -107,6 +107,19 @@ def test_another_instance_is_added_when_asked_to(elsewhere):
     assert AgentVersion.objects.filter(agent__name="sales").count() == 2
 
 
+def test_other_credentials_for_the_server_are_taken_when_asked_to(elsewhere):
+    server = elsewhere("/sales")
+    adopt_server([server.url], Wishes(upstream=("u", "p")), by=ADMIN)
+    assert by_original(adopt_server([server.url], Wishes(), by=ADMIN))["/sales"].reason.endswith("at /sales")
+    report = adopt_server([server.url], Wishes(upstream=("u", "q")), by=ADMIN)
+    assert "another user or password" in by_original(report)["/sales"].reason
+    assert Agent.objects.get().upstream == "u:p"
+    assert states(adopt_server([server.url], Wishes(upstream=("u", "q"), update=True), by=ADMIN)) == {
+        "/sales": "updated"
+    }
+    assert Agent.objects.get().upstream == "u:q"
+
+
 def test_a_trashed_agent_comes_back_from_the_server_that_it_was_on(elsewhere):
     server = elsewhere("/sales")
     adopt_server([server.url], Wishes(), by=ADMIN)
