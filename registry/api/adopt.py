@@ -30,7 +30,7 @@ class AdoptIn(Strict):
     user: str = Field("", max_length=200, description="with which the server is asked")
     password: str = Field("", max_length=1000)
     routes: list[Annotated[str, Field(max_length=2000)]] | None = Field(
-        None, max_length=500, description="only these of its routes; left out: all"
+        None, min_length=1, max_length=500, description="only these of its routes; left out: all"
     )
     name_prefix: str = Field("", max_length=40, description="before the agents' names here")
     route_prefix: str = Field("", max_length=200, description="before their routes here")
