@@ -95,11 +95,13 @@ class Command(RegistryCommand):
         }
 
     def details(self, entry: Entry) -> None:
-        """What else is to be said of an agent."""
+        """What else is to be said of an agent that is not left alone."""
+        if entry.state in (SKIPPED, ENTRY_REFUSED):
+            return
         change = entry.change
         for name, owner in change.skipped.items() if change else ():
             self.say(f"    SIP name {safe(name)} was skipped: agent {owner} has it")
-        for line in entry.found.not_served if entry.state != ENTRY_REFUSED else ():
+        for line in entry.found.not_served:
             self.say(f"    Not served here: {safe(line)}")
         for warning in entry.warnings:
             self.say(f"    Warning: {safe(warning)}")
