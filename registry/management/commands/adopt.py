@@ -83,7 +83,8 @@ class Command(RegistryCommand):
         for words, lines in (("Not served here", report.not_served), ("Note", report.notes)):
             for line in lines if count else ():
                 self.say(f"{words}: {safe(line)}")
-        self.say(", ".join(f"{state} {number}" for state, number in report.totals.items() if number).capitalize() + ".")
+        totals = [f"{state} {number}" for state, number in report.totals.items() if number]
+        self.say(f"{', '.join(totals or ['nothing to adopt']).capitalize()}.")
         everywhere = report.everywhere
         if everywhere:
             self.say(f"{str(everywhere)[0].upper()}{str(everywhere)[1:]}")

@@ -67,6 +67,11 @@ def test_the_command_fails_if_anything_was_refused(elsewhere):
     assert "Registered 1, refused 2." in said
 
 
+def test_a_server_without_agents_is_left_alone(elsewhere):
+    url = elsewhere(health={"status": "ok", "agents": 0, "routes": []}).url
+    assert run(url) == f"{url} has 0 agents.\nNothing to adopt.\n"
+
+
 def test_the_command_prints_json(elsewhere):
     url = elsewhere("/sales").url
     printed = json.loads(run(url, "--json", "--no-auto-sip", "--note", "moved"))
