@@ -128,6 +128,6 @@ def hint(problem: str, entry: Entry, server: Health, wishes: Wishes) -> str:
     """What else may help."""
     if "(401)" in problem:
         return f", with --only {entry.original}" if wishes.upstream else " (--user and --password)"
-    if "(404)" in problem and server.single:
+    if server.single and entry.original == "/" and ("(404)" in problem or "no SWML" in problem):
         return f". A single agent may have a route of its own: adopt {server.base}/ITS-ROUTE"
     return ""

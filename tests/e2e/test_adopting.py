@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +23,36 @@ START_SECONDS = 30
 
 @pytest.fixture(scope="module")
 def elsewhere() -> Iterator[str]:
-    """The script on the SDK's server; its URL."""
+    """The fleet on the SDK's server; its URL."""
+    with running(SCRIPT) as url:
+        yield url
+
+
+@contextmanager
+def running(script: Path) -> Iterator[str]:
+    """A script as its users run it; its URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SWML_", "SIGNALWIRE_"))}
     environment |= {
-        "FLEET_PORT": str(port),
+        "SCRIPT_PORT": str(port),
         "SWML_BASIC_AUTH_USER": "up",
         "SWML_BASIC_AUTH_PASSWORD": "stream-password",
     }
     process = subprocess.Popen(
-        [sys.executable, str(SCRIPT)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, str(script)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    end = time.monotonic() + START_SECONDS
-    while not is_up(port):
-        assert process.poll() is None
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    process.terminate()
-    process.wait(30)
+    try:
+        end = time.monotonic() + START_SECONDS
+        while not is_up(port):
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def is_up(port: int) -> bool:
@@ -133,6 +143,19 @@ def test_a_script_is_adopted_as_it_is(make_server: Callable[..., Server]) -> Non
     assert server.get("/shop", auth="shop-user:shop-password").status == 200
     assert server.get("/shop").status == 401
     assert server.get("/get_token").status == 404
+
+
+def test_an_agent_that_runs_alone_is_adopted_both_ways(make_server: Callable[..., Server]) -> None:
+    server = make_server(workers=1, AGENT_PATH=str(FOLDER))
+    credentials = ("--user", "up", "--password", "stream-password")
+    with running(FOLDER / "desk.py") as url:
+        lost = adopt(server, url, *credentials, code=1)
+        assert f"adopt {url}/ITS-ROUTE" in lost["/"][1]
+        assert adopt(server, f"{url}/desk", *credentials) == {"/desk": ("registered", "")}
+        assert call(server, "/desk", "greet", name="Ann")["response"] == "Hello, Ann."
+    script = str(FOLDER / "desk.py")
+    assert adopt(server, script, "--route-prefix", "/here", "--name-prefix", "my") == {"/desk": ("registered", "")}
+    assert call(server, "/here/desk", "greet", name="Ann")["response"] == "Hello, Ann."
 
 
 def test_a_script_elsewhere_is_told_where_to_put_it(make_server: Callable[..., Server], tmp_path: Path) -> None:

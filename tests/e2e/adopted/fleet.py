@@ -36,7 +36,7 @@ class Shop(AgentBase):
         self.prompt_add_section("Role", "You sell.")
 
 
-server = AgentServer(host="127.0.0.1", port=int(os.environ.get("FLEET_PORT", "3000")))
+server = AgentServer(host="127.0.0.1", port=int(os.environ.get("SCRIPT_PORT", "3000")))
 server.register(Clinic("Bonn", "8:30"), "/clinic/bonn")
 server.register(Clinic("Lyon", opens="9:00", route="/clinic/lyon"))
 server.register(Shop(), "/shop")

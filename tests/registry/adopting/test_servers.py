@@ -2,6 +2,7 @@
 
 import pytest
 
+from agents.errors import UnusableSource
 from agents.models import Agent, AgentVersion
 from registry import actions
 from registry.adopting import Wishes, adopt_server
@@ -137,6 +138,16 @@ def test_a_single_agent_is_a_server_too(elsewhere):
     report = adopt_server([f"{server.url}/own"], Wishes(name_prefix="my"), by=ADMIN)
     assert [(entry.agent, entry.route) for entry in report.entries] == [("my-front-desk", "/own")]
     assert Agent.objects.get(name="my-front-desk").live.definition["remote"]["url"] == f"{server.url}/own"
+
+
+def test_a_single_agent_that_is_not_at_the_root_must_be_named_with_its_route(elsewhere, monkeypatch):
+    def probe(source, *_arguments, **_options):
+        raise UnusableSource(f"{source.url} has no agent at this path (404)")
+
+    monkeypatch.setattr("registry.sources.probe", probe)
+    server = elsewhere(health={"status": "healthy", "agent": "desk"})
+    report = adopt_server([server.url], Wishes(), by=ADMIN)
+    assert f"adopt {server.url}/ITS-ROUTE" in report.entries[0].reason
 
 
 @pytest.mark.parametrize(
