@@ -38,13 +38,7 @@ def place_of(url: str) -> Place | None:
 
 def origin_of(url: str) -> str:
     """`scheme://host:port` of a URL, without userinfo; a usual port is left out."""
-    scheme, _, rest = url.partition("://")
-    return str(URL(f"{scheme}://{authority_of(rest)}").origin())
-
-
-def authority_of(rest: str) -> str:
-    """Host and port of what follows `://`: passwords are not always escaped."""
-    return re.split(r"[/?#]", rest.rpartition("@")[2], maxsplit=1)[0]
+    return str(URL(url).origin())
 
 
 def path_of(url: str) -> str:
@@ -83,7 +77,9 @@ def leak_pattern(upstream: str, places: Iterable[Place]) -> re.Pattern[bytes]:
     for host, port in sorted(places):
         name = rb"\[?" + written(host) + rb"\]?\.?"
         if port:
-            found.append(rb"(?<![\w.\-])" + name + rb"(?::|%3A)" + str(port).encode() + rb"(?!\d)")
+            found.append(
+                rb"(?:(?<![\w.\-])|(?<=%2F)|(?<=%40))" + name + rb"(?::|%3A)" + str(port).encode() + rb"(?!\d)"
+            )
         else:
             found.append(
                 rb'(?://|%2F%2F)(?:[^\s"/@]{0,300}(?:@|%40))?'
