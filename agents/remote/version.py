@@ -103,11 +103,14 @@ class RemoteVersion:
             return None
         parameters = body.get("params")
         name = parameters.get("name") if isinstance(parameters, dict) else None
-        function = self.source.found.functions.get(name) if isinstance(name, str) else None
-        if function is not None and not function.secure:
+        if not isinstance(name, str):
             return None
-        result = Result({"response": mcp.HOW_TO_OPEN}, "denied", "no MCP token")
-        return mcp.tool_result(mcp.id_of(body), result, name if isinstance(name, str) else "")
+        function = self.source.found.functions.get(name)
+        if function is None:
+            return mcp.failure(mcp.id_of(body), mcp.INVALID_PARAMS, f"Unknown tool: {name[:100]}")
+        if not function.secure:
+            return None
+        return mcp.tool_result(mcp.id_of(body), Result({"response": mcp.HOW_TO_OPEN}, "denied", "no MCP token"), name)
 
     # --- asking the endpoints ----------------------------------------------------------------------------------------
 

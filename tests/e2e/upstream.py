@@ -30,7 +30,7 @@ class Sales(AgentBase):
         self.set_global_data({"instance": os.environ["PORT_"]})
         self.enable_mcp_server()
         self.enable_debug_events(1)
-    @AgentBase.tool(description="Who answers", parameters={"type": "object", "properties": {"what": {"type": "string"}}})
+    @AgentBase.tool(description="Who answers", parameters={"what": {"type": "string"}})
     def price(self, args, raw):
         return FunctionResult(f"{args.get('what')} costs 5, says {os.environ['PORT_']}")
     @AgentBase.tool(description="Open to all", parameters={}, secure=False)
