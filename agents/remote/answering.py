@@ -138,19 +138,19 @@ class Answerer:
             parts = urlsplit(reply.location)
             scheme, host, port = parts.scheme, parts.hostname or "", parts.port
         except ValueError:
-            return apology_to(request, f"{server} redirects to an address that cannot be read")
+            return self.failed(request, f"{server} redirects to an address that cannot be read")
         if not is_document(request) or not reply.location or not reply.location.isprintable():
-            return apology_to(request, f"{server} answered {reply.status}, a redirect, which is not followed")
+            return self.failed(request, f"{server} answered {reply.status}, a redirect, which is not followed")
         if (
             host
             and Place.of(scheme, host, port) not in self.rewriter.places
-            and not self.rewriter.leaks.search(reply.location.encode())
+            and not self.rewriter.leaks.any_in(reply.location.encode())
         ):
             return Answer(reply.status, b"", "redirect", "elsewhere, by the server's routing", location=reply.location)
         target = self.rewriter.target(parts.path, agent_at, in_slot=False)
         url = request.url_of(target.agent) if target.kind == "agent" else None
         if url is None:
-            return apology_to(request, f"{server} redirects to {parts.path[:MAX_DETAIL]}, which nobody serves here")
+            return self.failed(request, f"{server} redirects to {parts.path[:MAX_DETAIL]}, which nobody serves here")
         return Answer(
             307, b"", "redirect", f"to {target.agent}, by the server's routing", location=urlsplit(url).path or "/"
         )

@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 from yarl import URL
 
-from agents.definition import MAX_DEFINITION_BYTES
 from agents.errors import UnusableSource
 from agents.remote.answering import is_swml, status_problem
 from agents.remote.client import NoReply, RemoteClient, RemoteLimits, Reply
@@ -21,6 +20,7 @@ from agents.sources import Found, FoundFunction, RemoteSource
 PROBER = "registration"  # stands for an agent where look-ups are counted
 HEALTH_SECONDS = 3
 HEALTH_BYTES = 64 * 1024
+FOUND_BYTES = 256 * 1024  # of what is kept with each version; the tables that serve hold them all
 MAX_SHOWN = 5  # things of a kind in a sentence
 HOW_TO_ALLOW = "an Admin may register it, or WEBHOOK_ALLOWED_HOSTS can allow it"
 
@@ -236,7 +236,7 @@ class Probe:
             functions=functions, mcp=all(one.mcp for one in looked), origins=sorted(spare), private=self.private
         )
         source = self.source.model_copy(update={"found": found})
-        if len(orjson.dumps(source.stored())) > MAX_DEFINITION_BYTES:
+        if len(orjson.dumps(source.stored())) > FOUND_BYTES:
             brief = {name: FoundFunction(secure=one.secure, runs_here=one.runs_here) for name, one in functions.items()}
             source = source.model_copy(update={"found": found.model_copy(update={"functions": brief})})
             warnings.append("its functions are described at such length that only their names are kept")

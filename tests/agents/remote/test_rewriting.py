@@ -12,7 +12,11 @@ from agents.remote.rewriting import MARKED, Rewriter, readable, without
 from tests.agents.building import request
 from tests.agents.remote.building import OURS, PASSWORD, UPSTREAM
 
-PLACES = [Place.of("http", "10.0.0.5", 3000), Place.of("http", "localhost", 3000), Place.of("https", "Acme.example", None)]
+PLACES = [
+    Place.of("http", "10.0.0.5", 3000),
+    Place.of("http", "localhost", 3000),
+    Place.of("https", "Acme.example", None),
+]
 ESCAPED = "up:s3cr3t%2Fp%40ss"
 REWRITER = Rewriter(UPSTREAM, PLACES, ["/sales"])
 SUPPORT = "https://u:p@voice.example.com/billing"
@@ -81,7 +85,11 @@ def test_in_a_document_what_nobody_serves_gets_our_address_without_credentials()
 
 def test_documents_of_later_versions_name_theirs() -> None:
     second = Rewriter(UPSTREAM, PLACES, ["/sales"], 2)
-    urls = ["http://10.0.0.5:3000/sales/swaig/", "http://10.0.0.5:3000/sales/swaig/?a=1#x", "http://10.0.0.5:3000/sales"]
+    urls = [
+        "http://10.0.0.5:3000/sales/swaig/",
+        "http://10.0.0.5:3000/sales/swaig/?a=1#x",
+        "http://10.0.0.5:3000/sales",
+    ]
     assert rewritten(urls, rewriter=second) == [
         f"{OURS}/swaig/?__version=2",
         f"{OURS}/swaig/?a=1&__version=2#x",
