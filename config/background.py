@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from django.conf import settings
 from django.utils import timezone
 
+from agents.hosting.hosts import Hosts
+from agents.hosting.running import HostLimits
 from agents.remote.client import RemoteLimits
 from agents.remote.running import Remotes
 from agents.webhooks.client import WebhookClient, WebhookLimits
@@ -53,6 +55,29 @@ def run_name() -> str:
     return os.environ.get("SWITCHBOARD_RUN") or secrets.token_hex(8)
 
 
+def host_limits() -> HostLimits:
+    """What Python agents may take."""
+    return HostLimits(
+        tuple(settings.AGENT_PATH),
+        tuple(settings.AGENT_MODULES),
+        settings.AGENT_SECONDS,
+        settings.AGENT_DOCUMENT_SECONDS,
+        settings.AGENT_RUNNING,
+        settings.AGENT_MEMORY_MB * 2**20,
+        frozenset(settings.NOT_FOR_AGENTS),
+    )
+
+
+def remote_limits() -> RemoteLimits:
+    """What remote agents may take."""
+    return RemoteLimits(
+        document_bytes=settings.REMOTE_DOCUMENT_BYTES,
+        answer_bytes=settings.WEBHOOK_ANSWER_BYTES,
+        running=settings.REMOTE_RUNNING,
+        allowed_hosts=tuple(settings.WEBHOOK_ALLOWED_HOSTS),
+    )
+
+
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -66,7 +91,7 @@ class Services:
         self.writer = Writer(self.spool)
         heart = Heart(self.replica, timezone.now())
         snapshot = SnapshotFile(settings.SNAPSHOT_FILE, database_place(settings.DATABASES["default"]))
-        self.runners = Runners({"remote": Remotes(self.remote_limits())})
+        self.runners = Runners({"python": Hosts(host_limits()), "remote": Remotes(remote_limits())})
         self.listener = Listener(self.tables, heart, lambda: self.spool.pending, self.trouble, snapshot, self.runners)
         self.keeper = SnapshotKeeper(snapshot, lambda: self.listener.served, lambda: self.listener.connected)
         self.log_keeper = LogKeeper()
@@ -102,15 +127,6 @@ class Services:
         )
         self.dispatcher = Dispatcher(self.tables, context)
 
-    def remote_limits(self) -> RemoteLimits:
-        """What remote agents may take."""
-        return RemoteLimits(
-            document_bytes=settings.REMOTE_DOCUMENT_BYTES,
-            answer_bytes=settings.WEBHOOK_ANSWER_BYTES,
-            running=settings.REMOTE_RUNNING,
-            allowed_hosts=tuple(settings.WEBHOOK_ALLOWED_HOSTS),
-        )
-
     def checks(self) -> dict[str, str]:
         """What /ready tells besides: calls go on without the database, so its absence is said but is no reason."""
         checks = {
@@ -135,7 +151,8 @@ class Services:
         return f"not synced: {sync.problem} ({sync.failed} so far)" if sync and sync.problem else ""
 
     def start(self) -> None:
-        """Start listener, writer and keeper."""
+        """Start what runs agents, listener, writer and keeper. Called in the event loop that answers."""
+        self.runners.start()
         self.listener.start()
         for part in (self.writer, self.keeper, self.log_keeper, self.resumer, self.live.tail, self.gauges):
             part.start()
@@ -182,7 +199,6 @@ class Background:
             if self.services is None:
                 self.services = Services()
                 self.services.start()
-                self.services.runners.start()
                 self.app = self.make_app(self.services)
             app, listener = self.app, self.services.listener
         if not await asyncio.to_thread(listener.loaded.wait, settings.TABLE_SECONDS):

@@ -1,24 +1,17 @@
 """What a remote agent's answer becomes: outcomes for the log, safe lines for callers, and none of its addresses."""
 
-import re
 from typing import Any
 from urllib.parse import urlsplit
-
-import orjson
 
 from agents.apologies import apology, apology_to
 from agents.functions import SAFE_LINE, UNREACHABLE_REPLY
 from agents.remote.client import Reply
 from agents.remote.places import Place
 from agents.remote.rewriting import MARKED, AgentAt, Rewriter, Rewritten, readable
+from agents.sdk_answers import judged
 from agents.wire import AgentRequest, Answer
 
-# What the SDK says (CONTRACT.md, 2.3 and 2.4).
-REFUSED_TOKEN = "I'm sorry, the security token for this function is invalid or expired."  # noqa: S105
-NOT_FOUND = re.compile(r"Function '[^']{0,200}' not found\Z")
-BAD_TOKEN = {"error": "Invalid or missing token"}
-FAILED = "Error executing function"
-NOT_HERE = re.compile(r"(?:External webhook|Data map) function '[^']{0,200}' should be executed by SignalWire")
+BAD_TOKEN = {"error": "Invalid or missing token"}  # what the SDK says (CONTRACT.md, 2.4)
 MAX_DETAIL = 500  # characters of what a server said
 DOCUMENT_PATHS = frozenset({"", "debug"})
 
@@ -94,35 +87,15 @@ class Answerer:
         rewritten = self.rewriter.rewrite(read[1], agent_at, document=False)
         if rewritten.leak:
             return self.failed(request, f"{server} {LEAK}")
-        # What the log may quote.
-        said = orjson.loads(MARKED.sub(b"", rewritten.text)) if rewritten.targets else read[0]
-        if request.sub_path == "swaig" and str(said.get("response")).startswith(FAILED):
-            return self.failed(request, said["response"][:MAX_DETAIL])
+        quotable = MARKED.sub(b"", rewritten.text)  # our URLs have credentials, which are not for the log
+        answer = judged(request, status, quotable)
+        if answer.body is not quotable:
+            return answer
         if rewritten.nowhere:
             path = rewritten.nowhere[0][:MAX_DETAIL]
             detail = f"{server} answered with an address of its own that nobody serves here: {path}"
             return self.failed(request, detail, UNREACHABLE_REPLY)
-        body = rewritten.filled(request)
-        if status >= 400:
-            words = said.get("error")
-            detail = words[:MAX_DETAIL] if isinstance(words, str) else f"{server} answered {status}"
-            allow = "POST" if status == 405 else ""
-            return Answer(status, body, "denied" if status == 403 else "invalid", detail, allow=allow)
-        return self.function(request, said, body) if request.sub_path == "swaig" else Answer(status, body)
-
-    def function(self, request: AgentRequest, value: dict[str, Any], body: bytes) -> Answer:
-        """What a function answered, and what came of it."""
-        name = function_of(request)
-        words = value.get("response")
-        if not isinstance(words, str):
-            return Answer(200, body, function=name)
-        if words.startswith(REFUSED_TOKEN):
-            return Answer(200, body, "denied", "the server has refused the token for this function and call", name)
-        if NOT_FOUND.match(words):
-            return Answer(200, body, "not_found", words[:MAX_DETAIL], name)
-        if NOT_HERE.match(words):
-            return Answer(200, body, "refused", "the platform answers this function by itself", name)
-        return Answer(200, body, function=name)
+        return answer._replace(body=rewritten.filled(request))
 
     def failed(self, request: AgentRequest, detail: str, line: str = SAFE_LINE) -> Answer:
         """A safe answer; the detail is for the log."""

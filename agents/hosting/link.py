@@ -1,0 +1,152 @@
+"""A worker's connection to one agent host: requests go out, answers come back, in any order."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+from agents.hosting.forking import framed
+from agents.hosting.switchboard_host.frames import STALE_SECONDS, FrameError, Frames, Head
+
+PING = 0  # number of the question whether the host can still hear
+
+
+class Reply(NamedTuple):
+    """What a host answers. `status` 0: its code raised something, `detail` says what."""
+
+    status: int
+    body: bytes
+    location: str = ""
+    detail: str = ""
+    trace: str = ""
+
+
+class HostGone(Exception):  # noqa: N818
+    """The host is no more, or deaf. The message says why; `begun`: it may have carried the request out."""
+
+    def __init__(self, why: str, *, begun: bool):
+        self.begun = begun
+        super().__init__(why)
+
+
+class TooLate(Exception):  # noqa: N818
+    """The host did not answer in time."""
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A request that a host has."""
+
+    future: asyncio.Future[Reply]
+    since: float  # monotonic
+    until: float  # monotonic
+    begun: bool  # it may have been carried out; what changes nothing never is
+    changes: bool  # something, so that it must not be carried out twice
+
+
+class Link(asyncio.Protocol):
+    """Hands requests to a host and its answers to whoever waits."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, ready: Callable[[Head], None], exhausted: Callable[[], None], lost: Callable[[], None]):
+        self.ready = ready
+        self.exhausted = exhausted
+        self.lost = lost
+        self.frames = Frames(self.take)
+        self.number = PING
+        self.waiting: dict[int, Waiting] = {}
+        self.pinged: float | None = None  # when it was asked whether it hears, if it has not said so yet
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is being built."""
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by name
+
+    def data_received(self, data: bytes) -> None:
+        """Answers."""
+        try:
+            self.frames.feed(data)
+        except FrameError:
+            self.transport.abort()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """It has ended."""
+        self.lost()
+
+    def ask(self, head: Mapping[str, Any], body: bytes, seconds: float, *, changes: bool) -> asyncio.Future[Reply]:
+        """Send a request; its answer will be there, or `HostGone`, or `TooLate` from `look` on.
+
+        `changes`: something, so that it must not be carried out twice.
+        """
+        self.number += 1
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        now = time.monotonic()
+        self.waiting[self.number] = Waiting(future, now, now + seconds, begun=False, changes=changes)
+        sent = {"i": self.number, "a": now, **head} if changes else {"i": self.number, **head}
+        self.transport.write(framed(sent, body))
+        return future
+
+    def take(self, head: Head, body: bytes) -> None:
+        """An answer, or a word about itself."""
+        number = head.get("i")
+        if number is None:
+            self.ready(head)
+        elif number == PING:
+            self.pinged = None
+        elif head.get("begun"):
+            if number in self.waiting:
+                self.waiting[number].begun = True
+        elif waiting := self.waiting.pop(number, None):
+            if waiting.future.done():
+                pass
+            elif head.get("late"):
+                waiting.future.set_exception(HostGone("was blocked", begun=False))
+            else:
+                about = (str(head.get(key, "")) for key in ("l", "d", "t"))
+                waiting.future.set_result(Reply(int(head["s"]), body, *about))
+            if head.get("x"):
+                self.exhausted()
+
+    def give_up(self, why: str) -> None:
+        """Tell all who wait that nothing will come."""
+        self.dismiss(list(self.waiting), why)
+
+    def hand_back(self, why: str) -> None:
+        """Tell those who wait for a host that hears nothing to ask another one, if that can do no harm."""
+        stale = time.monotonic() - 2 * STALE_SECONDS
+        harmless = [
+            number
+            for number, waiting in self.waiting.items()
+            if not waiting.changes or (not waiting.begun and waiting.since < stale)
+        ]
+        self.dismiss(harmless, why)
+
+    def dismiss(self, numbers: list[int], why: str) -> None:
+        """Tell these that nothing will come."""
+        for number in numbers:
+            waiting = self.waiting.pop(number)
+            if not waiting.future.done():
+                waiting.future.set_exception(HostGone(why, begun=waiting.begun))
+
+    def is_deaf(self, now: float, after: float) -> bool:
+        """Whether it has not said for so long that it can hear. `now`: monotonic."""
+        return self.pinged is not None and now - self.pinged > after
+
+    def look(self, now: float, ping_after: float) -> str:
+        """Whether all are answered in time: "", or what is not so. `now`: monotonic.
+
+        Those whose time is up are told so. If somebody waits for longer than `ping_after`, the host is asked whether it
+        hears.
+        """
+        late = [number for number, waiting in self.waiting.items() if waiting.until < now]
+        for number in late:
+            waiting = self.waiting.pop(number)
+            if not waiting.future.done():
+                waiting.future.set_exception(TooLate)
+        if late:
+            return "did not answer in time"
+        if self.pinged is None and any(now - waiting.since > ping_after for waiting in self.waiting.values()):
+            self.pinged = now
+            self.transport.write(framed({"i": PING}))
+        return ""
