@@ -16,6 +16,7 @@ from agents.remote.places import basic, origin_of, path_of, place_of
 from agents.remote.reading import Own, functions_of, slots_of
 from agents.remote.rewriting import Rewriter, readable
 from agents.sources import Found, FoundFunction, RemoteSource
+from agents.webhooks.guard import Guard
 
 PROBER = "registration"  # stands for an agent where look-ups are counted
 HEALTH_SECONDS = 3
@@ -221,7 +222,7 @@ class Probe:
         known = [place_of(url) for url in [*self.source.endpoints, *origins]]
         places = frozenset(place for place in known if place)
         rewriter = Rewriter(self.upstream, places, [path_of(url) for url in self.source.endpoints])
-        warnings = [warning for one in looked for warning in one.warnings]
+        warnings = [warning for one in looked for warning in [*self.in_clear(one.url), *one.warnings]]
         for one in looked:
             self.check_addresses(one, rewriter, warnings)
         functions = functions_of(first.document, places, self.upstream)
@@ -241,6 +242,14 @@ class Probe:
             source = source.model_copy(update={"found": found.model_copy(update={"functions": brief})})
             warnings.append("its functions are described at such length that only their names are kept")
         return Probed(source, list(dict.fromkeys(warnings)))
+
+    def in_clear(self, url: str) -> list[str]:
+        """A warning if what is sent there crosses the Internet unencrypted."""
+        host = URL(url).raw_host or ""
+        inside = self.private or Guard(()).problem_of_host(host) or self.client.pools[False].guard.is_named(host)
+        if inside or not url.lower().startswith("http:"):
+            return []
+        return [f"{url} is asked without TLS: its password and what callers say cross the network in clear"]
 
     def check_addresses(self, looked: Looked, rewriter: Rewriter, warnings: list[str]) -> None:
         """Raise `UnusableSource` unless callers and logs will see nothing of the server's addresses."""

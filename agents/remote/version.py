@@ -147,7 +147,6 @@ class RemoteVersion:
             if left <= 0:
                 break
             share = left / min(len(endpoints) - number + 1, TRIES) if document else left
-            last = number == len(endpoints)
             try:
                 reply = await self.ask(endpoint, request, seconds=share, document=document)
             except NoReply as error:
@@ -159,7 +158,7 @@ class RemoteVersion:
                 if error.sent and not document:
                     break
                 continue
-            if document and reply.status in BUSY and not last:
+            if document and reply.status in BUSY:
                 problems.append(f"{endpoint.url} failed ({reply.status})")
                 endpoint.failed(f"answers {reply.status}", answered=True)
                 continue

@@ -225,6 +225,17 @@ async def test_the_last_document_is_served_while_the_server_is_away(remotes: Rem
     assert b"https://u:p@other.example.com/x/swaig/" in (await version.answer(elsewhere)).body
 
 
+async def test_a_proxy_that_says_that_nobody_is_there_is_believed(remotes: Remotes) -> None:
+    said = as_answer(SWML)
+    async with serve(routes({"/sales": lambda _query, _body: said})) as server:
+        version = made(remotes, source(url_of(server), keep_last_document=True))
+        assert (await version.answer(asked())).outcome == "ok"
+        said = as_answer(b"Bad Gateway", "502 Bad Gateway")
+        stale = await version.answer(asked())
+    assert (orjson.loads(stale.body), stale.outcome) == (SWML, "fallback")
+    assert "failed (502)" in stale.detail
+
+
 async def test_an_answer_that_is_no_document_is_not_hidden_by_the_last_one(remotes: Remotes) -> None:
     said = as_answer(SWML)
     async with serve(routes({"/sales": lambda _query, _body: said})) as server:

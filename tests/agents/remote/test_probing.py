@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from agents.errors import UnusableSource
-from agents.remote.probing import Probed, Reach, probe
+from agents.remote.probing import Probe, Probed, Reach, probe
 from agents.sources import FoundFunction, RemoteSource
 from tests.agents.remote.building import PASSWORD, UPSTREAM, USER, as_answer, document, own, routes
 from tests.agents.webhook_server import Behaviour, Server, after_request, hang, serve
@@ -199,3 +199,17 @@ async def test_functions_that_are_described_at_length_are_known_by_name() -> Non
     _, probed = await looked(serving(found))
     assert probed.warnings == ["its functions are described at such length that only their names are kept"]
     assert probed.source.found.functions["price"] == FoundFunction()
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://agents.example.com/sales", True),
+        ("https://agents.example.com/sales", False),
+        ("http://agents.internal/sales", False),
+        ("http://10.0.0.5/sales", False),
+    ],
+)
+def test_passwords_that_cross_the_internet_in_clear_are_a_warning(url: str, warned: bool) -> None:
+    look_at = Probe(RemoteSource(url=url), UPSTREAM, Reach(("*.internal", "10.0.0.0/8")))
+    assert bool(look_at.in_clear(url)) is warned

@@ -287,6 +287,14 @@ async def test_secure_tools_need_our_token(remotes: Remotes) -> None:
     assert orjson.loads(unknown.body)["error"] == {"code": -32602, "message": "Unknown tool: nothing"}
 
 
+async def test_a_tools_exception_is_for_the_log(remotes: Remotes) -> None:
+    failed = {**JSON_RPC, "result": {"content": [{"type": "text", "text": "Error: no database"}], "isError": True}}
+    message = {**JSON_RPC, "method": "tools/call", "params": {"name": "hours"}}
+    answered = await one_answer(remotes, "/sales/mcp", failed, asked("mcp", message))
+    assert orjson.loads(answered.body)["result"]["content"][0]["text"] == SAFE_LINE
+    assert (answered.outcome, answered.detail, answered.function) == ("error", "no database", "hours")
+
+
 async def test_an_mcp_client_hears_of_a_failure_in_its_own_protocol(remotes: Remotes) -> None:
     answered = await one_answer(remotes, "/none", {}, asked("mcp", {**JSON_RPC, "method": "tools/list"}))
     assert orjson.loads(answered.body)["error"]["code"] == -32603
