@@ -89,6 +89,7 @@ class Answerer:
             return self.failed(request, f"{server} {LEAK}")
         quotable = MARKED.sub(b"", rewritten.text)  # our URLs have credentials, which are not for the log
         answer = judged(request, status, quotable)
+        answer = answer._replace(detail=answer.detail[:MAX_DETAIL])
         if answer.body is not quotable:
             return answer
         if rewritten.nowhere:

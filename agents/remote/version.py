@@ -170,7 +170,7 @@ class RemoteVersion:
         client = self.around.client
         limits = client.limits
         sub_path = f"/{request.sub_path}" if request.sub_path else ""
-        url = endpoint.url + (sub_path or ("" if endpoint.path else "/"))
+        url = endpoint.address + (sub_path or ("" if endpoint.path else "/"))
         query = without(request.query_string, OURS_OF_MCP if request.sub_path == "mcp" else OURS)
         headers = dict(request.headers_onward())
         if request.upstream:

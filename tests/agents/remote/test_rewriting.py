@@ -2,15 +2,20 @@
 
 import base64
 import json
+import re
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agents.remote.places import Place
 from agents.remote.rewriting import MARKED, Rewriter, readable, without
 from tests.agents.building import request
 from tests.agents.remote.building import OURS, PASSWORD, UPSTREAM
+from tests.agents.strategies import quick
 
 PLACES = [
     Place.of("http", "10.0.0.5", 3000),
@@ -152,3 +157,33 @@ def test_what_is_no_json_is_not_read(text: bytes) -> None:
 
 def test_marks_are_not_to_be_guessed() -> None:
     assert not MARKED.search(b"0;1;2;")
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            "http", "HTTPS", "wss", "://", "//", ":", "@", "/", "\\", '"', "%2F%2F", "%3A", "%40", " ", ".", "x",
+            "\u00e9", "\ud800", "10.0.0.5", "10.0.0.5:3000", "localhost:3000", "ACME.example", "acme.example:443",
+            ":3000", UPSTREAM, ESCAPED, "up", PASSWORD, "s3cr3t%2fp%40ss", "/sales", "/support", "/swaig/",
+            "?__token=T", "#", "?", "&", "other.example",
+        ]
+    ),
+    max_size=12,
+)  # fmt: skip
+
+
+@quick
+@given(PIECES, st.booleans(), st.booleans())
+def test_nothing_of_the_server_is_left(pieces: list[str], document: bool, ascii_only: bool) -> None:
+    text = "".join(pieces)
+    read = readable(json.dumps({"x": text}, ensure_ascii=ascii_only).encode(errors="replace").replace(b"/", b"\\/"))
+    assert read is not None
+    result = REWRITER.rewrite(read[1], agent_at, document=document)
+    if result.leak:
+        return
+    told = orjson.loads(result.filled(request()))["x"].lower()
+    for seen in (told, unquote(told)):
+        assert PASSWORD not in seen
+        assert f"{UPSTREAM}@" not in seen
+        assert re.search(r"(?<![\w.-])(localhost|10\.0\.0\.5):3000(?!\d)", seen) is None
+        assert re.search(r"://([^/@\s\"]*@)?acme\.example(:443)?([/?#]|$)", seen) is None

@@ -121,6 +121,14 @@ async def test_each_sub_path_is_asked_for_where_it_is(remotes: Remotes) -> None:
     ]
 
 
+async def test_a_path_is_sent_encoded(remotes: Remotes) -> None:
+    async with serve(routes({})) as server:
+        for path in ("/caf\u00e9", "/caf%C3%A9"):
+            version = made(remotes, source(f"http://127.0.0.1:{server.port}{path}"), agent=path)
+            await version.answer(asked("debug", query_string=b"a=%20+"))
+        assert {request.line for request in server.requests} == {"GET /caf%C3%A9/debug?a=%20+ HTTP/1.1"}
+
+
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
