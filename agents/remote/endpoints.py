@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
+from yarl import URL
+
 from agents.remote.places import Place, origin_of, path_of, place_of
 
 FAILURES = 3  # in a row; then the endpoint is left alone until its server answers a probe
@@ -33,13 +35,14 @@ class Endpoint:
     """One instance of an agent, as one process knows it."""
 
     __slots__ = (
-        "answered", "clock", "failures", "is_open", "origin", "path", "place", "problem", "seed", "since",
+        "address", "answered", "clock", "failures", "is_open", "origin", "path", "place", "problem", "seed", "since",
         "url",
     )  # fmt: skip
 
     def __init__(self, url: str, origin: Origin, clock: Callable[[], float] = time.time):
         """`clock`: seconds since 1970."""
         self.url = url
+        self.address = str(URL(url)).rstrip("/")  # as it is sent: encoded
         self.origin = origin
         self.clock = clock
         place = place_of(url)

@@ -103,11 +103,14 @@ class RemoteVersion:
             return None
         parameters = body.get("params")
         name = parameters.get("name") if isinstance(parameters, dict) else None
-        function = self.source.found.functions.get(name) if isinstance(name, str) else None
-        if function is not None and not function.secure:
+        if not isinstance(name, str):
             return None
-        result = Result({"response": mcp.HOW_TO_OPEN}, "denied", "no MCP token")
-        return mcp.tool_result(mcp.id_of(body), result, name if isinstance(name, str) else "")
+        function = self.source.found.functions.get(name)
+        if function is None:
+            return mcp.failure(mcp.id_of(body), mcp.INVALID_PARAMS, f"Unknown tool: {name[:100]}")
+        if not function.secure:
+            return None
+        return mcp.tool_result(mcp.id_of(body), Result({"response": mcp.HOW_TO_OPEN}, "denied", "no MCP token"), name)
 
     # --- asking the endpoints ----------------------------------------------------------------------------------------
 
@@ -144,7 +147,6 @@ class RemoteVersion:
             if left <= 0:
                 break
             share = left / min(len(endpoints) - number + 1, TRIES) if document else left
-            last = number == len(endpoints)
             try:
                 reply = await self.ask(endpoint, request, seconds=share, document=document)
             except NoReply as error:
@@ -156,7 +158,7 @@ class RemoteVersion:
                 if error.sent and not document:
                     break
                 continue
-            if document and reply.status in BUSY and not last:
+            if document and reply.status in BUSY:
                 problems.append(f"{endpoint.url} failed ({reply.status})")
                 endpoint.failed(f"answers {reply.status}", answered=True)
                 continue
@@ -168,7 +170,7 @@ class RemoteVersion:
         client = self.around.client
         limits = client.limits
         sub_path = f"/{request.sub_path}" if request.sub_path else ""
-        url = endpoint.url + (sub_path or ("" if endpoint.path else "/"))
+        url = endpoint.address + (sub_path or ("" if endpoint.path else "/"))
         query = without(request.query_string, OURS_OF_MCP if request.sub_path == "mcp" else OURS)
         headers = dict(request.headers_onward())
         if request.upstream:
