@@ -7,7 +7,6 @@ from ninja import Router, Schema
 from pydantic import ConfigDict, Field
 
 from registry.adopting import Wishes, adopt_server
-from registry.api.agents import Strict
 from registry.api.answers import CHANGING, Credentials, Served, Wait, answers, served
 from registry.api.problems import Refused
 from registry.api.security import actor, may
@@ -17,7 +16,7 @@ router = Router(tags=["fleet"])
 Url = Annotated[str, Field(max_length=2000)]
 
 
-class AdoptIn(Strict):
+class AdoptIn(Schema):
     """A running AgentServer."""
 
     model_config = ConfigDict(
