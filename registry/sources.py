@@ -4,12 +4,14 @@ Whatever takes time happens here, before an action takes its lock.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings
+from yarl import URL
 
 from agents.definition import AgentDefinition
 from agents.errors import InvalidDefinition, UnusableSource
+from agents.fields import UNREADABLE
 from agents.hosting.inspecting import Whereabouts, inspect
 from agents.models import Agent
 from agents.remote.probing import Reach, probe
@@ -17,8 +19,10 @@ from agents.sources import AnySource, PythonSource, RemoteSource, kind_of, read_
 from registry.changes import Actor
 from registry.definitions import read_definition
 from registry.errors import Forbidden, Malformed
+from registry.instead import NOTHING, Instead
 
-Upstream = tuple[str, str] | None  # user and password of a remote server; None = as it was, or none
+# User and password of a remote server; None = those that it has, if any.
+Upstream = tuple[str, str] | Literal[Instead.NOTHING] | None
 
 
 @dataclass
@@ -43,9 +47,9 @@ def look_at(value: Any, *, by: Actor, name: str = "", upstream: Upstream = None)
     try:
         if isinstance(source, PythonSource):
             return look_at_python(source, by)
-        return look_at_remote(source, by, upstream or upstream_of(name))
+        return look_at_remote(source, by, upstream if isinstance(upstream, tuple) else kept(source, upstream, name))
     except UnusableSource as error:
-        raise Malformed(str(error), problems={source.kind(): str(error)}, where="definition") from None
+        raise Malformed(str(error), problems={field_of(source): str(error)}) from None
 
 
 def seen_before(value: Any) -> AnySource:
@@ -59,7 +63,7 @@ def parsed(value: Any) -> AnySource:
         return read_source(value)
     except InvalidDefinition as error:
         words = f"the agent's source has problems:\n{error}"
-        raise Malformed(words, problems=error.problems, where="definition") from None
+        raise Malformed(words, problems=error.problems) from None
 
 
 def look_at_python(source: PythonSource, by: Actor) -> Seen:
@@ -71,7 +75,7 @@ def look_at_python(source: PythonSource, by: Actor) -> Seen:
     return Seen(found, inspected.credentials, inspected.signing_key, inspected.warnings)
 
 
-def look_at_remote(source: RemoteSource, by: Actor, upstream: Upstream) -> Seen:
+def look_at_remote(source: RemoteSource, by: Actor, upstream: tuple[str, str] | None) -> Seen:
     """Ask every endpoint for its document."""
     probed = probe(source, upstream, reach(), may_be_private=by.may_run_code)
     return Seen(probed.source, warnings=probed.warnings)
@@ -87,8 +91,31 @@ def reach() -> Reach:
     return Reach(tuple(settings.WEBHOOK_ALLOWED_HOSTS))
 
 
-def upstream_of(name: str) -> Upstream:
-    """The credentials that a registered remote agent has for its server."""
-    kept = Agent.objects.filter(name=name).values_list("upstream", flat=True).first() if name else ""
-    user, _, password = (kept or "").partition(":")
-    return (user, password) if user else None
+def field_of(source: PythonSource | RemoteSource) -> str:
+    """The field that names what cannot be used."""
+    if isinstance(source, RemoteSource):
+        return "remote.url"
+    return "python.class" if source.class_ else "python.script"
+
+
+def kept(source: RemoteSource, upstream: Upstream, name: str) -> tuple[str, str] | None:
+    """The credentials that a registered remote agent has for its server. Another server does not get them."""
+    agent = Agent.objects.select_related("live").filter(name=name).first() if name else None
+    if agent is None or upstream is NOTHING or agent.upstream in ("", UNREADABLE):
+        return None
+    known = agent.live.definition.get("remote", {}) if agent.live else {}
+    urls = [known["url"], *known.get("more_urls", [])] if known else []
+    others = {origin_of(url) for url in source.endpoints} - {origin_of(url) for url in urls}
+    if others:
+        words = (
+            f"the credentials that {name} has are for another server than {', '.join(sorted(others))}: give the user "
+            "and the password again"
+        )
+        raise Malformed(words, problems={"remote.user": words})
+    user, _, password = agent.upstream.partition(":")
+    return user, password
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port."""
+    return str(URL(url).origin())
