@@ -145,6 +145,7 @@ def register(
         agent = agent or Agent(name=name)
         take_out_of_trash(agent)
         agent.title = title or agent.title
+        agent.kind = Agent.Kind.STORED if isinstance(seen.source, AgentDefinition) else seen.source.kind()
         change = Change(agent=name, route=path, of_code=of_code)
         change.warnings = [*seen.warnings, *warnings_of(seen.source, name)]
         change.warnings += keep_secrets(agent, secrets)
@@ -230,7 +231,8 @@ def reload(name: str, *, by: Actor, force: bool = False, wait: bool = False) -> 
     given = seen_before(live.definition)
     assert not isinstance(given, AgentDefinition)
     definition = given.again() if force else given.given()
-    return publish(name, definition, by=by, note="reloaded", wait=wait)
+    with pghistory.context(changed="reloaded"):
+        return publish(name, definition, by=by, note="reloaded", wait=wait)
 
 
 def update_agent(

@@ -10,10 +10,12 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from agents.models import Agent, AgentVersion
+from agents.sources import KINDS, kind_of
 from registry.errors import Outdated
 from registry.models import Route
 from registry.troubles import AgentTrouble
 
+UNWRITTEN = ("found", "code", "again")  # of a version that is no definition: nobody writes it
 ANY = "*"  # of If-Match: whatever it is, as long as there is one (RFC 9110, 13.1.1)
 
 
@@ -42,6 +44,17 @@ def describe_agent(agent: Agent) -> dict[str, Any]:
         "created": agent.created,
         "trashed": agent.trashed,
     }
+
+
+def describe_source(version: AgentVersion | None) -> dict[str, Any]:
+    """What a Python or remote agent's version is, as it was given, and what was found of it; None for a definition."""
+    described: dict[str, Any] = dict.fromkeys((*KINDS, "found"))
+    kind = kind_of(version.definition) if version else None
+    if version and kind:
+        kept = version.definition[kind]
+        described[kind] = {word: value for word, value in kept.items() if word not in UNWRITTEN}
+        described["found"] = kept.get("found", {})
+    return described
 
 
 def describe_trouble(trouble: AgentTrouble | None) -> dict[str, Any] | None:

@@ -72,7 +72,17 @@ def look_at_python(source: PythonSource, by: Actor) -> Seen:
         raise Forbidden("a Python agent runs code on the server: only an Admin may register or reload one")
     inspected = inspect(source, whereabouts())
     found = source.model_copy(update={"found": inspected.found, "code": inspected.code})
-    return Seen(found, inspected.credentials, inspected.signing_key, inspected.warnings)
+    warnings = [*inspected.warnings, *warnings_about(source)]
+    return Seen(found, inspected.credentials, inspected.signing_key, warnings)
+
+
+def warnings_about(source: PythonSource) -> list[str]:
+    """Arguments whose names are those of secrets: they are kept in versions, and stand in exports."""
+    secret = [name for name in source.arguments if name.lower() in settings.MASKED_KEYS]
+    return [
+        f"the argument {name} looks like a secret, and arguments are kept in the clear: let the class read a variable"
+        for name in secret
+    ]
 
 
 def look_at_remote(source: RemoteSource, by: Actor, upstream: tuple[str, str] | None) -> Seen:

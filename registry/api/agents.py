@@ -1,5 +1,6 @@
 """Agents: register, look, change, pause, unregister, bring back."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -29,22 +30,15 @@ from registry.api.answers import (
 )
 from registry.api.problems import Refused
 from registry.api.security import actor, may
+from registry.api.sources import DEFINITION, CredentialsIn, SourceIn, SourceOut, Strict
 from registry.api.times import in_zone, zone_of
-from registry.describing import agent_tag, describe_agent, described_agents
+from registry.describing import agent_tag, describe_agent, describe_source, describe_trouble, described_agents
 from registry.errors import NotFound
 from registry.lookups import like
 from registry.policy import Deed
+from registry.troubles import AgentTrouble, troubles
 
 router = Router(tags=["agents"])
-DEFINITION: Any = {"prompt": {"text": "You answer questions about opening hours. We are open from 9 to 5."}}
-Definition = Annotated[
-    dict[str, Any],
-    Field(
-        description="an AgentDefinition (docs/definition.md; its JSON Schema is at /api/v1/definition-schema), "
-        "or a SWML document, which becomes one",
-        examples=[DEFINITION],
-    ),
-]
 Note = Annotated[str, Field(max_length=500, description="why; kept with the version")]
 
 
@@ -67,12 +61,22 @@ class RouteOut(Schema):
     sip: list[SipName]
 
 
+class TroubleOut(Schema):
+    """What live workers say of an agent that does not run as it should; the worst of them counts."""
+
+    state: str = Field(description="down: it cannot be asked; shaky: some of it can", examples=["down"])
+    detail: str = Field(description="why, for people")
+    since: datetime
+    workers: int = Field(description="so many have trouble with it")
+    of: int = Field(description="live workers")
+
+
 class AgentOut(Schema):
     """An agent, without its definition and its secrets."""
 
     name: str = Field(examples=["sales"])
     title: str
-    kind: str = Field(examples=["stored"])
+    kind: Literal["stored", "python", "remote"]
     state: Literal["serving", "paused", "trashed"]
     pause_message: str = Field(description="what new callers hear while it is paused")
     paused_until: datetime | None = Field(
@@ -84,8 +88,16 @@ class AgentOut(Schema):
     draft_version: int | None
     credentials: Literal["own", "fleet"]
     signing_key: Literal["own", "fleet", "none"]
+    upstream: Literal["own", "none"] | None = Field(
+        description="whether a remote agent's server is asked with credentials; null for other agents"
+    )
+    trouble: TroubleOut | None = Field(None, description="null while it runs as it should")
     created: datetime
     trashed: datetime | None
+
+
+class AgentWhole(AgentOut, SourceOut):
+    """An agent with what it is, if it is not built here: then its live version has its definition."""
 
 
 class AgentPage(Page):
@@ -94,20 +106,7 @@ class AgentPage(Page):
     items: list[AgentOut]
 
 
-class Strict(Schema):
-    """A body in which every field is known: a wrong word is an error and not a wish that nobody hears."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class CredentialsIn(Strict):
-    """With which the platform shall ask this agent."""
-
-    user: str = Field(max_length=200)
-    password: str = Field(max_length=1000)
-
-
-class Registration(Strict):
+class Registration(SourceIn):
     """An agent to be registered."""
 
     model_config = ConfigDict(
@@ -117,7 +116,6 @@ class Registration(Strict):
 
     name: str = Field(max_length=63, description="lower-case letters, digits, - and _")
     route: str = Field(max_length=200, description="URL path at which it answers")
-    definition: Definition
     sip: list[str] = Field([], max_length=200, description="SIP names that lead here")
     auto_sip: bool = Field(True, description="SIP names from its name and route, too, where nobody has them")
     credentials: CredentialsIn | None = Field(None, description="of its own; left out: the fleet's, or made up")
@@ -134,6 +132,10 @@ class AgentPatch(Strict):
     tags: list[str] | None = Field(None, max_length=20)
     credentials: CredentialsIn | None = Field(None, description="of its own; null = the fleet's from now on")
     signing_key: str | None = Field(None, max_length=1000, description="of its own; null = the fleet's from now on")
+    upstream: CredentialsIn | None = Field(
+        None,
+        description="with which a remote agent's server is asked; null = it wants none. Reload tries them out",
+    )
 
 
 class PauseIn(Strict):
@@ -150,6 +152,12 @@ class PauseIn(Strict):
     minutes: int | None = Field(
         None, ge=1, le=actions.MAX_PAUSE_MINUTES, description="callers reach it again so many minutes from now"
     )
+
+
+class ReloadIn(Strict):
+    """How to reload."""
+
+    force: bool = Field(False, description="a new version also of code that is the same: its data has changed, say")
 
 
 class RestoreIn(Strict):
@@ -186,7 +194,8 @@ def list_agents(
     if (position := position_of(after, [str])) is not None:
         agents = agents.filter(name__gt=position[0])
     found = list(agents[: limit + 1])
-    return paged(found, limit, describe_agent, lambda agent: [agent.name])
+    in_trouble = troubles(agent.name for agent in found)
+    return paged(found, limit, lambda agent: shown(agent, in_trouble), lambda agent: [agent.name])
 
 
 @router.post(
@@ -194,16 +203,19 @@ def list_agents(
     summary="Register an agent",
 )  # fmt: skip
 def register_agent(request: HttpRequest, response: HttpResponse, body: Registration, wait: Wait = False) -> Any:
-    """Its definition goes live, its route and SIP names answer in every replica. One call does it all, or nothing."""
-    credentials = (body.credentials.user, body.credentials.password) if body.credentials else None
+    """It goes live, its route and SIP names answer in every replica. One call does it all, or nothing.
+
+    A Python agent is built once on the way, a remote one asked for its document; what was found is in the agent.
+    """
     change = actions.register(
         body.name,
         body.route,
-        body.definition,
+        body.source,
         sip=body.sip,
         auto_sip=body.auto_sip,
-        credentials=credentials,
+        credentials=pair(body.credentials),
         signing_key=body.signing_key,
+        upstream=body.upstream,
         note=body.note,
         by=actor(request),
         wait=wait,
@@ -214,14 +226,14 @@ def register_agent(request: HttpRequest, response: HttpResponse, body: Registrat
 
 
 @router.get(
-    "/{name}", auth=may(Deed.SEE), response=answers({200: AgentOut}, 404, 422), operation_id="get_agent",
+    "/{name}", auth=may(Deed.SEE), response=answers({200: AgentWhole}, 404, 422), operation_id="get_agent",
     summary="Look at an agent",
 )  # fmt: skip
 def get_agent(request: HttpRequest, response: HttpResponse, name: str) -> dict[str, Any]:
     """Also one in the trash. The ETag is for If-Match."""
     agent = one_agent(name)
     tagged(response, agent_tag(agent))
-    return describe_agent(agent)
+    return shown(agent, troubles([name])) | describe_source(agent.live)
 
 
 @router.patch(
@@ -238,13 +250,14 @@ def update_agent(
 ) -> Any:
     """What is left out stays. The definition is changed by its versions and draft."""
     given = body.model_fields_set
-    own = body.credentials
+    own, upstream = pair(body.credentials), pair(body.upstream)
     change = actions.update_agent(
         name,
         title=body.title,
         tags=body.tags,
-        credentials=None if "credentials" not in given else (own.user, own.password) if own else actions.FLEET,
+        credentials=None if "credentials" not in given else own or actions.FLEET,
         signing_key="" if "signing_key" not in given else body.signing_key or actions.FLEET,
+        upstream=None if "upstream" not in given else upstream or actions.NOTHING,
         expected=expected(if_match),
         by=actor(request),
         wait=wait,
@@ -290,6 +303,19 @@ def resume_agent(request: HttpRequest, name: str, wait: Wait = False) -> Any:
 
 
 @router.post(
+    "/{name}/reload", auth=may(Deed.CHANGE), response=answers({200: Changed}, 404, *CHANGING),
+    operation_id="reload_agent", summary="Reload a Python or remote agent",
+)  # fmt: skip
+def reload_agent(request: HttpRequest, name: str, body: ReloadIn | None = None, wait: Wait = False) -> Any:
+    """Its code is loaded, or its server asked, again: what changed becomes a new version, running calls keep theirs.
+
+    `changed` is false if it is the same. A Python agent needs the level admin.
+    """
+    force = body is not None and body.force
+    return told(actions.reload(name, force=force, by=actor(request), wait=wait))
+
+
+@router.post(
     "/{name}/restore", auth=may(Deed.CHANGE), response=answers({200: Changed}, 404, 412, *CHANGING),
     operation_id="restore_agent", summary="Bring back an old version, or an agent from the trash",
 )  # fmt: skip
@@ -315,6 +341,16 @@ def reveal_credentials(request: HttpRequest, response: HttpResponse, name: str) 
     user, password = actions.reveal_credentials(name, by=actor(request))
     response["Cache-Control"] = "no-store"
     return {"user": user, "password": password}
+
+
+def shown(agent: Agent, in_trouble: Mapping[str, AgentTrouble]) -> dict[str, Any]:
+    """An agent, with its trouble."""
+    return describe_agent(agent) | {"trouble": describe_trouble(in_trouble.get(agent.name))}
+
+
+def pair(given: CredentialsIn | None) -> tuple[str, str] | None:
+    """User and password, as actions take them."""
+    return (given.user, given.password) if given else None
 
 
 def one_agent(name: str) -> Agent:

@@ -9,7 +9,7 @@ from ninja import Query, Router, Schema, Status
 from pydantic import ConfigDict, Field
 
 from registry import actions
-from registry.api.agents import RouteOut, SipName, Strict
+from registry.api.agents import RouteOut, SipName
 from registry.api.answers import (
     CHANGING,
     READING,
@@ -28,6 +28,7 @@ from registry.api.answers import (
     told,
 )
 from registry.api.security import actor, may
+from registry.api.sources import Strict
 from registry.api.times import in_zone, zone_of
 from registry.asking import stage_of
 from registry.decide import CENTRAL_SIP, Facts
