@@ -51,10 +51,17 @@ def describe_source(version: AgentVersion | None) -> dict[str, Any]:
     described: dict[str, Any] = dict.fromkeys((*KINDS, "found"))
     kind = kind_of(version.definition) if version else None
     if version and kind:
-        kept = version.definition[kind]
-        described[kind] = {word: value for word, value in kept.items() if word not in UNWRITTEN}
-        described["found"] = kept.get("found", {})
+        described |= as_written(version.definition)
+        described["found"] = version.definition[kind].get("found", {})
     return described
+
+
+def as_written(definition: Any) -> Any:
+    """What people wrote of a version's JSON: of Python and remote agents without what was found."""
+    kind = kind_of(definition)
+    if kind is None:
+        return definition
+    return {kind: {word: value for word, value in definition[kind].items() if word not in UNWRITTEN}}
 
 
 def describe_trouble(trouble: AgentTrouble | None) -> dict[str, Any] | None:
