@@ -35,7 +35,16 @@ class CredentialsIn(Strict):
     password: str = Field(max_length=1000)
 
 
-class PythonIn(Strict):
+class AnyIn(Strict):
+    """What Python and remote agents have in common."""
+
+    validate_arguments: bool = Field(
+        False,
+        description="check arguments by the function's JSON Schema before it runs; its own code may expect more",
+    )
+
+
+class PythonIn(AnyIn):
     """An `AgentBase` subclass, or what a script of the SDK's AgentServer registers at one of its routes."""
 
     class_: str | None = Field(None, alias="class", max_length=MAX_WORD, description="MODULE:CLASS, in AGENT_PATH")
@@ -46,7 +55,7 @@ class PythonIn(Strict):
     route: str | None = Field(None, max_length=200, description="route at which the script registers the agent")
 
 
-class RemoteIn(Strict):
+class RemoteIn(AnyIn):
     """A SWML server elsewhere. What is left out of user and password stays as it is; null: it wants none."""
 
     url: str = Field(max_length=MAX_WORD, description="the agent's URL on its server, without credentials")

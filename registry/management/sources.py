@@ -38,6 +38,11 @@ def add_arguments(parser: CommandParser) -> None:
         "--arguments", metavar="JSON", help="--python: keyword arguments of the class, as JSON; @FILE reads them"
     )
     parser.add_argument("--at", metavar="ROUTE", help="--script: the route at which it registers the agent")
+    parser.add_argument(
+        "--validate-arguments",
+        action="store_true",
+        help="--python, --script, --remote: check arguments by the function's JSON Schema before it runs",
+    )
     parser.add_argument("--more-urls", nargs="+", metavar="URL", help="--remote: further instances of the same agent")
     parser.add_argument("--user", help="--remote: with which the server is asked; none = it wants no credentials")
     parser.add_argument("--password", help="--remote: env:NAME reads it; left out: you are asked for it")
@@ -56,6 +61,8 @@ def misuse(options: dict[str, Any]) -> str:
         for option in belonging:
             if not options[word] and options[option] not in (None, False):
                 return f"--{option.replace('_', '-')} is for --{word}"
+    if options["file"] and options["validate_arguments"]:
+        return "--validate-arguments is for --python, --script and --remote: a definition says it itself"
     if options["script"] and not options["at"]:
         return "--at is missing: the route at which the script registers the agent, such as /sales"
     if options["password"] is not None and not options["user"]:
@@ -65,12 +72,14 @@ def misuse(options: dict[str, Any]) -> str:
 
 def source_of(options: dict[str, Any]) -> Any:
     """The definition or source that the options give."""
+    common = {"validate_arguments": True} if options["validate_arguments"] else {}
     if options["python"]:
-        return {"python": {"class": options["python"], "arguments": arguments_of(options["arguments"])}}
+        return {"python": {"class": options["python"], "arguments": arguments_of(options["arguments"]), **common}}
     if options["script"]:
-        return {"python": {"script": below_agent_path(options["script"]), "route": options["at"]}}
+        return {"python": {"script": below_agent_path(options["script"]), "route": options["at"], **common}}
     if options["remote"]:
         given = {
+            **common,
             "url": options["remote"],
             "more_urls": options["more_urls"],
             "seconds": options["seconds"],
