@@ -63,7 +63,7 @@ class PythonVersion:
         limits = self.hosts.limits
         seconds = limits.seconds if in_call else limits.document_seconds
         try:
-            reply = await team.ask(head_of(request), request.raw, seconds, repeatable=not in_call)
+            reply = await team.ask(head_of(request), request.raw, seconds, changes=in_call)
         except (Unavailable, HostGone) as error:
             return self.failed(request, str(error))
         except TooLate:
