@@ -113,6 +113,7 @@ class RestoreIn(Strict):
 
 
 State = Literal["serving", "paused", "trashed"]
+Kind = Literal["stored", "python", "remote"]
 
 
 @router.get(
@@ -123,6 +124,7 @@ def list_agents(
     request: HttpRequest,
     q: Annotated[str, Query(max_length=200, pattern=TEXT, description="text in the name or title")] = "",
     state: Annotated[State | None, Query(description="left out: all but the trash")] = None,
+    kind: Annotated[Kind | None, Query(description="what they are; left out: all")] = None,
     tag: Annotated[str, Query(max_length=50, pattern=TEXT)] = "",
     after: After = "",
     limit: Limit = 100,
@@ -130,6 +132,8 @@ def list_agents(
     """Agents with their routes and SIP names, by name; those in the trash only if they are asked for."""
     agents = described_agents().order_by("name")
     agents = agents.filter(Agent.in_state(state)) if state else agents.exclude(state=Agent.State.TRASHED)
+    if kind:
+        agents = agents.filter(kind=kind)
     if tag:
         agents = agents.filter(tags__contains=[tag])
     if q:

@@ -87,7 +87,7 @@ class Command(RegistryCommand):
             self.say(f"  {line}")
         if change.of_code:
             self.say(f"  Used: the {' and the '.join(change.of_code)} in its code")
-        return reported | source_json(source)
+        return reported | source_json(source) | ({"of_code": change.of_code} if source else {})
 
     def warned(self, change: Change) -> Change:
         """The same, with a warning where this process's environment has decided what the server's must repeat."""

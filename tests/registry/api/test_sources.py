@@ -38,8 +38,17 @@ def test_a_python_agent_is_registered_and_shown_with_what_was_found(admin, look)
     assert (agent["kind"], agent["python"], agent["remote"], agent["upstream"]) == ("python", CLASS, None, None)
     assert agent["found"]["functions"]["get_price"]["description"] == "A price"
     assert agent["trouble"] is None
+    assert [found["name"] for found in look.get("/agents?kind=python").json()["items"]] == ["sales"]
+    assert look.get("/agents?kind=remote").json()["items"] == []
     version = look.get("/agents/sales/versions/1").json()
     assert (version["definition"], version["python"], set(version["found"])) == (None, CLASS, set(agent["found"]))
+
+
+def test_secrets_of_its_own_code_are_named_and_not_shown(admin, pretended):
+    pretended.credentials = "me:top-secret"
+    made = register(admin, python=CLASS)
+    assert (made.json()["of_code"], made.json()["credentials"]) == (["credentials"], None)
+    assert "top-secret" not in made.content.decode()
 
 
 def test_one_agent_of_a_script(admin, look):
