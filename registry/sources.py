@@ -49,7 +49,7 @@ def look_at(value: Any, *, by: Actor, name: str = "", upstream: Upstream = None)
             return look_at_python(source, by)
         return look_at_remote(source, by, upstream if isinstance(upstream, tuple) else kept(source, upstream, name))
     except UnusableSource as error:
-        raise Malformed(str(error), problems={field_of(source): str(error)}) from None
+        raise Malformed(str(error), problems={field_of(source): str(error)}, where="definition") from None
 
 
 def seen_before(value: Any) -> AnySource:
@@ -63,7 +63,7 @@ def parsed(value: Any) -> AnySource:
         return read_source(value)
     except InvalidDefinition as error:
         words = f"the agent's source has problems:\n{error}"
-        raise Malformed(words, problems=error.problems) from None
+        raise Malformed(words, problems=error.problems, where="definition") from None
 
 
 def look_at_python(source: PythonSource, by: Actor) -> Seen:
@@ -127,7 +127,7 @@ def kept(source: RemoteSource, upstream: Upstream, name: str) -> tuple[str, str]
             f"the credentials that {name} has are for another server than {', '.join(sorted(others))}: give the user "
             "and the password again"
         )
-        raise Malformed(words, problems={"remote.user": words})
+        raise Malformed(words, problems={"remote.user": words}, where="definition")
     user, _, password = agent.upstream.partition(":")
     return user, password
 
