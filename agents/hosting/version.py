@@ -141,7 +141,7 @@ def head_of(request: AgentRequest) -> dict[str, Any]:
 
 
 def with_token_of(query: str, secret: str) -> str:
-    """A query whose token has been found good, with the token as the version that answers instead would have made it."""
+    """A query whose token is good, with the token as the version that answers instead would have made it."""
 
     def anew(found: re.Match[str]) -> str:
         return found[1] + quote(signed_anew(unquote(found[2]), secret))
