@@ -8,6 +8,8 @@ STATUSES: dict[str, tuple[str, str]] = {
     "serving": ("ok", "Serving"),
     "degraded": ("warn", "Degraded"),
     "failing": ("bad", "Failing"),
+    "down": ("bad", "Down"),
+    "shaky": ("warn", "Shaky"),
     "paused": ("idle", "Paused"),
     "trashed": ("off", "In the trash"),
     # outcomes of requests
@@ -45,6 +47,11 @@ STATUSES: dict[str, tuple[str, str]] = {
     # routes
     "on": ("ok", "On"),
     "off": ("off", "Off"),
+}
+AGENT_KINDS = {  # icon and word
+    "stored": ("file-pen", "Stored"),
+    "python": ("braces", "Python"),
+    "remote": ("globe", "Remote"),
 }
 KINDS = {
     "swml": "SWML",
