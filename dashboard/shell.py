@@ -195,7 +195,7 @@ def may_not(request: HttpRequest) -> str:
 def problem(
     request: HttpRequest, title: str, detail: str, status: int, back: tuple[str, str] | None = None
 ) -> HttpResponse:
-    """What went wrong, as a page or, for htmx, as a toast beside what is there. `back`: where to go on, and its word."""
+    """What went wrong, as a page or, for htmx, as a toast beside what is there. `back`: a page, its word."""
     if part_wanted(request):
         answer = render(request, "parts/problem_toast.html", {"title": title, "detail": detail}, status=status)
         answer["HX-Retarget"], answer["HX-Reswap"] = "#toasts", "beforeend"

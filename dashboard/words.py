@@ -10,6 +10,7 @@ STATUSES: dict[str, tuple[str, str]] = {
     "failing": ("bad", "Failing"),
     "down": ("bad", "Down"),
     "shaky": ("warn", "Shaky"),
+    "on_air": ("ok", "Answers"),
     "paused": ("idle", "Paused"),
     "trashed": ("off", "In the trash"),
     # outcomes of requests

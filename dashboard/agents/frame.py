@@ -26,7 +26,7 @@ TABS = [
     ("agent-log", "Log", ""),
     ("agent-history", "History", ""),
 ]
-SECRETS = ("credentials", "signing_key")
+SECRETS = ("credentials", "signing_key", "upstream")
 
 
 def agent_frame(request: HttpRequest, name: str, tab: str) -> dict[str, Any]:

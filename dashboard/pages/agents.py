@@ -134,7 +134,9 @@ def kinds(request: HttpRequest, found: Listing, wanted: Wanted) -> list[Choice]:
     choices = []
     for kind, count in sorted(found.kinds.items()):
         on = wanted.kind == kind
-        choices.append(Choice(AGENT_KINDS.get(kind, ("", kind))[1], changed(request, kind="" if on else kind), on, count))
+        choices.append(
+            Choice(AGENT_KINDS.get(kind, ("", kind))[1], changed(request, kind="" if on else kind), on, count)
+        )
     return choices
 
 

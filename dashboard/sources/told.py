@@ -102,6 +102,13 @@ def as_given(definition: Any) -> Any:
     return {kind: {name: value for name, value in definition[kind].items() if name not in ("found", "code")}}
 
 
+def digest_of(definition: Any) -> str:
+    """The beginning of the digest of a Python agent's code; "" without."""
+    source = definition.get("python") if isinstance(definition, dict) else None
+    code = source.get("code") if isinstance(source, dict) else None
+    return code[:SHOWN_DIGEST] if isinstance(code, str) else ""
+
+
 def functions_in(definition: Any) -> list[str]:
     """The names of a version's functions, of whatever kind; nothing is checked."""
     kind = kind_of(definition)

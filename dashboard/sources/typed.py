@@ -48,9 +48,8 @@ class Typed:
 
     @property
     def shown(self) -> dict[str, str]:
-        """What the form shows: all but the password. `class` is no name that a template could ask for."""
-        return {"class_" if name == "class" else name: text
-                for name, text in self.texts.items() if name != "server_password"}  # fmt: skip
+        """What the form shows: all but the password."""
+        return {name: text for name, text in self.texts.items() if name != "server_password"}
 
     @property
     def nothing_yet(self) -> bool:
