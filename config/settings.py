@@ -154,6 +154,13 @@ AGENT_PATH = [
 ]
 # Which modules: a * stands for anything. Empty = those in AGENT_PATH; others, installed packages', only if named here.
 AGENT_MODULES = env.list("AGENT_MODULES", default=[])
+# Variables that agent hosts do not get: they are ours alone. What else is in the environment is the agents', too.
+NOT_FOR_AGENTS = [
+    "AGENT_MODULES", "AGENT_PATH", "DATABASE_POOL", "DATABASE_URL", "DATA_DIR", "DJANGO_SETTINGS_MODULE",
+    "EMBEDDED_POSTGRES_OPTIONS", "PUBLIC_URL", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "SECRET_KEY_FILE",
+    "SIGNALWIRE_SIGNING_KEY", "SIGNALWIRE_SWAIG_SECRET", "SWITCHBOARD_REPLICA", "SWITCHBOARD_RUN",
+    "SWML_BASIC_AUTH_PASSWORD", "SWML_BASIC_AUTH_USER", "SWML_PROXY_URL_BASE", "TRUSTED_PROXIES",
+]  # fmt: skip
 SWML_SSL_ENABLED = env.bool("SWML_SSL_ENABLED", default=False)  # adds Strict-Transport-Security, as in the SDK
 
 # --- limits, each with its reason ------------------------------------------------------------------------------------

@@ -79,7 +79,13 @@ def look_at_remote(source: RemoteSource, by: Actor, upstream: Upstream) -> Seen:
 
 def whereabouts() -> Whereabouts:
     """Where Python agents may come from."""
-    return Whereabouts(tuple(settings.AGENT_PATH), tuple(settings.AGENT_MODULES), settings.INSPECT_SECONDS)
+    return Whereabouts(
+        tuple(settings.AGENT_PATH),
+        tuple(settings.AGENT_MODULES),
+        settings.INSPECT_SECONDS,
+        settings.AGENT_MEMORY_MB * 2**20,
+        frozenset(settings.NOT_FOR_AGENTS),
+    )
 
 
 def reach() -> Reach:

@@ -1,0 +1,53 @@
+"""Messages between a worker and its hosts: a head in JSON and a body of bytes.
+
+A frame is the length of what follows and the length of the head, both 4 bytes, big-endian, then head and body.
+"""
+
+import json
+import struct
+from collections.abc import Callable
+from typing import Any
+
+LENGTHS = struct.Struct(">II")
+MAX_FRAME = 32 * 1024 * 1024  # bytes; larger ones are no answers of an agent
+
+Head = dict[str, Any]
+
+
+class FrameError(Exception):
+    """The other side sent something that is no frame."""
+
+
+def frame(head: Head, body: bytes = b"") -> bytes:
+    """A message as it is sent."""
+    text = json.dumps(head, separators=(",", ":")).encode()
+    return LENGTHS.pack(LENGTHS.size - 4 + len(text) + len(body), len(text)) + text + body
+
+
+class Frames:
+    """Takes what comes in, and hands on every message that is complete."""
+
+    def __init__(self, take: Callable[[Head, bytes], None]):
+        self.take = take
+        self.buffer = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """More has come; `FrameError` if it can be no message."""
+        self.buffer += data
+        while len(self.buffer) >= LENGTHS.size:
+            length, head_length = LENGTHS.unpack_from(self.buffer)
+            if length > MAX_FRAME or head_length > length - 4:
+                raise FrameError("a message that is too large, or none")
+            end = length + 4
+            if len(self.buffer) < end:
+                return
+            middle = LENGTHS.size + head_length
+            text, body = bytes(self.buffer[LENGTHS.size : middle]), bytes(self.buffer[middle:end])
+            del self.buffer[:end]
+            try:
+                head = json.loads(text)
+            except ValueError:
+                raise FrameError("a head that is no JSON") from None
+            if not isinstance(head, dict):
+                raise FrameError("a head that is no object")
+            self.take(head, body)

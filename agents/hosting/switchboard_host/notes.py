@@ -1,0 +1,104 @@
+"""What goes wrong while a request is answered: the SDK swallows it, the operator must hear of it."""
+
+import contextvars
+import functools
+import inspect
+import logging
+import sys
+import traceback
+from collections.abc import Awaitable
+from typing import Any
+
+MAX_DETAIL = 300  # characters of a detail
+MAX_TRACE = 20_000  # characters of a traceback
+
+
+class Notes:
+    """Of one request."""
+
+    def __init__(self) -> None:
+        self.detail = ""
+        self.trace = ""
+        self.exhausted = False  # it ran out of memory: nobody knows in which state it is
+
+    def take(self, error: BaseException) -> None:
+        """An exception of the agent's own code."""
+        self.exhausted = self.exhausted or isinstance(error, MemoryError)
+        if self.trace:
+            return
+        self.detail = sentence(error)
+        self.trace = "".join(traceback.format_exception(error))[-MAX_TRACE:]
+
+
+current: contextvars.ContextVar[Notes | None] = contextvars.ContextVar("notes", default=None)
+
+
+def take(error: BaseException) -> None:
+    """Note an exception for the request that is being answered."""
+    notes = current.get()
+    if notes is not None:
+        notes.take(error)
+
+
+def sentence(error: BaseException) -> str:
+    """An exception in one line, with the place in the agent's code."""
+    if isinstance(error, SystemExit):
+        return f"its code called sys.exit({error.code!r})"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [
+        each for each in frames if "/site-packages/" not in each.filename and "switchboard_host" not in each.filename
+    ]
+    place = f" ({own[-1].filename.rpartition('/')[2]}:{own[-1].lineno} in {own[-1].name})" if own else ""
+    return f"{type(error).__name__}: {str(error)[:MAX_DETAIL]}{place}"
+
+
+class Traced(functools.partial):  # type: ignore[type-arg]
+    """A handler whose exceptions are noted. A partial, because the SDK knows how to copy those for one call."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it."""
+        try:
+            result = super().__call__(*args, **kwargs)
+        except Exception as error:
+            take(error)
+            raise
+        return finished(result) if inspect.iscoroutine(result) else result
+
+
+async def finished(pending: Awaitable[Any]) -> Any:
+    """What an asynchronous handler gives."""
+    try:
+        return await pending
+    except Exception as error:
+        take(error)
+        raise
+
+
+class Listening(logging.Handler):
+    """Hears the errors that the SDK only logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note one, with the exception that is being handled."""
+        notes = current.get()
+        if notes is None:
+            return
+        error = sys.exc_info()[1]
+        if error is not None:
+            notes.take(error)
+        elif not notes.detail:
+            said = record.msg if isinstance(record.msg, dict) else {"event": record.getMessage()}
+            notes.detail = " ".join(f"{said[key]}" for key in ("event", "error") if key in said)[:MAX_DETAIL]
+
+
+def listen() -> None:
+    """Hear all errors from now on; what nobody else shows of warnings goes to standard error."""
+    listening = Listening(logging.ERROR)
+    root = logging.getLogger()
+    shown = bool(root.handlers)
+    for logger in (root, logging.getLogger("signalwire")):
+        logger.addHandler(listening)
+    if not shown:
+        visible = logging.StreamHandler()
+        visible.setLevel(logging.WARNING)
+        visible.setFormatter(logging.Formatter("agent host %(process)d: %(levelname)s %(name)s: %(message)s"))
+        root.addHandler(visible)
