@@ -61,7 +61,7 @@ def source_page(request: HttpRequest, context: dict[str, Any], status: int = 200
 
 
 def endpoints_of(source: ElsewhereSource, trouble: AgentTrouble | None) -> list[tuple[str, str]]:
-    """The endpoints of a remote agent, each with its state. Which of several are away is said by the trouble's detail."""
+    """The endpoints of a remote agent, each with its state. The trouble's detail says which are away."""
     if not isinstance(source, RemoteSource):
         return []
     away = [url for url in source.endpoints if trouble and names(trouble.detail, url)]
@@ -128,8 +128,9 @@ def change_form(
 ) -> HttpResponse:
     """The form with what was typed."""
     context = agent_frame(request, name, "agent-definition")
-    context |= {"typed": typed, "kind": kind, "source_problems": problems, "change": True, "agent_path": settings.AGENT_PATH,
-                "may_register": principal_of(request).may(Deed.RUN_CODE) or kind != "python"}  # fmt: skip
+    may_publish = principal_of(request).may(Deed.RUN_CODE) or kind != "python"
+    context |= {"typed": typed, "kind": kind, "source_problems": problems, "change": True, "may_publish": may_publish}
+    context["agent_path"] = settings.AGENT_PATH
     return show(request, "pages/agent/source_change.html", context, status=status)
 
 
