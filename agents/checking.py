@@ -6,10 +6,10 @@ Not when it is loaded: what was right when it was saved goes on serving, whateve
 from collections.abc import Sequence
 
 from agents.alternatives import MAX_LOOKS, looks
+from agents.arguments import MAX_DEPTH
 from agents.definition import AgentDefinition
 from agents.document import EXAMPLE_URLS, AnyToken, main_section
 from agents.errors import InvalidDefinition
-from agents.functions import MAX_DEPTH
 from agents.swml.checker import verb_problems
 from agents.variables import exposed
 

@@ -1,13 +1,11 @@
 """SWAIG functions of stored agents: their arguments are checked, then the handler answers."""
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from itertools import islice
 from typing import Any, NamedTuple
 
-import jsonschema_rs
 import orjson
 
+from agents.arguments import asking_again, problems_of
 from agents.definition import (
     DataMapHandler,
     Function,
@@ -15,8 +13,6 @@ from agents.definition import (
     Outcome,
     Webhook,
     WebhookHandler,
-    deeper_than,
-    validator_for,
 )
 from agents.document import document
 from agents.templating import Template, TemplateTree, spoken
@@ -26,15 +22,6 @@ NO_REPLY = "Action completed."  # what the SDK says for an empty result
 TRANSFER_REPLY = "Connecting you now."
 SAFE_LINE = "I'm sorry, something went wrong on our side."
 UNREACHABLE_REPLY = "I'm sorry, I can't connect you there right now."
-MAX_PROBLEMS = 3  # a model corrects a few mistakes at a time
-MAX_MESSAGE = 200  # characters of one
-ANY_VALUE = "the value"  # in a message that does not repeat it
-# The validator collects every error before it gives the first: 300,000 wrong numbers held everybody up for 5 s.
-MAX_LISTED_BYTES = 2048  # of arguments whose errors are listed; of larger ones the first is said
-MAX_DEPTH = 16  # of arguments: a model sends few levels, and alternatives inside each other multiply with each
-CONTAINERS = (dict, list)
-TOO_DEEP = "the arguments are nested too deeply"
-VALIDATORS = 4096  # compiled schemas that are kept, about 10 kB each
 
 
 class Result(NamedTuple):
@@ -134,87 +121,11 @@ class PreparedFunction:
         if self.elsewhere:
             return Result({"response": self.elsewhere}, "refused", "the platform answers this function by itself")
         arguments = values["args"]
-        problems = self.problems(arguments)
+        problems = problems_of(self.schema, arguments)
         if problems:
-            return Result(
-                {"response": f"I can't do that yet: {problems}. Ask the caller, then call {self.name} again."},
-                "invalid_arguments",
-                problems,
-            )
+            return Result({"response": asking_again(self.name, problems)}, "invalid_arguments", problems)
         outcome = self.default
         if self.argument is not None:
             value = spoken(arguments.get(self.argument))
             outcome = self.cases.get(value.strip().casefold(), outcome)
         return outcome.result(values, url_of) if outcome else None
-
-    def problems(self, arguments: dict[str, Any]) -> str:
-        """What is missing or wrong, in a sentence that a model can act on; nothing if the arguments are right."""
-        validator = validator_of(self.schema)
-        for value in arguments.values():
-            if value.__class__ in CONTAINERS and deeper_than(MAX_DEPTH, value):
-                return TOO_DEEP
-        try:
-            return "" if validator.is_valid(arguments) else self.described(arguments)
-        except (TypeError, ValueError):  # the validator's "Recursion limit reached"
-            return TOO_DEEP
-
-    def described(self, arguments: dict[str, Any]) -> str:
-        """The first problems of wrong arguments, each with the name and the description of its argument."""
-        properties = orjson.loads(self.schema)["properties"]
-        errors = first_errors(validator_of(self.schema), arguments)
-        # A message that repeats a long value would be cut, and no log knows half a secret: it is said without values.
-        if any(len(error.message) > MAX_MESSAGE for error in errors):
-            errors = first_errors(validator_of(self.schema, discreet=True), arguments)
-        found: list[str] = []
-        for error in errors:
-            path = [str(part) for part in error.instance_path]
-            kind = error.kind
-            if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
-                path.append(str(kind.property))
-                problem = "is missing"
-            else:
-                problem = ("is wrong: " if path else "are wrong: ") + error.message
-            name = ".".join(path)[:MAX_MESSAGE]
-            described = properties.get(name)
-            words = described.get("description") if isinstance(described, dict) else None
-            about = f"{name} ({words})" if words else name or "the arguments"
-            found.append(f"{about} {problem[:MAX_MESSAGE]}")
-        return "; ".join(found)
-
-
-def first_errors(validator: jsonschema_rs.Validator, arguments: dict[str, Any]) -> list[jsonschema_rs.ValidationError]:
-    """The first things that are wrong with arguments; only one of them if they are large."""
-    if len(orjson.dumps(arguments)) <= MAX_LISTED_BYTES:
-        return list(islice(validator.iter_errors(arguments), MAX_PROBLEMS))
-    try:
-        validator.validate(arguments)
-    except jsonschema_rs.ValidationError as error:
-        return [error]
-    return []
-
-
-@lru_cache(maxsize=VALIDATORS)
-def validator_of(schema: bytes, *, discreet: bool = False) -> jsonschema_rs.Validator:
-    """The compiled form of a JSON Schema; made at its first use, shared by equal ones.
-
-    `discreet`: its messages do not repeat the values that are wrong.
-    """
-    return validator_for(orjson.loads(schema), mask=ANY_VALUE if discreet else None)
-
-
-def arguments_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A SWAIG request's arguments: `argument.parsed[0]`, else `argument.raw`, else `arguments` (CONTRACT.md, 2.3)."""
-    argument = body.get("argument")
-    found: Any = None
-    if isinstance(argument, dict):
-        parsed = argument.get("parsed")
-        if isinstance(parsed, list) and parsed:
-            found = parsed[0]
-        elif isinstance(raw := argument.get("raw"), str) and raw:
-            try:
-                found = orjson.loads(raw)
-            except ValueError:
-                found = {}
-    if found is None:
-        found = body.get("arguments")
-    return found if isinstance(found, dict) else {}

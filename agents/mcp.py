@@ -11,8 +11,9 @@ from typing import Any
 
 import orjson
 
+from agents.arguments import MAX_DEPTH, TOO_DEEP
 from agents.definition import deeper_than
-from agents.functions import MAX_DEPTH, TOO_DEEP, PreparedFunction, Result
+from agents.functions import PreparedFunction, Result
 from agents.templating import spoken
 from agents.tokens import FOR_MCP
 from agents.wire import MALFORMED, AgentRequest, Answer

@@ -45,6 +45,10 @@ class Found(Part):
 class Source(Part):
     """What Python and remote agents have in common with definitions: the questions that the registry asks."""
 
+    validate_arguments: bool = Field(
+        False,
+        description="check arguments by the function's JSON Schema before it runs; its own code may expect more",
+    )
     found: Found = Found()
     again_count: int = Field(
         0, alias="again", ge=0, description="how often it was reloaded without a change to its code"

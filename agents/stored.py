@@ -8,10 +8,11 @@ from typing import Any
 import orjson
 
 from agents import mcp
+from agents.arguments import arguments_of
 from agents.definition import FUNCTION_NAME, AgentDefinition
 from agents.document import PreparedDocument
 from agents.errors import WebhookFailed
-from agents.functions import SAFE_LINE, PreparedFunction, Result, arguments_of
+from agents.functions import SAFE_LINE, PreparedFunction, Result
 from agents.tokens import FOR_POST_PROMPT, TOKEN_SECONDS, TokenKey, for_function
 from agents.wire import MALFORMED, AgentRequest, Answer, body_fault, fault
 

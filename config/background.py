@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from django.conf import settings
 from django.utils import timezone
 
+from agents.hosting.hosts import Hosts
+from agents.hosting.running import HostLimits
 from agents.webhooks.client import WebhookClient, WebhookLimits
 from registry.agent_secrets import environment
 from registry.dispatcher import Dispatcher
@@ -33,6 +35,7 @@ from registry.metrics.gauges import Gauges
 from registry.probes import Probes
 from registry.public_url import PublicUrl
 from registry.resuming import Resumer
+from registry.runners import Runners
 from registry.snapshot import SnapshotFile, SnapshotKeeper, database_place
 from registry.table import Credentials, Tables
 from registry.workers import Heart
@@ -50,6 +53,19 @@ def run_name() -> str:
     return os.environ.get("SWITCHBOARD_RUN") or secrets.token_hex(8)
 
 
+def host_limits() -> HostLimits:
+    """What Python agents may take."""
+    return HostLimits(
+        tuple(settings.AGENT_PATH),
+        tuple(settings.AGENT_MODULES),
+        settings.AGENT_SECONDS,
+        settings.AGENT_DOCUMENT_SECONDS,
+        settings.AGENT_RUNNING,
+        settings.AGENT_MEMORY_MB * 2**20,
+        frozenset(settings.NOT_FOR_AGENTS),
+    )
+
+
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -63,7 +79,8 @@ class Services:
         self.writer = Writer(self.spool)
         heart = Heart(self.replica, timezone.now())
         snapshot = SnapshotFile(settings.SNAPSHOT_FILE, database_place(settings.DATABASES["default"]))
-        self.listener = Listener(self.tables, heart, lambda: self.spool.pending, self.trouble, snapshot)
+        self.runners = Runners({"python": Hosts(host_limits())})
+        self.listener = Listener(self.tables, heart, lambda: self.spool.pending, self.trouble, snapshot, self.runners)
         self.keeper = SnapshotKeeper(snapshot, lambda: self.listener.served, lambda: self.listener.connected)
         self.log_keeper = LogKeeper()
         self.resumer = Resumer()
@@ -122,7 +139,8 @@ class Services:
         return f"not synced: {sync.problem} ({sync.failed} so far)" if sync and sync.problem else ""
 
     def start(self) -> None:
-        """Start listener, writer and keeper."""
+        """Start what runs agents, listener, writer and keeper. Called in the event loop that answers."""
+        self.runners.start()
         self.listener.start()
         for part in (self.writer, self.keeper, self.log_keeper, self.resumer, self.live.tail, self.gauges):
             part.start()
@@ -194,6 +212,7 @@ class Background:
         if self.services is not None:
             self.services.probes.draining = True
             await self.services.webhooks.close()
+            await self.services.runners.close()
             self.services.strangers.close()
             await asyncio.to_thread(self.services.stop)
         await send({"type": "lifespan.shutdown.complete"})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents import mcp
+from agents.apologies import SAFE_DOCUMENT, apology
 from agents.wire import VERSION_MARK, AgentRequest, Answer, Webhooks
 from registry import answers
 from registry.access import authorised, has_signature, signed
@@ -168,7 +169,7 @@ class Exchange:
         if decision.outcome == "paused":
             if decision.sub_path == "mcp":
                 return mcp.paused(self.parsed, route.agent.name)
-            return Answer(200, route.agent.paused or answers.SAFE_DOCUMENT, "paused")
+            return Answer(200, route.agent.paused or SAFE_DOCUMENT, "paused")
         if version is None:
             return self.apology(route.agent.problem)
         request = AgentRequest(
@@ -200,7 +201,7 @@ class Exchange:
         """What a caller hears if we fail."""
         if self.method == "POST" and self.sub_path == "mcp":
             return mcp.failed(self.parsed, detail)
-        return answers.apology(self.sub_path if self.method == "POST" else "", detail)
+        return apology(self.sub_path if self.method == "POST" else "", detail)
 
     # --- what a request says ------------------------------------------------------------------------------------------
 

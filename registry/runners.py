@@ -36,3 +36,13 @@ class Runners:
         return {
             name: trouble.as_plain() for runner in self.by_kind.values() for name, trouble in runner.troubles().items()
         }
+
+    def start(self) -> None:
+        """Start all, in the event loop that answers."""
+        for runner in self.by_kind.values():
+            runner.start()
+
+    async def close(self) -> None:
+        """End all."""
+        for runner in self.by_kind.values():
+            await runner.close()

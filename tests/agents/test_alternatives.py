@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from agents.alternatives import MAX_LOOKS, looks
+from agents.arguments import MAX_DEPTH, MAX_MESSAGE, TOO_DEEP
 from agents.checking import MULTIPLY
-from agents.functions import MAX_DEPTH, MAX_MESSAGE, TOO_DEEP
 from tests.agents.building import call, function, with_function
 from tests.agents.test_checking import problems
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.arguments import arguments_of
 from agents.definition import AgentDefinition
-from agents.functions import PreparedFunction, arguments_of
+from agents.functions import PreparedFunction
 from tests.agents.building import call, function, twin, url_of
 from tests.agents.strategies import functions, json_objects, json_values, nested, quick
 

@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 import pytest
 
+from agents.arguments import MAX_DEPTH, TOO_DEEP
 from agents.definition import AgentDefinition
-from agents.functions import MAX_DEPTH, TOO_DEEP
 from agents.mcp import HOW_TO_OPEN
 from agents.stored import StoredVersion
 from agents.tokens import FOR_MCP

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.apologies import SAFE_DOCUMENT
 from agents.functions import SAFE_LINE
 from agents.models import Agent
 from agents.stored import DENIED, StoredVersion
 from registry import actions
-from registry.answers import SAFE_DOCUMENT
 from registry.http import DISCARD_BYTES, MAX_BODY_BYTES
 from registry.public_url import PublicUrl
 from tests.client import NOW, Client, basic

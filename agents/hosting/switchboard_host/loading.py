@@ -13,10 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from . import placeholders
+
 FORMER_NAME = "signalwire_agents"  # under which older code imports the SDK
 PRESENT_NAME = "signalwire"
-PLACEHOLDER_HOST = "agent-host.invalid"  # stands in URLs until the worker writes its own (RFC 2606, 2)
-PLACEHOLDER_USER, PLACEHOLDER_PASSWORD = "switchboard", "placeholder"
 DAY_SECONDS = 24 * 60 * 60
 
 Order = dict[str, Any]
@@ -48,9 +48,9 @@ class FormerName(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def prepare(order: Order) -> None:
     """Make this process fit for an agent: environment, import path, the SDK's former name."""
     os.environ.update(
-        SWML_PROXY_URL_BASE=f"http://{PLACEHOLDER_HOST}",
-        SWML_BASIC_AUTH_USER=PLACEHOLDER_USER,
-        SWML_BASIC_AUTH_PASSWORD=PLACEHOLDER_PASSWORD,
+        SWML_PROXY_URL_BASE=f"http://{placeholders.HOST}",
+        SWML_BASIC_AUTH_USER=placeholders.USER,
+        SWML_BASIC_AUTH_PASSWORD=placeholders.PASSWORD,
         SIGNALWIRE_SWAIG_SECRET=order.get("secret", "inspecting"),
     )
     os.environ.pop("SIGNALWIRE_SIGNING_KEY", None)
@@ -114,8 +114,13 @@ def check_module(name: str, order: Order) -> None:
 
 
 def is_inside(place: str, folders: Sequence[str]) -> bool:
-    """Whether a file is in one of the folders."""
-    return any(Path(place).resolve().is_relative_to(Path(folder).resolve()) for folder in folders)
+    """Whether a file is in one of the folders; a link in there counts as what it leads to."""
+    return any(absolute(place).is_relative_to(absolute(folder)) for folder in folders)
+
+
+def absolute(place: str | Path) -> Path:
+    """A path without `..`, with the links that are in it."""
+    return Path(os.path.normpath(Path(place).absolute()))
 
 
 def change_folder(file: str | None) -> None:
@@ -151,9 +156,9 @@ class Script:
 def script_path(order: Order) -> str:
     """Where the script is; it must be below a folder of AGENT_PATH."""
     for folder in order["path"]:
-        candidate = Path(folder, order["script"]).resolve()
+        candidate = absolute(Path(folder, order["script"]))
         if candidate.is_file() and is_inside(str(candidate), order["path"]):
-            name = ".".join(candidate.relative_to(Path(folder).resolve()).with_suffix("").parts)
+            name = ".".join(candidate.relative_to(absolute(folder)).with_suffix("").parts)
             if order["modules"] and not any(fnmatchcase(name, pattern) for pattern in order["modules"]):
                 raise CannotLoad(f"the script {name} is not among those of AGENT_MODULES")
             return str(candidate)

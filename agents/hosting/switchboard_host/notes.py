@@ -9,6 +9,17 @@ import traceback
 from collections.abc import Awaitable
 from typing import Any
 
+# Events of the SDK's log that mean that the agent's own code has failed; others are about what callers send.
+SERIOUS = frozenset(
+    {
+        "dynamic_config_error",
+        "error_in_request_modifier",
+        "error_in_routing_callback",
+        "error_in_summary_handler",
+        "function_execution_error",
+        "request_failed",
+    }
+)
 MAX_DETAIL = 300  # characters of a detail
 MAX_TRACE = 20_000  # characters of a traceback
 
@@ -79,15 +90,15 @@ class Listening(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Note one, with the exception that is being handled."""
-        notes = current.get()
-        if notes is None:
+        noted = current.get()
+        said = record.msg if isinstance(record.msg, dict) else {}
+        if noted is None or said.get("event") not in SERIOUS:
             return
         error = sys.exc_info()[1]
         if error is not None:
-            notes.take(error)
-        elif not notes.detail:
-            said = record.msg if isinstance(record.msg, dict) else {"event": record.getMessage()}
-            notes.detail = " ".join(f"{said[key]}" for key in ("event", "error") if key in said)[:MAX_DETAIL]
+            noted.take(error)
+        elif not noted.detail:
+            noted.detail = " ".join(str(said[key]) for key in ("event", "error") if key in said)[:MAX_DETAIL]
 
 
 def listen() -> None:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import notes
-from .loading import PLACEHOLDER_HOST, PLACEHOLDER_PASSWORD, PLACEHOLDER_USER, Order, Script, is_inside
+from . import notes, placeholders
+from .loading import Order, Script, absolute, is_inside
 from .serving import AgentHost, adopt
 
 CALL_ID = "inspection"
@@ -19,7 +19,7 @@ SIP_PATH = "/sip"
 def secrets_of(agent: Any) -> dict[str, str]:
     """What the agent's own code asks callers for: before it is adopted."""
     user, password = agent._basic_auth
-    own = (user, password) != (PLACEHOLDER_USER, PLACEHOLDER_PASSWORD)
+    own = (user, password) != (placeholders.USER, placeholders.PASSWORD)
     return {"credentials": f"{user}:{password}" if own else "", "signing_key": agent.signing_key or ""}
 
 
@@ -45,6 +45,8 @@ async def look(agent: Any, order: Order) -> dict[str, Any]:
     host = AgentHost(agent, order, {})
     status, document, problem = await rendered(host)
     warnings = [] if status == 200 else [f"its document could not be made: {problem or f'status {status}'}"]
+    if status == 200 and has_no_prompt(document):
+        warnings.append("its document has no prompt: the model is told nothing")
     return {
         "name": agent.name,
         "functions": functions_of(agent, document),
@@ -77,7 +79,7 @@ def functions_of(agent: Any, document: Any) -> dict[str, Any]:
     for entry in listed(document):
         function = registered.get(entry.get("function"))
         url = entry.get("web_hook_url", "")
-        runs_here = "data_map" not in entry and (not url or PLACEHOLDER_HOST in url)
+        runs_here = "data_map" not in entry and (not url or placeholders.HOST in url)
         found[entry["function"]] = {
             "description": str(entry.get("description", "")),
             "parameters": entry.get("parameters") or {},
@@ -85,6 +87,15 @@ def functions_of(agent: Any, document: Any) -> dict[str, Any]:
             "runs_here": runs_here,
         }
     return found
+
+
+def has_no_prompt(document: Any) -> bool:
+    """Whether an ai verb has nothing to say to the model (the SDK writes `pom: []`, which its own schema refuses)."""
+    try:
+        verbs = [verb["ai"] for section in document["sections"].values() for verb in section if "ai" in verb]
+        return any(not any(ai.get("prompt", {}).get(word) for word in ("pom", "text", "contexts")) for ai in verbs)
+    except (AttributeError, KeyError, TypeError):
+        return False
 
 
 def listed(document: Any) -> list[dict[str, Any]]:
@@ -100,9 +111,9 @@ def listed(document: Any) -> list[dict[str, Any]]:
 def digest(folders: Sequence[str]) -> str:
     """A digest of the code that has been loaded from these folders: of names and contents, in order (SHA-256)."""
     loaded = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-    files = {str(Path(file).resolve()) for file in loaded if file}
+    files = {str(absolute(file)) for file in loaded if file}
     if sys.argv and sys.argv[0].endswith(".py"):
-        files.add(str(Path(sys.argv[0]).resolve()))
+        files.add(str(absolute(sys.argv[0])))
     summary = hashlib.sha256()
     for file in sorted(files):
         if is_inside(file, folders):

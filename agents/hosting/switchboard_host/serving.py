@@ -5,16 +5,16 @@ import base64
 import inspect
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from . import notes
+from . import notes, placeholders
 from .frames import Frames, Head, frame
-from .loading import DAY_SECONDS, PLACEHOLDER_HOST, PLACEHOLDER_PASSWORD, PLACEHOLDER_USER, Order
+from .loading import DAY_SECONDS, Order
 
-PLACEHOLDER = base64.b64encode(f"{PLACEHOLDER_USER}:{PLACEHOLDER_PASSWORD}".encode())
+PLACEHOLDER = base64.b64encode(f"{placeholders.USER}:{placeholders.PASSWORD}".encode())
 AUTHORIZATION = (b"authorization", b"Basic " + PLACEHOLDER)
 # What a proxy says is for the worker to judge; on the SDK it changes other people's calls (CONTRACT.md, 3.2).
 NOT_PASSED_ON = frozenset(
@@ -29,8 +29,8 @@ Endpoint = tuple[Callable[..., Any], tuple[str, ...]]
 def adopt(agent: Any, order: Order) -> None:
     """Make an agent ours: at its registered route, with the worker's checks instead of its own."""
     agent.route = "" if order["route"] == "/" else order["route"]
-    agent._basic_auth = (PLACEHOLDER_USER, PLACEHOLDER_PASSWORD)
-    agent._proxy_url_base = f"http://{PLACEHOLDER_HOST}"
+    agent._basic_auth = (placeholders.USER, placeholders.PASSWORD)
+    agent._proxy_url_base = f"http://{placeholders.HOST}"
     agent._proxy_url_base_from_env = True
     agent.signing_key = None  # the worker knows the URL that was signed
     sessions = agent._session_manager
@@ -70,8 +70,7 @@ class AgentHost(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say that we are ready."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by name
         self.say({"ready": True, **self.about})
 
     def data_received(self, data: bytes) -> None:
@@ -142,7 +141,7 @@ class AgentHost(asyncio.Protocol):
             "http_version": "1.1",
             "method": head["m"],
             "scheme": "http",
-            "server": (PLACEHOLDER_HOST, 80),
+            "server": (placeholders.HOST, 80),
             "client": None,
             "path": path,
             "raw_path": path.encode(),

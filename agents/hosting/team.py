@@ -1,0 +1,276 @@
+"""The hosts of one version of an agent in one worker: one that is asked, and those that are on their way out."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from agents.engines import Trouble
+from agents.hosting.forking import Zygote
+from agents.hosting.link import HostGone, Link, Reply
+from agents.hosting.running import HostLimits
+from agents.hosting.switchboard_host.frames import Head
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_SECONDS = 0.1  # before a host that did not live long is replaced; each is twice the one before
+MAX_PAUSE_SECONDS = 30
+START_SECONDS = 30  # for a host to build its agent
+LIVED_SECONDS = 10  # a host that lived so long is replaced at once
+WAIT_SECONDS = 5  # for a host to be there, before a request is given up
+SLOT_SECONDS = 2  # for one of the requests that are running to end
+SHAKY_SECONDS = 60  # so long after a host died the agent is said not to run well
+PING_SECONDS = 1  # a request that takes longer makes us ask whether the host still hears
+DEAF_SECONDS = 3  # and then it has so long to say so
+MAX_LEAVING = 3  # hosts of a team on their way out; more of them are killed
+WORDS_SECONDS = 0.5  # for the zygote to say how a host ended, before it is told without that
+
+
+class Unavailable(Exception):  # noqa: N818
+    """No host can be asked. The message says why."""
+
+
+class Host:
+    """One process, as its team sees it."""
+
+    def __init__(self, team: "Team"):
+        self.team = team
+        self.link = Link(self.said, self.exhausted, self.disconnected)
+        self.pid = 0
+        self.ready = False
+        self.gone = False
+        self.kill_at: float | None = None  # monotonic; it is on its way out
+        self.why = ""  # it is
+        self.started = time.monotonic()
+
+    async def connect(self, order: Mapping[str, Any]) -> None:
+        """Have it forked and listen to it."""
+        sock = self.team.zygote.fork(order, self.forked, self.ended)
+        await asyncio.get_running_loop().create_unix_connection(lambda: self.link, sock=sock)
+
+    def forked(self, pid: int) -> None:
+        """It has a process."""
+        self.pid = pid
+        if self.kill_at == 0:
+            self.kill()
+
+    def said(self, head: Head) -> None:
+        """It is ready, or could not build its agent."""
+        if head.get("ready"):
+            self.ready = True
+            self.team.host_ready(self, str(head.get("code", "")))
+        else:
+            self.why = str(head.get("failed", "it sent something else than an answer"))
+
+    def exhausted(self) -> None:
+        """It ran out of memory: another one takes over."""
+        self.team.replace(self, "ran out of memory")
+
+    def disconnected(self) -> None:
+        """Its socket has ended; how it ended the zygote will say."""
+        asyncio.get_running_loop().call_later(WORDS_SECONDS, self.ended, "ended")
+
+    def ended(self, how: str) -> None:
+        """It is no more."""
+        if not self.gone:
+            self.gone = True
+            self.link.give_up(f"the agent's host {self.why if self.kill_at is not None and self.why else how}")
+            self.link.transport.abort()
+            self.team.host_ended(self, how)
+
+    def leave(self, why: str) -> None:
+        """Finish what is running, but take nothing new."""
+        self.why = self.why or why
+        self.kill_at = time.monotonic() + self.team.limits.seconds
+
+    def kill(self) -> None:
+        """End it now."""
+        self.kill_at = 0
+        if self.pid and not self.gone:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+
+class Team:
+    """Answers for one version of an agent, whatever happens to its hosts."""
+
+    def __init__(
+        self, agent: str, version: int, order: Mapping[str, Any], zygote: Zygote, limits: HostLimits, code: str
+    ):
+        self.agent = agent
+        self.version = version
+        self.order = order
+        self.zygote = zygote
+        self.limits = limits
+        self.code = code  # that was seen when the version was made
+        self.live = True  # False: running calls may still be on it, but its code is no longer to be had
+        self.closed = False
+        self.host: Host | None = None
+        self.leaving: list[Host] = []
+        self.slots = asyncio.Semaphore(limits.running)
+        self.changed = asyncio.Event()
+        self.pause = 0.0
+        self.restart: asyncio.TimerHandle | None = None
+        self.starting: asyncio.Task[None] | None = None
+        self.failed = ""  # why no host is there
+        self.failed_at = 0.0  # seconds since 1970, when that began
+        self.died = ""  # how the last one ended
+        self.died_at = 0.0  # seconds since 1970
+
+    @property
+    def busy(self) -> list[Host]:
+        """Hosts that have something to answer, or are to go."""
+        hosts = [self.host, *self.leaving] if self.host else list(self.leaving)
+        return [host for host in hosts if host.link.waiting or host.kill_at is not None or not host.ready]
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether there is a host, or may be one."""
+        return self.live or self.host is not None
+
+    # --- asking ------------------------------------------------------------------------------------------------------
+
+    async def ask(self, head: Mapping[str, Any], body: bytes, seconds: float, *, repeatable: bool) -> Reply:
+        """An answer; `Unavailable`, `HostGone` or `TooLate` if there is none. `repeatable`: two hosts may be asked."""
+        if self.slots.locked():
+            try:
+                async with asyncio.timeout(SLOT_SECONDS):
+                    await self.slots.acquire()
+            except TimeoutError:
+                raise Unavailable(f"{self.limits.running} requests of this agent are running already") from None
+        else:
+            await self.slots.acquire()
+        try:
+            host = self.host
+            if host is None or not host.ready:
+                host = await self.ready_host()
+            try:
+                return await host.link.ask(head, body, seconds, repeatable=repeatable)
+            except HostGone:
+                if not repeatable:
+                    raise
+            return await (await self.ready_host()).link.ask(head, body, seconds, repeatable=False)
+        finally:
+            self.slots.release()
+
+    async def ready_host(self) -> Host:
+        """The host that is asked, once there is one."""
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                while self.host is None or not self.host.ready:
+                    wait = self.restart.when() - asyncio.get_running_loop().time() if self.restart else 0
+                    if self.closed or not self.live or wait > WAIT_SECONDS:
+                        raise Unavailable(self.failed or "the agent's host is gone")
+                    self.changed.clear()
+                    await self.changed.wait()
+        except TimeoutError:
+            raise Unavailable(self.failed or "the agent's host is not ready yet") from None
+        return self.host
+
+    # --- the hosts ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Have a host, unless there is one."""
+        self.restart = None
+        if self.host is None and self.live and not self.closed:
+            self.host = Host(self)
+            self.starting = asyncio.get_running_loop().create_task(self.connect(self.host))
+
+    async def connect(self, host: Host) -> None:
+        """Start a host."""
+        try:
+            await host.connect(self.order)
+        except OSError as error:  # no process or descriptor left
+            host.gone = True
+            self.host_ended(host, f"could not be started: {error}")
+
+    def host_ready(self, host: Host, code: str) -> None:
+        """A host has built its agent."""
+        if self.code and code != self.code:
+            logger.warning(
+                "Agent %s runs other code than its version %d was made of: reload it", self.agent, self.version
+            )
+        self.failed = ""
+        if host is self.host:
+            self.changed.set()
+
+    def host_ended(self, host: Host, how: str) -> None:
+        """A host is no more: another one, if it was the one that is asked."""
+        if host in self.leaving:
+            self.leaving.remove(host)
+        if host is self.host:
+            self.host = None
+            why = host.why or how
+            self.note_end(host, why if host.ready else f"cannot be started: {why}")
+        self.changed.set()
+
+    def replace(self, host: Host, why: str) -> None:
+        """Ask another host from now on; what this one has begun it may finish."""
+        host.leave(why)
+        if host is self.host:
+            self.host = None
+            self.leaving.append(host)
+            self.note_end(host, why)
+        for each in self.leaving[:-MAX_LEAVING]:
+            each.kill()
+
+    def note_end(self, host: Host, why: str) -> None:
+        """Start another one: at once if this one lived long, else after a pause that grows."""
+        self.died, self.died_at = f"its host {why}", time.time()
+        if not host.ready:
+            self.failed, self.failed_at = f"the agent {why}", self.failed_at if self.failed else time.time()
+        if self.closed or not self.live:
+            return
+        lived = time.monotonic() - host.started
+        pause = 0.0 if lived >= LIVED_SECONDS else min(self.pause * 2 or FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS)
+        self.pause = pause
+        logger.warning("The host of agent %s %s; another one starts in %.1f s", self.agent, why, pause)
+        self.restart = asyncio.get_running_loop().call_later(pause, self.start)
+
+    def look(self, now: float) -> None:
+        """See that nobody waits for ever, and that whoever is to go goes. `now`: monotonic."""
+        for host in self.busy:
+            if host.gone:
+                continue
+            if not host.ready and now - host.started > START_SECONDS:
+                host.why = f"was not built within {START_SECONDS} seconds"
+                host.kill()
+                continue
+            problem = host.link.look(now, PING_SECONDS, DEAF_SECONDS)
+            if problem and host.kill_at is None:
+                self.replace(host, problem)
+                host.link.give_up(problem, repeatable_only=True)
+            if host.kill_at is not None and (not host.link.waiting or now > host.kill_at):
+                host.kill()
+
+    def retire(self) -> None:
+        """New calls go elsewhere; the host stays for those that run."""
+        self.live = False
+
+    def revive(self) -> None:
+        """Its code is what is live again."""
+        self.live = True
+        self.start()
+
+    def close(self) -> None:
+        """Take nothing more; end when nothing runs."""
+        self.closed = True
+        if self.restart is not None:
+            self.restart.cancel()
+        if self.host is not None:
+            host, self.host = self.host, None
+            host.leave("is not needed any more")
+            self.leaving.append(host)
+        self.changed.set()
+
+    def trouble(self) -> Trouble | None:
+        """What is wrong, if something is. May be asked from another thread."""
+        if self.failed and (self.host is None or not self.host.ready):
+            return Trouble("down", self.failed, self.failed_at)
+        if time.time() - self.died_at < SHAKY_SECONDS:
+            return Trouble("shaky", self.died, self.died_at)
+        return None
