@@ -39,6 +39,7 @@ class Bench:
     problems: dict[str, str] = field(default_factory=dict)
     versions: list[tuple[str, str]] = field(default_factory=list)  # value, label
     asks: str = ""  # of a version that runs elsewhere: who is asked for its functions
+    runs_code: bool = False  # whether that is code here
     functions: dict[str, Function | FoundFunction] = field(default_factory=dict)
 
     @property
@@ -154,6 +155,7 @@ def look_up(bench: Bench) -> None:
         functions = source.functions
     else:
         functions, bench.asks = source.found.functions, str(source)
+        bench.runs_code = source.kind() == "python"
         if version.pk != agent.live_id:
             bench.problems["version"] = f"Of a {source.kind().capitalize()} agent only the live version runs."
             return

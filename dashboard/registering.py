@@ -76,7 +76,7 @@ class Entered:
         found.typed = Typed.of(given)
         found.auto_sip = "auto_sip" in given if posted else True
         wanted = given.get("credentials", "")
-        usual = "fleet" if settings.SWML_BASIC_AUTH_PASSWORD else "made"
+        usual = usual_credentials()
         found.credentials = wanted if wanted in ("made", "own") or wanted == usual else usual
         return found
 
@@ -236,6 +236,11 @@ def fleet_in(value: Any) -> dict[str, Any] | None:
     if isinstance(agents, dict) and all(isinstance(each, dict) and "definition" in each for each in agents.values()):
         return agents
     return None
+
+
+def usual_credentials() -> str:
+    """Which credentials an agent gets if nobody chooses."""
+    return "fleet" if settings.SWML_BASIC_AUTH_PASSWORD else "made"
 
 
 @lru_cache(maxsize=1)

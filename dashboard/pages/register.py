@@ -15,7 +15,7 @@ from agents.sources import KINDS
 from dashboard import toasts
 from dashboard.agents.functions import ToldFunction
 from dashboard.code_lines import pretty
-from dashboard.registering import Checked, Entered, check, examples, note_problems
+from dashboard.registering import Checked, Entered, check, examples, note_problems, usual_credentials
 from dashboard.routing.decisions import tell
 from dashboard.shell import common, page_for, part_wanted, show, steps_of_replicas
 from dashboard.sources.classes import classes_offered
@@ -167,7 +167,12 @@ def given_of(checked: Checked) -> Any:
 
 
 def credentials_of(entered: Entered) -> Credentials:
-    """The fleet's, made up, or as they were typed. An agent from the trash does not keep those that it had."""
+    """The fleet's, made up, or as they were typed. An agent from the trash does not keep those that it had.
+
+    The usual ones only if a Python agent's code asks for none of its own.
+    """
+    if entered.source == "python" and entered.credentials == usual_credentials():
+        return None
     if entered.credentials == "own":
         return entered.user, entered.password
     return FLEET if entered.credentials == "fleet" else make_credentials()

@@ -116,6 +116,16 @@ def test_a_python_class_is_registered(admin: Client, world: World) -> None:
     assert "it takes its time" in text_of(admin.get(answer["Location"]))
 
 
+def test_credentials_that_the_code_asks_for_are_its_own_unless_others_are_chosen(
+    admin: Client, world: World, settings: Any
+) -> None:
+    for fleet, chosen, kept in (("", "made", f"they:{OWN}"), ("p", "fleet", f"they:{OWN}"), ("p", "own", "me:pw")):
+        settings.SWML_BASIC_AUTH_PASSWORD = fleet
+        name = f"sales-{fleet or 0}-{chosen}"
+        admin.post(REGISTER, PYTHON | {"name": name, "credentials": chosen, "user": "me", "password": "pw"})
+        assert Agent.objects.get(name=name).credentials == kept
+
+
 def test_a_remote_server_is_registered_with_its_credentials(operator: Client, world: World) -> None:
     options = {"more_urls": "https://b.example.com/desk\n", "seconds": "20", "keep_last_document": "on"}
     assert operator.post(REGISTER, REMOTE | options).status_code == 302
@@ -293,7 +303,7 @@ def test_a_function_runs_with_a_token_of_the_agents_own_document(
     assert "function=map" not in text
     speaking = stage_with(monkeypatch, "sales", bench_page)
     shown = text_of(operator.get("/dashboard/test/", {"agent": "sales", "function": "price"}))
-    assert "This asks <b>shop.sales:Sales</b> for real" in shown
+    assert "This runs <b>shop.sales:Sales</b> for real" in shown
     answer = operator.post(
         "/dashboard/test/run/", {"agent": "sales", "function": "price", "arg.size": "3", "act": "run"}
     )
