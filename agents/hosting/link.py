@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 from agents.hosting.forking import framed
-from agents.hosting.switchboard_host.frames import FrameError, Frames, Head
+from agents.hosting.switchboard_host.frames import STALE_SECONDS, FrameError, Frames, Head
 
 PING = 0  # number of the question whether the host can still hear
 
@@ -23,7 +23,11 @@ class Reply(NamedTuple):
 
 
 class HostGone(Exception):  # noqa: N818
-    """The host is no more, or cannot be waited for. The message says why."""
+    """The host is no more, or deaf. The message says why; `begun`: it may have carried the request out."""
+
+    def __init__(self, why: str, *, begun: bool):
+        self.begun = begun
+        super().__init__(why)
 
 
 class TooLate(Exception):  # noqa: N818
@@ -37,7 +41,8 @@ class Waiting:
     future: asyncio.Future[Reply]
     since: float  # monotonic
     until: float  # monotonic
-    repeatable: bool  # it changes nothing, another host may be asked
+    begun: bool  # it may have been carried out; what changes nothing never is
+    changes: bool  # something, so that it must not be carried out twice
 
 
 class Link(asyncio.Protocol):
@@ -69,13 +74,17 @@ class Link(asyncio.Protocol):
         """It has ended."""
         self.lost()
 
-    def ask(self, head: Mapping[str, Any], body: bytes, seconds: float, *, repeatable: bool) -> asyncio.Future[Reply]:
-        """Send a request; its answer will be there, or `HostGone`, or `TooLate` from `look` on."""
+    def ask(self, head: Mapping[str, Any], body: bytes, seconds: float, *, changes: bool) -> asyncio.Future[Reply]:
+        """Send a request; its answer will be there, or `HostGone`, or `TooLate` from `look` on.
+
+        `changes`: something, so that it must not be carried out twice.
+        """
         self.number += 1
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         now = time.monotonic()
-        self.waiting[self.number] = Waiting(future, now, now + seconds, repeatable)
-        self.transport.write(framed({"i": self.number, **head}, body))
+        self.waiting[self.number] = Waiting(future, now, now + seconds, begun=False, changes=changes)
+        sent = {"i": self.number, "a": now, **head} if changes else {"i": self.number, **head}
+        self.transport.write(framed(sent, body))
         return future
 
     def take(self, head: Head, body: bytes) -> None:
@@ -85,23 +94,51 @@ class Link(asyncio.Protocol):
             self.ready(head)
         elif number == PING:
             self.pinged = None
+        elif head.get("begun"):
+            if number in self.waiting:
+                self.waiting[number].begun = True
         elif waiting := self.waiting.pop(number, None):
-            if not waiting.future.done():
+            if waiting.future.done():
+                pass
+            elif head.get("late"):
+                waiting.future.set_exception(HostGone("was blocked", begun=False))
+            else:
                 about = (str(head.get(key, "")) for key in ("l", "d", "t"))
                 waiting.future.set_result(Reply(int(head["s"]), body, *about))
             if head.get("x"):
                 self.exhausted()
 
-    def give_up(self, why: str, *, repeatable_only: bool = False) -> None:
-        """Tell those who wait that nothing will come."""
-        for number, waiting in list(self.waiting.items()):
-            if waiting.repeatable or not repeatable_only:
-                del self.waiting[number]
-                if not waiting.future.done():
-                    waiting.future.set_exception(HostGone(why))
+    def give_up(self, why: str) -> None:
+        """Tell all who wait that nothing will come."""
+        self.dismiss(list(self.waiting), why)
 
-    def look(self, now: float, ping_after: float, deaf_after: float) -> str:
-        """Whether all is well: "", or what is not. Requests whose time is up are told so. Times are monotonic."""
+    def hand_back(self, why: str) -> None:
+        """Tell those who wait for a host that hears nothing to ask another one, if that can do no harm."""
+        stale = time.monotonic() - 2 * STALE_SECONDS
+        harmless = [
+            number
+            for number, waiting in self.waiting.items()
+            if not waiting.changes or (not waiting.begun and waiting.since < stale)
+        ]
+        self.dismiss(harmless, why)
+
+    def dismiss(self, numbers: list[int], why: str) -> None:
+        """Tell these that nothing will come."""
+        for number in numbers:
+            waiting = self.waiting.pop(number)
+            if not waiting.future.done():
+                waiting.future.set_exception(HostGone(why, begun=waiting.begun))
+
+    def is_deaf(self, now: float, after: float) -> bool:
+        """Whether it has not said for so long that it can hear. `now`: monotonic."""
+        return self.pinged is not None and now - self.pinged > after
+
+    def look(self, now: float, ping_after: float) -> str:
+        """Whether all are answered in time: "", or what is not so. `now`: monotonic.
+
+        Those whose time is up are told so. If somebody waits for longer than `ping_after`, the host is asked whether it
+        hears.
+        """
         late = [number for number, waiting in self.waiting.items() if waiting.until < now]
         for number in late:
             waiting = self.waiting.pop(number)
@@ -109,9 +146,7 @@ class Link(asyncio.Protocol):
                 waiting.future.set_exception(TooLate)
         if late:
             return "did not answer in time"
-        if self.pinged is not None:
-            return "hears nothing: its event loop is blocked" if now - self.pinged > deaf_after else ""
-        if any(now - waiting.since > ping_after for waiting in self.waiting.values()):
+        if self.pinged is None and any(now - waiting.since > ping_after for waiting in self.waiting.values()):
             self.pinged = now
             self.transport.write(framed({"i": PING}))
         return ""

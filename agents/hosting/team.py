@@ -26,6 +26,7 @@ SLOT_SECONDS = 2  # for one of the requests that are running to end
 SHAKY_SECONDS = 60  # so long after a host died the agent is said not to run well
 PING_SECONDS = 1  # a request that takes longer makes us ask whether the host still hears
 DEAF_SECONDS = 3  # and then it has so long to say so
+DEAF = "hears nothing: its event loop is blocked"
 MAX_LEAVING = 3  # hosts of a team on their way out; more of them are killed
 WORDS_SECONDS = 0.5  # for the zygote to say how a host ended, before it is told without that
 
@@ -134,8 +135,12 @@ class Team:
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
-    async def ask(self, head: Mapping[str, Any], body: bytes, seconds: float, *, repeatable: bool) -> Reply:
-        """An answer; `Unavailable`, `HostGone` or `TooLate` if there is none. `repeatable`: two hosts may be asked."""
+    async def ask(self, head: Mapping[str, Any], body: bytes, seconds: float, *, changes: bool) -> Reply:
+        """An answer; `Unavailable`, `HostGone` or `TooLate` if there is none.
+
+        `changes`: something, so that it must not be carried out twice; another host is asked all the same, if the first
+        one has not begun.
+        """
         if self.slots.locked():
             try:
                 async with asyncio.timeout(SLOT_SECONDS):
@@ -149,11 +154,11 @@ class Team:
             if host is None or not host.ready:
                 host = await self.ready_host()
             try:
-                return await host.link.ask(head, body, seconds, repeatable=repeatable)
-            except HostGone:
-                if not repeatable:
+                return await host.link.ask(head, body, seconds, changes=changes)
+            except HostGone as gone:
+                if gone.begun:
                     raise
-            return await (await self.ready_host()).link.ask(head, body, seconds, repeatable=False)
+            return await (await self.ready_host()).link.ask(head, body, seconds, changes=changes)
         finally:
             self.slots.release()
 
@@ -240,10 +245,11 @@ class Team:
                 host.why = f"was not built within {START_SECONDS} seconds"
                 host.kill()
                 continue
-            problem = host.link.look(now, PING_SECONDS, DEAF_SECONDS)
+            problem = host.link.look(now, PING_SECONDS) or (DEAF if host.link.is_deaf(now, DEAF_SECONDS) else "")
             if problem and host.kill_at is None:
                 self.replace(host, problem)
-                host.link.give_up(problem, repeatable_only=True)
+            if host.link.is_deaf(now, DEAF_SECONDS):
+                host.link.hand_back(f"the agent's host {DEAF}")
             if host.kill_at is not None and (not host.link.waiting or now > host.kill_at):
                 host.kill()
 

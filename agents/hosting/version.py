@@ -3,11 +3,13 @@
 import logging
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 from agents.apologies import apology_to
 from agents.arguments import ArgumentChecks
 from agents.hosting.addresses import with_our_addresses
 from agents.hosting.link import HostGone, Reply, TooLate
+from agents.hosting.sdk_tokens import signed_anew
 from agents.hosting.team import Unavailable
 from agents.sdk_answers import judged
 from agents.sources import PythonSource
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MARK = re.compile(rb"(^|&)%b=[^&]*" % VERSION_MARK.encode())
+TOKEN = re.compile(r"((?:^|&)(?:__token|token)=)([^&]*)")
 # Not for the agent: they are between us and whoever sent the request.
 NOT_PASSED_ON = frozenset({b"connection", b"content-length", b"host", b"keep-alive", b"te", b"transfer-encoding"})
 DOCUMENTS = frozenset({"", "debug"})
@@ -63,7 +66,10 @@ class PythonVersion:
         limits = self.hosts.limits
         seconds = limits.seconds if in_call else limits.document_seconds
         try:
-            reply = await team.ask(head_of(request), request.raw, seconds, repeatable=not in_call)
+            head = head_of(request)
+            if team.version != self.number and request.claim is not None:
+                head["q"] = with_token_of(head["q"], team.order["secret"])
+            reply = await team.ask(head, request.raw, seconds, changes=in_call)
         except (Unavailable, HostGone) as error:
             return self.failed(request, str(error))
         except TooLate:
@@ -132,6 +138,15 @@ def head_of(request: AgentRequest) -> dict[str, Any]:
     ]
     head = {"m": request.method, "p": path, "q": query.decode("latin-1"), "h": headers}
     return {**head, "o": True} if request.claim == FOR_MCP else head
+
+
+def with_token_of(query: str, secret: str) -> str:
+    """A query whose token is good, with the token as the version that answers instead would have made it."""
+
+    def anew(found: re.Match[str]) -> str:
+        return found[1] + quote(signed_anew(unquote(found[2]), secret))
+
+    return TOKEN.sub(anew, query)
 
 
 def function_of(request: AgentRequest) -> str:

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 LENGTHS = struct.Struct(">II")
+# A request that must not be carried out twice says when it was sent (seconds, the system's monotonic clock). The host
+# says that it has begun; it never begins one that has waited for so long, so another host can be asked then.
+STALE_SECONDS = 2
 MAX_FRAME = 32 * 1024 * 1024  # bytes; larger ones are no answers of an agent
 
 Head = dict[str, Any]

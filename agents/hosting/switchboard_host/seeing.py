@@ -1,6 +1,7 @@
 """What can be seen of an agent without asking it anything on the phone: its functions, names, keys, code."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import sys
@@ -116,11 +117,12 @@ def digest(folders: Sequence[str]) -> str:
         files.add(str(absolute(sys.argv[0])))
     summary = hashlib.sha256()
     for file in sorted(files):
-        if is_inside(file, folders):
-            try:
-                summary.update(file.encode() + b"\0" + hashlib.sha256(Path(file).read_bytes()).digest())
-            except OSError:
-                continue
+        for folder in folders:
+            if is_inside(file, [folder]):
+                name = Path(file).relative_to(absolute(folder))
+                with contextlib.suppress(OSError):
+                    summary.update(f"{name}\0".encode() + hashlib.sha256(Path(file).read_bytes()).digest())
+                break
     return summary.hexdigest()[:16]
 
 

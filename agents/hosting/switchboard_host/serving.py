@@ -4,6 +4,7 @@ import asyncio
 import base64
 import inspect
 import json
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from . import notes, placeholders
-from .frames import Frames, Head, frame
+from .frames import STALE_SECONDS, Frames, Head, frame
 from .loading import DAY_SECONDS, Order
 
 PLACEHOLDER = base64.b64encode(f"{placeholders.USER}:{placeholders.PASSWORD}".encode())
@@ -90,6 +91,11 @@ class AgentHost(asyncio.Protocol):
         if "m" not in head:
             self.say({"i": head["i"]})
             return
+        if "a" in head:
+            if time.monotonic() - head["a"] > STALE_SECONDS:
+                self.say({"i": head["i"], "late": True})
+                return
+            self.say({"i": head["i"], "begun": True})
         task = asyncio.get_running_loop().create_task(self.answer(head, body))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
