@@ -11,11 +11,8 @@ for (const route of document.querySelectorAll("[data-follows]")) {
   let follows = route.value === "" || route.value === `/${slug()}`;
   name.addEventListener("input", () => follows && (route.value = slug() && `/${slug()}`));
   route.addEventListener("input", () => (follows = route.value === ""));
-  // Typed before this script was there.
-  if (route.value === "" && slug()) {
-    route.value = `/${slug()}`;
-    tell(route);
-  }
+  // Typed before the scripts were there.
+  addEventListener("load", () => route.value === "" && slug() && tell(name));
 }
 
 // --- suggestions ---------------------------------------------------------------------------------------------------
