@@ -152,7 +152,8 @@ class RemoteVersion:
             except NoReply as error:
                 problems.append(f"{endpoint.url} {error}")
                 if error.answered:
-                    endpoint.complain(str(error))
+                    if document:
+                        endpoint.complain(str(error))
                     return Failure("; ".join(problems), down=False)
                 endpoint.failed(str(error))
                 if error.sent and not document:
@@ -194,7 +195,7 @@ class RemoteVersion:
         """What an answer says of its endpoint."""
         if reply.status >= 500:
             endpoint.failed(f"answers {reply.status}", answered=True)
-        elif reply.status in (401, 403, 404) and answer.outcome == "error":
+        elif reply.status == 401 or (document and reply.status in (403, 404)):
             endpoint.complain(answer.detail.removeprefix(f"{endpoint.url} "))
         elif answer.outcome != "error" or not document:
             endpoint.good()

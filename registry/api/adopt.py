@@ -10,13 +10,14 @@ from registry.adopting import Wishes, adopt_server
 from registry.api.answers import CHANGING, Credentials, Served, Wait, answers, served
 from registry.api.problems import Refused
 from registry.api.security import actor, may
+from registry.api.sources import Strict
 from registry.policy import Deed
 
 router = Router(tags=["fleet"])
 Url = Annotated[str, Field(max_length=2000)]
 
 
-class AdoptIn(Schema):
+class AdoptIn(Strict):
     """A running AgentServer."""
 
     model_config = ConfigDict(

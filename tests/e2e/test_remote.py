@@ -14,7 +14,7 @@ from tests.e2e.server import Response, Server
 from tests.e2e.upstream import PASSWORD, USER, Upstream
 
 SAFE = "I'm sorry, something went wrong on our side."
-CALLS = [f"call-{number}" for number in range(12)]
+CALLS = [f"call-{number}" for number in range(20)]
 
 
 @pytest.fixture

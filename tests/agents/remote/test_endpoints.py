@@ -79,7 +79,9 @@ def test_any_call_id_can_be_hashed() -> None:
 
 def test_errors_of_its_own_leave_an_endpoint_half_open_after_a_probe() -> None:
     one = endpoint("http://10.0.0.1/a")
-    for _ in range(FAILURES):
+    one.failed("answers 500", answered=True)
+    assert not one.ails, "once is chance"
+    for _ in range(FAILURES - 1):
         one.failed("answers 500", answered=True)
     assert (one.is_open, one.ails) == (True, True)
     one.alive()
@@ -185,6 +187,16 @@ async def test_refused_credentials_are_a_trouble_but_no_failure(remotes: Remotes
         await version.answer(asked())
         assert not version.endpoints[0].failures
         assert "refused our credentials (401)" in remotes.troubles()["booking-desk"].detail
+
+
+async def test_a_missing_sub_path_is_no_trouble(remotes: Remotes) -> None:
+    async with serve(routes({})) as server:
+        version = made(remotes, source(url_of(server)))
+        serve_all(remotes, version)
+        assert (await version.answer(call("hours"))).outcome == "error"
+        assert remotes.troubles() == {}
+        assert (await version.answer(asked())).outcome == "error"
+        assert "has no agent at this path (404)" in remotes.troubles()["booking-desk"].detail
 
 
 async def test_versions_of_an_agent_know_the_same_of_an_endpoint(remotes: Remotes) -> None:
