@@ -217,7 +217,7 @@ def preview_document(
     dialled: Annotated[str, Query(max_length=256, description="what they dialled")] = "",
 ) -> Any:
     """Tokens, credentials and variables are masked."""
-    return vars(preview(name, version, Call(call_id, caller, dialled), public_base(request)))
+    return vars(preview(name, version, Call(call_id, caller, dialled), public_base(request), stage_of(request)))
 
 
 @router.post(
@@ -234,7 +234,7 @@ def run_function(request: HttpRequest, name: str, function: str, body: RunIn | N
     extra = {word: value for word in ("global_data", "meta_data") if (value := getattr(body, word)) is not None}
     call = Call(given.call_id, given.caller, given.dialled)
     version, asked = rehearsal_of(
-        name, function, body.version, body.arguments, call, extra, public_base(request), stage.webhooks
+        name, function, body.version, body.arguments, call, extra, public_base(request), stage.webhooks, stage
     )
     return vars(async_to_sync(run)(version, asked, actor(request).name, stage))
 
