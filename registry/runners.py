@@ -1,5 +1,6 @@
 """What runs Python and remote agents in a serving process: they follow the table, and tell of troubles."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,11 +39,10 @@ class Runners:
         }
 
     def start(self) -> None:
-        """Start all, in the event loop that answers."""
+        """Begin; called in the event loop that will answer."""
         for runner in self.by_kind.values():
             runner.start()
 
     async def close(self) -> None:
-        """End all."""
-        for runner in self.by_kind.values():
-            await runner.close()
+        """End, all at once."""
+        await asyncio.gather(*(runner.close() for runner in self.by_kind.values()))

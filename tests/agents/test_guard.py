@@ -232,7 +232,7 @@ async def test_a_name_that_is_partly_inside_is_not_connected_to_at_all(
 
 
 async def test_a_name_that_moves_inside_between_two_calls_is_refused(connects, monkeypatch) -> None:
-    monkeypatch.setattr("agents.webhooks.client.DNS_SECONDS", 0)
+    monkeypatch.setattr("agents.webhooks.pool.DNS_SECONDS", 0)
     names = Names(api_test=[["127.0.0.1"], ["127.0.0.2"]])
     async with serve(always(answer(b"{}", "200 OK", "Connection: close")), "0.0.0.0") as server:
         with pytest.raises(WebhookFailed, match=r"is at 127.0.0.2, which is not a public address"):
@@ -246,7 +246,7 @@ async def test_the_socket_is_checked_even_if_the_look_up_was_not(connects) -> No
         client = WebhookClient(WebhookLimits(allowed_hosts=("127.0.0.1",)), Names(api_test=[["127.0.0.1"]]))
         url = f"http://api.test:{server.port}/"
         await client.post("desk", url, {}, b"{}")
-        connector = client.sessions[False].connector
+        connector = client.pool.sessions[False].connector
         for connections in connector._conns.values():
             connections.pop()[0].abort()
         cached = connector._cached_hosts

@@ -374,7 +374,7 @@ async def call_hostile(behaviour: Behaviour, seconds: float) -> str:
             assert message.startswith(server.url + " ")
             assert SECRET not in message
             assert server.sent < 8 * MEGABYTE  # most of it is in the buffers of the kernel
-        connector = client.sessions[False].connector
+        connector = client.pool.sessions[False].connector
         assert not connector._acquired
         assert not connector._conns
     finally:

@@ -23,7 +23,7 @@ OPERATIONS = {
     "unregister_route": OPERATE, "list_sip_names": READ, "register_sip_username": OPERATE,
     "unregister_sip_username": OPERATE, "decide": READ,
     "list_events": READ, "export_events": READ, "get_event": READ, "get_call": READ, "list_calls": READ,
-    "export_fleet": READ, "apply_fleet": OPERATE,
+    "export_fleet": READ, "apply_fleet": OPERATE, "adopt_server": OPERATE,
     "who_am_i": READ, "get_definition_schema": NOTHING, "list_replicas": READ, "list_audit": READ,
     "list_tokens": ADMIN, "create_token": ADMIN, "revoke_token": ADMIN,
 }  # fmt: skip
@@ -39,6 +39,7 @@ BODIES = {
     "register_sip_username": {"username": "more", "route": "/pumps"},
     "decide": {},
     "apply_fleet": {"switchboard": 1, "agents": {}},
+    "adopt_server": {"url": "nowhere"},
     "create_token": {"name": "x", "scope": "read"},
 }
 # Everybody: what they may, and with what they come.
