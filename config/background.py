@@ -68,6 +68,16 @@ def host_limits() -> HostLimits:
     )
 
 
+def remote_limits() -> RemoteLimits:
+    """What remote agents may take."""
+    return RemoteLimits(
+        document_bytes=settings.REMOTE_DOCUMENT_BYTES,
+        answer_bytes=settings.WEBHOOK_ANSWER_BYTES,
+        running=settings.REMOTE_RUNNING,
+        allowed_hosts=tuple(settings.WEBHOOK_ALLOWED_HOSTS),
+    )
+
+
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -81,7 +91,7 @@ class Services:
         self.writer = Writer(self.spool)
         heart = Heart(self.replica, timezone.now())
         snapshot = SnapshotFile(settings.SNAPSHOT_FILE, database_place(settings.DATABASES["default"]))
-        self.runners = Runners({"python": Hosts(host_limits()), "remote": Remotes(self.remote_limits())})
+        self.runners = Runners({"python": Hosts(host_limits()), "remote": Remotes(remote_limits())})
         self.listener = Listener(self.tables, heart, lambda: self.spool.pending, self.trouble, snapshot, self.runners)
         self.keeper = SnapshotKeeper(snapshot, lambda: self.listener.served, lambda: self.listener.connected)
         self.log_keeper = LogKeeper()
@@ -116,15 +126,6 @@ class Services:
             count=self.counters.count,
         )
         self.dispatcher = Dispatcher(self.tables, context)
-
-    def remote_limits(self) -> RemoteLimits:
-        """What remote agents may take."""
-        return RemoteLimits(
-            document_bytes=settings.REMOTE_DOCUMENT_BYTES,
-            answer_bytes=settings.WEBHOOK_ANSWER_BYTES,
-            running=settings.REMOTE_RUNNING,
-            allowed_hosts=tuple(settings.WEBHOOK_ALLOWED_HOSTS),
-        )
 
     def checks(self) -> dict[str, str]:
         """What /ready tells besides: calls go on without the database, so its absence is said but is no reason."""

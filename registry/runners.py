@@ -1,6 +1,5 @@
 """What runs Python and remote agents in a serving process: they follow the table, and tell of troubles."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,10 +38,11 @@ class Runners:
         }
 
     def start(self) -> None:
-        """Begin; called in the event loop that will answer."""
+        """Start all, in the event loop that answers."""
         for runner in self.by_kind.values():
             runner.start()
 
     async def close(self) -> None:
-        """End, all at once."""
-        await asyncio.gather(*(runner.close() for runner in self.by_kind.values()))
+        """End all."""
+        for runner in self.by_kind.values():
+            await runner.close()

@@ -21,7 +21,8 @@ FIRST_PAUSE_SECONDS = 0.1  # before a host that did not live long is replaced; e
 MAX_PAUSE_SECONDS = 30
 START_SECONDS = 30  # for a host to build its agent
 LIVED_SECONDS = 10  # a host that lived so long is replaced at once
-WAIT_SECONDS = 5  # for a host to be there, before a request is given up
+WAIT_SECONDS = 5  # for a host that had failed to be there again, before a request is given up
+FIRST_WAIT_SECONDS = 15  # for the first one: after a start all agents are built at once
 SLOT_SECONDS = 2  # for one of the requests that are running to end
 SHAKY_SECONDS = 60  # so long after a host died the agent is said not to run well
 PING_SECONDS = 1  # a request that takes longer makes us ask whether the host still hears
@@ -165,7 +166,7 @@ class Team:
     async def ready_host(self) -> Host:
         """The host that is asked, once there is one."""
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(WAIT_SECONDS if self.died else FIRST_WAIT_SECONDS):
                 while self.host is None or not self.host.ready:
                     wait = self.restart.when() - asyncio.get_running_loop().time() if self.restart else 0
                     if self.closed or not self.live or wait > WAIT_SECONDS:

@@ -1,24 +1,17 @@
 """What a remote agent's answer becomes: outcomes for the log, safe lines for callers, and none of its addresses."""
 
-import re
 from typing import Any
 from urllib.parse import urlsplit
-
-import orjson
 
 from agents.apologies import apology, apology_to
 from agents.functions import SAFE_LINE, UNREACHABLE_REPLY
 from agents.remote.client import Reply
 from agents.remote.places import Place
 from agents.remote.rewriting import MARKED, AgentAt, Rewriter, Rewritten, readable
+from agents.sdk_answers import judged
 from agents.wire import AgentRequest, Answer
 
-# What the SDK says (CONTRACT.md, 2.3 and 2.4).
-REFUSED_TOKEN = "I'm sorry, the security token for this function is invalid or expired."  # noqa: S105
-NOT_FOUND = re.compile(r"Function '[^']{0,200}' not found\Z")
-BAD_TOKEN = {"error": "Invalid or missing token"}
-FAILED = "Error executing function"
-NOT_HERE = re.compile(r"(?:External webhook|Data map) function '[^']{0,200}' should be executed by SignalWire")
+BAD_TOKEN = {"error": "Invalid or missing token"}  # what the SDK says (CONTRACT.md, 2.4)
 MAX_DETAIL = 500  # characters of what a server said
 DOCUMENT_PATHS = frozenset({"", "debug"})
 
@@ -94,35 +87,16 @@ class Answerer:
         rewritten = self.rewriter.rewrite(read[1], agent_at, document=False)
         if rewritten.leak:
             return self.failed(request, f"{server} {LEAK}")
-        # What the log may quote.
-        said = orjson.loads(MARKED.sub(b"", rewritten.text)) if rewritten.targets else read[0]
-        if request.sub_path == "swaig" and str(said.get("response")).startswith(FAILED):
-            return self.failed(request, said["response"][:MAX_DETAIL])
+        quotable = MARKED.sub(b"", rewritten.text)  # our URLs have credentials, which are not for the log
+        answer = judged(request, status, quotable)
+        answer = answer._replace(detail=answer.detail[:MAX_DETAIL])
+        if answer.body is not quotable:
+            return answer
         if rewritten.nowhere:
             path = rewritten.nowhere[0][:MAX_DETAIL]
             detail = f"{server} answered with an address of its own that nobody serves here: {path}"
             return self.failed(request, detail, UNREACHABLE_REPLY)
-        body = rewritten.filled(request)
-        if status >= 400:
-            words = said.get("error")
-            detail = words[:MAX_DETAIL] if isinstance(words, str) else f"{server} answered {status}"
-            allow = "POST" if status == 405 else ""
-            return Answer(status, body, "denied" if status == 403 else "invalid", detail, allow=allow)
-        return self.function(request, said, body) if request.sub_path == "swaig" else Answer(status, body)
-
-    def function(self, request: AgentRequest, value: dict[str, Any], body: bytes) -> Answer:
-        """What a function answered, and what came of it."""
-        name = function_of(request)
-        words = value.get("response")
-        if not isinstance(words, str):
-            return Answer(200, body, function=name)
-        if words.startswith(REFUSED_TOKEN):
-            return Answer(200, body, "denied", "the server has refused the token for this function and call", name)
-        if NOT_FOUND.match(words):
-            return Answer(200, body, "not_found", words[:MAX_DETAIL], name)
-        if NOT_HERE.match(words):
-            return Answer(200, body, "refused", "the platform answers this function by itself", name)
-        return Answer(200, body, function=name)
+        return answer._replace(body=rewritten.filled(request))
 
     def failed(self, request: AgentRequest, detail: str, line: str = SAFE_LINE) -> Answer:
         """A safe answer; the detail is for the log."""
@@ -138,19 +112,19 @@ class Answerer:
             parts = urlsplit(reply.location)
             scheme, host, port = parts.scheme, parts.hostname or "", parts.port
         except ValueError:
-            return apology_to(request, f"{server} redirects to an address that cannot be read")
+            return self.failed(request, f"{server} redirects to an address that cannot be read")
         if not is_document(request) or not reply.location or not reply.location.isprintable():
-            return apology_to(request, f"{server} answered {reply.status}, a redirect, which is not followed")
+            return self.failed(request, f"{server} answered {reply.status}, a redirect, which is not followed")
         if (
             host
             and Place.of(scheme, host, port) not in self.rewriter.places
-            and not self.rewriter.leaks.search(reply.location.encode())
+            and not self.rewriter.leaks.any_in(reply.location.encode())
         ):
             return Answer(reply.status, b"", "redirect", "elsewhere, by the server's routing", location=reply.location)
         target = self.rewriter.target(parts.path, agent_at, in_slot=False)
         url = request.url_of(target.agent) if target.kind == "agent" else None
         if url is None:
-            return apology_to(request, f"{server} redirects to {parts.path[:MAX_DETAIL]}, which nobody serves here")
+            return self.failed(request, f"{server} redirects to {parts.path[:MAX_DETAIL]}, which nobody serves here")
         return Answer(
             307, b"", "redirect", f"to {target.agent}, by the server's routing", location=urlsplit(url).path or "/"
         )

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
+from yarl import URL
+
 from agents.remote.places import Place, origin_of, path_of, place_of
 
 FAILURES = 3  # in a row; then the endpoint is left alone until its server answers a probe
@@ -33,13 +35,14 @@ class Endpoint:
     """One instance of an agent, as one process knows it."""
 
     __slots__ = (
-        "answered", "clock", "failures", "is_open", "origin", "path", "place", "problem", "seed", "since",
-        "url",
+        "address", "ails", "answered", "clock", "failures", "is_open", "origin", "path", "place", "problem", "seed",
+        "since", "url",
     )  # fmt: skip
 
     def __init__(self, url: str, origin: Origin, clock: Callable[[], float] = time.time):
         """`clock`: seconds since 1970."""
         self.url = url
+        self.address = str(URL(url)).rstrip("/")  # as it is sent: encoded
         self.origin = origin
         self.clock = clock
         place = place_of(url)
@@ -49,14 +52,10 @@ class Endpoint:
         self.seed = url.encode()
         self.failures = 0
         self.is_open = False  # as of a circuit: nothing goes through
+        self.ails = False  # people should know of its problem
         self.answered = False  # the problem is what it answered: a probe cannot tell that it is over
         self.problem = ""
         self.since = 0.0
-
-    @property
-    def ails(self) -> bool:
-        """Whether people should know of its problem."""
-        return self.is_open or (self.answered and bool(self.problem))
 
     @property
     def trouble(self) -> str:
@@ -67,16 +66,22 @@ class Endpoint:
     def good(self) -> None:
         """It has answered as it should."""
         self.origin.good_at = time.monotonic()
-        self.failures, self.is_open, self.answered, self.problem = 0, False, False, ""
+        self.failures, self.is_open, self.ails, self.answered, self.problem = 0, False, False, False, ""
 
     def failed(self, problem: str, *, answered: bool = False) -> None:
         """It has not answered, or with an error of its own (`answered`)."""
-        self.complain(problem, answered=answered)
+        self.note(problem, answered=answered)
         self.failures += 1
-        self.is_open = self.failures >= FAILURES
+        if self.failures >= FAILURES:
+            self.is_open = self.ails = True
 
-    def complain(self, problem: str, *, answered: bool = True) -> None:
-        """Its answer cannot be used, but others' may be: no reason to leave it alone."""
+    def complain(self, problem: str) -> None:
+        """It has no document for us, but is there: no reason to leave it alone."""
+        self.note(problem, answered=True)
+        self.ails = True
+
+    def note(self, problem: str, *, answered: bool) -> None:
+        """Remember what was wrong, and since when something is."""
         if not self.problem:
             self.since = self.clock()
         self.problem, self.answered = problem, answered
@@ -102,9 +107,5 @@ def in_order(endpoints: Sequence[Endpoint], call_id: str) -> list[Endpoint]:
     closed = [endpoint for endpoint in endpoints if not endpoint.is_open]
     if len(closed) < 2:
         return closed
-    key = (
-        call_id.encode(errors="replace")[:64]
-        if len(call_id) <= 64
-        else blake2b(call_id.encode(errors="replace")).digest()
-    )
+    key = blake2b(call_id.encode(errors="replace"), digest_size=16).digest()
     return sorted(closed, key=lambda endpoint: blake2b(endpoint.seed, key=key, digest_size=8).digest())

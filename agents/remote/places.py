@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
 
 import orjson
 from yarl import URL
@@ -38,13 +39,7 @@ def place_of(url: str) -> Place | None:
 
 def origin_of(url: str) -> str:
     """`scheme://host:port` of a URL, without userinfo; a usual port is left out."""
-    scheme, _, rest = url.partition("://")
-    return str(URL(f"{scheme}://{authority_of(rest)}").origin())
-
-
-def authority_of(rest: str) -> str:
-    """Host and port of what follows `://`: passwords are not always escaped."""
-    return re.split(r"[/?#]", rest.rpartition("@")[2], maxsplit=1)[0]
+    return str(URL(url).origin())
 
 
 def path_of(url: str) -> str:
@@ -59,7 +54,7 @@ def written(text: str) -> bytes:
 
 def any_of(character: str) -> bytes:
     """The ways of one character."""
-    ways = {json.dumps(character)[1:-1].encode(), orjson.dumps(character)[1:-1]}
+    ways = {in_ascii(character), orjson.dumps(character)[1:-1]}
     percent = "".join(f"%{byte:02X}" for byte in character.encode()).encode()
     return b"(?:" + b"|".join(re.escape(way) for way in sorted(ways | {percent})) + b")"
 
@@ -70,27 +65,45 @@ def userinfo_pattern(upstream: str) -> bytes:
     return written(user) + rb"(?::|%3A)" + written(password)
 
 
-def leak_pattern(upstream: str, places: Iterable[Place]) -> re.Pattern[bytes]:
+class Leaks:
     """Finds what nobody may see: credentials in whatever form, and the addresses of the server."""
-    found: list[bytes] = []
-    if upstream:
-        password = upstream.partition(":")[2]
-        found.append(userinfo_pattern(upstream) + rb"(?:@|%40)")
-        if len(password) >= TELLING:
-            found.append(written(password))
-        if len(upstream) >= TELLING:
-            found.append(re.escape(base64.b64encode(upstream.encode()).rstrip(b"=")))
-    for host, port in sorted(places):
-        name = rb"\[?" + written(host) + rb"\]?\.?"
-        if port:
-            found.append(rb"(?<![\w.\-])" + name + rb"(?::|%3A)" + str(port).encode() + rb"(?!\d)")
-        else:
-            found.append(
-                rb'(?://|%2F%2F)(?:[^\s"/@]{0,300}(?:@|%40))?'
-                + name
-                + rb"(?:(?::|%3A)(?:80|443))?(?!(?::|%3A)\d)(?![\w\-])(?!\.\w)"
-            )
-    return re.compile(b"|".join(found) or rb"(?!)", re.IGNORECASE)
+
+    def __init__(self, upstream: str, places: Iterable[Place]):
+        self.secrets: set[bytes] = set()
+        self.hosts: dict[bytes, re.Pattern[bytes]] = {}
+        if upstream:
+            password = upstream.partition(":")[2]
+            told = [f"{upstream}@", *([password] if len(password) >= TELLING else [])]
+            self.secrets = {form.lower() for text in told for form in (orjson.dumps(text)[1:-1], in_ascii(text))}
+            if len(upstream) >= TELLING:
+                self.secrets.add(base64.b64encode(upstream.encode()).rstrip(b"=").lower())
+        for host in {place.host for place in places}:
+            ports = {place.port for place in places if place.host == host}
+            literal = orjson.dumps(host)[1:-1]
+            told_hosts = []
+            if 0 in ports:
+                # Without its port a host is a word: it counts in URLs only.
+                told_hosts.append(
+                    rb'//(?:[^\s"/@]{0,300}@)?\[?' + re.escape(literal) + rb"\]?\.?(?::(?:80|443))?(?!:\d|[\w\-]|\.\w)"
+                )
+            if numbers := b"|".join(b"%d" % port for port in sorted(ports - {0})):
+                told_hosts.append(rb"(?<![\w.\-])" + re.escape(literal) + rb"\]?\.?:(?:" + numbers + rb")(?!\d)")
+            self.hosts[literal] = re.compile(b"|".join(told_hosts))
+
+    def any_in(self, text: bytes) -> bool:
+        """Whether some of it is in a text, as it is or percent-encoded."""
+        return self.any_plain(text.lower()) or (b"%" in text and self.any_plain(unquote_to_bytes(text).lower()))
+
+    def any_plain(self, text: bytes) -> bool:
+        """The same for a text in lower case, as it is."""
+        if any(secret in text for secret in self.secrets):
+            return True
+        return any(host in text and pattern.search(text) is not None for host, pattern in self.hosts.items())
+
+
+def in_ascii(text: str) -> bytes:
+    """A text as JSON has it that knows ASCII only."""
+    return json.dumps(text)[1:-1].encode()
 
 
 def basic(upstream: str) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 from yarl import URL
 
-from agents.definition import MAX_DEFINITION_BYTES
 from agents.errors import UnusableSource
 from agents.remote.answering import is_swml, status_problem
 from agents.remote.client import NoReply, RemoteClient, RemoteLimits, Reply
@@ -17,10 +16,12 @@ from agents.remote.places import basic, origin_of, path_of, place_of
 from agents.remote.reading import Own, functions_of, slots_of
 from agents.remote.rewriting import Rewriter, readable
 from agents.sources import Found, FoundFunction, RemoteSource
+from agents.webhooks.guard import Guard
 
 PROBER = "registration"  # stands for an agent where look-ups are counted
 HEALTH_SECONDS = 3
 HEALTH_BYTES = 64 * 1024
+FOUND_BYTES = 256 * 1024  # of what is kept with each version; the tables that serve hold them all
 MAX_SHOWN = 5  # things of a kind in a sentence
 HOW_TO_ALLOW = "an Admin may register it, or WEBHOOK_ALLOWED_HOSTS can allow it"
 
@@ -221,7 +222,7 @@ class Probe:
         known = [place_of(url) for url in [*self.source.endpoints, *origins]]
         places = frozenset(place for place in known if place)
         rewriter = Rewriter(self.upstream, places, [path_of(url) for url in self.source.endpoints])
-        warnings = [warning for one in looked for warning in one.warnings]
+        warnings = [warning for one in looked for warning in [*self.in_clear(one.url), *one.warnings]]
         for one in looked:
             self.check_addresses(one, rewriter, warnings)
         functions = functions_of(first.document, places, self.upstream)
@@ -236,11 +237,19 @@ class Probe:
             functions=functions, mcp=all(one.mcp for one in looked), origins=sorted(spare), private=self.private
         )
         source = self.source.model_copy(update={"found": found})
-        if len(orjson.dumps(source.stored())) > MAX_DEFINITION_BYTES:
+        if len(orjson.dumps(source.stored())) > FOUND_BYTES:
             brief = {name: FoundFunction(secure=one.secure, runs_here=one.runs_here) for name, one in functions.items()}
             source = source.model_copy(update={"found": found.model_copy(update={"functions": brief})})
             warnings.append("its functions are described at such length that only their names are kept")
         return Probed(source, list(dict.fromkeys(warnings)))
+
+    def in_clear(self, url: str) -> list[str]:
+        """A warning if what is sent there crosses the Internet unencrypted."""
+        host = URL(url).raw_host or ""
+        inside = self.private or Guard(()).problem_of_host(host) or self.client.pools[False].guard.is_named(host)
+        if inside or not url.lower().startswith("http:"):
+            return []
+        return [f"{url} is asked without TLS: its password and what callers say cross the network in clear"]
 
     def check_addresses(self, looked: Looked, rewriter: Rewriter, warnings: list[str]) -> None:
         """Raise `UnusableSource` unless callers and logs will see nothing of the server's addresses."""

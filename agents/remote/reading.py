@@ -60,16 +60,14 @@ class Own:
         self.upstream = upstream
         self.path = path_of(endpoint)
         self.place = place_of(endpoint)
+        userinfo = userinfo_pattern(upstream) if upstream else rb"(?!)"
         self.with_user = re.compile(
-            rb"https?://"
-            + (userinfo_pattern(upstream) if upstream else rb"(?!)")
-            + rb"@(\[[0-9a-f:.]+\]|[\w.\-]+)(:\d{1,5})?",
-            re.IGNORECASE,
+            rb"(https?://)" + userinfo + rb"@((?:\[[0-9a-f:.]+\]|[\w.\-]+)(?::\d{1,5})?)", re.IGNORECASE
         )
 
     def origins(self, text: bytes, slots: Iterable[Slot]) -> set[str]:
         """The origins that a document, as `readable` gives it, writes as its own."""
-        found = {origin_of(match[0].decode(errors="replace")) for match in self.with_user.finditer(text)}
+        found = {origin_of((match[1] + match[2]).decode()) for match in self.with_user.finditer(text)}
         return found | {origin_of(url) for url in self.by_path(slots)}
 
     def by_path(self, slots: Iterable[Slot]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from agents.remote.places import Place, leak_pattern, userinfo_pattern
+from agents.remote.places import Leaks, Place, userinfo_pattern
 from agents.wire import SUB_PATHS, VERSION_MARK, AgentRequest
 
 # Stands for our own URLs until the rest has been searched for leaks: our credentials may be the same as the server's.
@@ -22,6 +22,8 @@ MARKED = re.compile(MARK + rb"(\d+);")
 # Fields that hold callback URLs, in front of one.
 SLOT = re.compile(rb'"(?:web_hook_url|post_prompt_url|debug_webhook_url)"\s*:\s*"\Z')
 SLOT_BYTES = 64
+SCHEME = re.compile(rb"(?:https?|wss?)\Z", re.IGNORECASE)  # in front of ://
+SCHEME_BYTES = 5
 HIDDEN = re.compile(rb"\\(?:/|u00[2-7])")  # escapes that JSON does not need; what they stand for would not be found
 NO_USERINFO = rb"(?!)"
 
@@ -74,39 +76,45 @@ class Rewriter:
         self.paths = tuple(dict.fromkeys(paths))
         self.mark = f"{VERSION_MARK}={number}".encode() if number > 1 else b""
         userinfo = userinfo_pattern(upstream) if upstream else NO_USERINFO
+        # It begins with what has no case, so that it is looked for quickly: 30 us in 14 kB instead of 150.
         self.urls = re.compile(
-            rb"(https?|wss?)://(?:(" + userinfo + rb')@|[^\s"\\/?#@<>]*@)?'
+            rb"://(?:(" + userinfo + rb')@|[^\s"\\/?#@<>]*@)?'
             rb"(\[[0-9a-f:.]+\]|[\w.\-\x80-\xff]+)(?::(\d{1,5}))?"
             rb'(/[^\s"\\?#<>]*)?([?#][^\s"\\<>]*)?',
             re.IGNORECASE,
         )
-        self.leaks = leak_pattern(upstream, self.places)
+        self.leaks = Leaks(upstream, self.places)
 
     def rewrite(self, text: bytes, agent_at: AgentAt = nobody_at, *, document: bool) -> Rewritten:
         """`text`: JSON as `readable` gives it. `document`: what nobody serves there gets our address all the same."""
         targets: list[Target] = []
         nowhere: list[str] = []
 
-        def replaced(match: re.Match[bytes]) -> bytes:
-            scheme, userinfo, host, port, raw_path, tail = match.groups()
-            place = Place.of(scheme.decode(), host.decode(errors="replace"), int(port) if port else None)
+        pieces: list[bytes] = []
+        done = 0
+        for match in self.urls.finditer(text):
+            scheme = SCHEME.search(text, max(done, match.start() - SCHEME_BYTES), match.start())
+            if scheme is None:
+                continue
+            userinfo, host, port, raw_path, tail = match.groups()
+            place = Place.of(scheme[0].decode(), host.decode(errors="replace"), int(port) if port else None)
             if userinfo is None and place not in self.places:
-                return match[0]
+                continue
+            start = scheme.start()
             path = (raw_path or b"").decode(errors="replace")
-            start = match.start()
             in_slot = document and SLOT.search(text, max(0, start - SLOT_BYTES), start) is not None
             target = self.target(path, agent_at, in_slot=in_slot)
             if target.kind == "nowhere":
                 nowhere.append(path or "/")
                 target = Target("base", rest=path)
-            targets.append(target)
             tail = tail or b""
             if self.mark and target.kind == "own" and target.rest:
                 tail = marked(tail, self.mark)
-            return MARK + b"%d;" % (len(targets) - 1) + target.rest.encode(errors="replace") + tail
-
-        result = self.urls.sub(replaced, text)
-        return Rewritten(result, tuple(targets), tuple(nowhere), self.leaks.search(result) is not None)
+            pieces += [text[done:start], MARK, b"%d;" % len(targets), target.rest.encode(errors="replace"), tail]
+            targets.append(target)
+            done = match.end()
+        result = b"".join([*pieces, text[done:]])
+        return Rewritten(result, tuple(targets), tuple(nowhere), self.leaks.any_in(result))
 
     def target(self, path: str, agent_at: AgentAt, *, in_slot: bool) -> Target:
         """Where a path on the server leads.

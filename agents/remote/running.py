@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import random
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from agents.remote.version import RemoteVersion
 from agents.sources import AnySource, RemoteSource
 from agents.webhooks.transport import Resolve, addresses_of
 
+logger = logging.getLogger(__name__)
 TICK_SECONDS = 1  # between two looks for servers that are due
 PROBE_ANSWER_SECONDS = 5
 PROBE_BYTES = 64 * 1024
@@ -111,7 +113,10 @@ class Remotes:
         """Probe servers of which nothing was heard."""
         room = asyncio.Semaphore(PROBING)
         while True:
-            await self.probe_due(room)
+            try:
+                await self.probe_due(room)
+            except Exception:  # the others' circuits would stay open for ever
+                logger.exception("Failed to probe the servers of remote agents")
             await asyncio.sleep(TICK_SECONDS)
 
     async def probe_due(self, room: asyncio.Semaphore) -> None:

@@ -103,11 +103,14 @@ class RemoteVersion:
             return None
         parameters = body.get("params")
         name = parameters.get("name") if isinstance(parameters, dict) else None
-        function = self.source.found.functions.get(name) if isinstance(name, str) else None
-        if function is not None and not function.secure:
+        if not isinstance(name, str):
             return None
-        result = Result({"response": mcp.HOW_TO_OPEN}, "denied", "no MCP token")
-        return mcp.tool_result(mcp.id_of(body), result, name if isinstance(name, str) else "")
+        function = self.source.found.functions.get(name)
+        if function is None:
+            return mcp.failure(mcp.id_of(body), mcp.INVALID_PARAMS, f"Unknown tool: {name[:100]}")
+        if not function.secure:
+            return None
+        return mcp.tool_result(mcp.id_of(body), Result({"response": mcp.HOW_TO_OPEN}, "denied", "no MCP token"), name)
 
     # --- asking the endpoints ----------------------------------------------------------------------------------------
 
@@ -144,19 +147,19 @@ class RemoteVersion:
             if left <= 0:
                 break
             share = left / min(len(endpoints) - number + 1, TRIES) if document else left
-            last = number == len(endpoints)
             try:
                 reply = await self.ask(endpoint, request, seconds=share, document=document)
             except NoReply as error:
                 problems.append(f"{endpoint.url} {error}")
                 if error.answered:
-                    endpoint.complain(str(error))
+                    if document:
+                        endpoint.complain(str(error))
                     return Failure("; ".join(problems), down=False)
                 endpoint.failed(str(error))
                 if error.sent and not document:
                     break
                 continue
-            if document and reply.status in BUSY and not last:
+            if document and reply.status in BUSY:
                 problems.append(f"{endpoint.url} failed ({reply.status})")
                 endpoint.failed(f"answers {reply.status}", answered=True)
                 continue
@@ -168,7 +171,7 @@ class RemoteVersion:
         client = self.around.client
         limits = client.limits
         sub_path = f"/{request.sub_path}" if request.sub_path else ""
-        url = endpoint.url + (sub_path or ("" if endpoint.path else "/"))
+        url = endpoint.address + (sub_path or ("" if endpoint.path else "/"))
         query = without(request.query_string, OURS_OF_MCP if request.sub_path == "mcp" else OURS)
         headers = dict(request.headers_onward())
         if request.upstream:
@@ -192,7 +195,7 @@ class RemoteVersion:
         """What an answer says of its endpoint."""
         if reply.status >= 500:
             endpoint.failed(f"answers {reply.status}", answered=True)
-        elif reply.status in (401, 403, 404) and answer.outcome == "error":
+        elif reply.status == 401 or (document and reply.status in (403, 404)):
             endpoint.complain(answer.detail.removeprefix(f"{endpoint.url} "))
         elif answer.outcome != "error" or not document:
             endpoint.good()

@@ -12,7 +12,7 @@ from registry.adopting.health import Health, read_health
 from registry.adopting.present import Present, endpoint_of, origins_of
 from registry.changes import Actor
 from registry.errors import Malformed, RegistryError
-from registry.sources import look_at, parsed, upstream_of
+from registry.sources import look_at, parsed
 
 NOTES = [
     "The platform has to ask Switchboard from now on: at our address, and with each agent's credentials here.",
@@ -101,7 +101,7 @@ def known(entry: Entry, source: RemoteSource, owner: str, present: Present, wish
     others = []
     if {endpoint_of(url) for url in kept.endpoints} != {endpoint_of(url) for url in source.endpoints}:
         others.append(f"other instances ({', '.join(kept.endpoints)})")
-    if wishes.upstream and wishes.upstream != upstream_of(owner):
+    if wishes.upstream and Agent.objects.get(name=owner).upstream != ":".join(wishes.upstream):
         others.append("another user or password for its server")
     if not others:
         entry.skip(there)

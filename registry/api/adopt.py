@@ -7,10 +7,10 @@ from ninja import Router, Schema
 from pydantic import ConfigDict, Field
 
 from registry.adopting import Wishes, adopt_server
-from registry.api.agents import Strict
 from registry.api.answers import CHANGING, Credentials, Served, Wait, answers, served
 from registry.api.problems import Refused
 from registry.api.security import actor, may
+from registry.api.sources import Strict
 from registry.policy import Deed
 
 router = Router(tags=["fleet"])

@@ -98,6 +98,8 @@ class Zygote:
             self.control.close()
             for each in self.inherited:
                 each.close()
+            for other in self.sockets:
+                os.close(other)  # of hosts whose orders came with this one
             become_host(sock, order)
         sock.close()
         self.hosts.add(pid)

@@ -10,7 +10,7 @@ from registry.adopting.entries import REGISTER, REGISTERED, SKIPPED, UPDATE, UPD
 from registry.errors import Malformed
 from registry.fleet.telling import safe
 from registry.management.command import REFUSED, USAGE, RegistryCommand
-from registry.management.commands.register import from_environment
+from registry.management.sources import from_environment
 
 WORDS = {REGISTER: "would be", UPDATE: "would get a new version:", REGISTERED: "is", UPDATED: "has a new version:"}
 MANY = 8  # functions that are named

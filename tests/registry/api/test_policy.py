@@ -15,6 +15,7 @@ READ, OPERATE, ADMIN, NOTHING = Level.READ, Level.OPERATE, Level.ADMIN, Level.NO
 OPERATIONS = {
     "list_agents": READ, "register_agent": OPERATE, "get_agent": READ, "update_agent": OPERATE,
     "unregister_agent": OPERATE, "pause_agent": OPERATE, "resume_agent": OPERATE, "restore_agent": OPERATE,
+    "reload_agent": OPERATE,
     "reveal_credentials": OPERATE,
     "list_versions": READ, "publish_definition": OPERATE, "get_version": READ, "get_draft": READ,
     "save_draft": OPERATE, "discard_draft": OPERATE, "publish_draft": OPERATE, "preview_document": READ,
