@@ -29,7 +29,13 @@ class Adopted:
         if not by.may_run_code:
             raise Forbidden("addresses inside the network are for Admins")
         sales = Entry("/sales", "/sales", "sales", found=Found(functions={"price": FoundFunction()}))
-        taken = Entry("/main", "/main", "main", state="refused", reason="route /main is taken by agent front-desk")
+        taken = Entry(
+            "/main",
+            "/main",
+            "main",
+            state="refused",
+            reason="route /main is taken by agent front-desk, with --only /main",
+        )
         if not wishes.dry_run:
             change = Change("sales", sip=["sales"], credentials=("sw", "made-up-for-sales"))
             sales.state, sales.change = "registered", change
@@ -55,6 +61,7 @@ def test_a_server_is_looked_at_and_what_was_picked_is_registered(fleet: Any, ado
     text = looked.content.decode()
     assert 'value="/sales" checked' in text
     assert 'value="/main"' not in text
+    assert "--" not in text.partition('id="there"')[2]
     assert "taken by agent front-desk" in text
     assert "a-secret-of-mine" not in text
     urls, wishes = adopted.asked[0]

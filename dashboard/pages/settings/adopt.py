@@ -1,5 +1,6 @@
 """Settings: all agents of a running AgentServer, looked at first and then registered in one step."""
 
+import re
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -17,6 +18,15 @@ MAX_FIELD = 2048  # characters of a line
 MAX_ROUTES = 500
 FIELDS = ("urls", "user", "name_prefix", "route_prefix")
 HERE = "settings-adopt"
+WORDS = [
+    (re.compile(r", with --only \S+"), "; adopt it by itself with them"),
+    (re.compile(r" \(--user and --password\)"), ""),
+    (re.compile(r"--update publishes these"), "they can get what has changed, see the form"),
+    (re.compile(r"choose others with --name-prefix"), "put something before their names"),
+    (re.compile(r"choose others with --route-prefix"), "put something before their routes"),
+    (re.compile(r"with `register NAME --remote URL`"), "as a remote server"),
+    (re.compile(r"Map them with `sip map NAME /route`"), "Map them on the Routing page"),
+]
 
 
 @page_for(Deed.CHANGE, methods=("GET", "HEAD", "POST"))
@@ -26,19 +36,35 @@ def adopt(request: HttpRequest) -> HttpResponse:
         given = {"urls": request.GET.get("url", "")[:MAX_FIELD], "auto_sip": True}
         return show_section(request, HERE, "adopt", {"given": given, "report": None})
     given = {name: request.POST.get(name, "").replace("\0", "")[:MAX_FIELD].strip() for name in FIELDS}
-    given |= {"auto_sip": "auto_sip" in request.POST}
+    given |= {"auto_sip": "auto_sip" in request.POST, "update": "update" in request.POST}
     looking = request.POST.get("act") != "adopt"
     context: dict[str, Any] = {"given": given, "report": None, "posted": True}
     try:
         report = asked(request, given, looking=looking)
     except RegistryError as error:
         place = next(iter(error.problems), "urls")
-        context |= {"problem": sentence(error), "place": place if place in ("server", "route") else "urls"}
+        context |= {"problem": in_words(sentence(error)), "place": place if place in ("server", "route") else "urls"}
         return show_section(request, HERE, "adopt", context, parts={"there"}, status=200 if looking else error.status)
-    context["report"] = report
+    context |= told(report)
     if looking:
         return show_section(request, HERE, "adopt", context, parts={"there"})
     return show_section(request, HERE, "adopted", context)
+
+
+def told(report: Report) -> dict[str, Any]:
+    """A report for a page: what commands name by their options stands here beside the form."""
+    rows = [
+        {"entry": entry, "told": [in_words(text) for text in (entry.reason, *entry.warnings) if text]}
+        for entry in report.entries
+    ]
+    return {"report": report, "rows": rows, "not_served": [in_words(text) for text in report.not_served]}
+
+
+def in_words(text: str) -> str:
+    """A sentence without the options of a command."""
+    for pattern, words in WORDS:
+        text = pattern.sub(words, text)
+    return sentence(Exception(text)) if text[:1].isalpha() and not text.startswith("http") else text
 
 
 def asked(request: HttpRequest, given: dict[str, Any], *, looking: bool) -> Report:
@@ -54,6 +80,7 @@ def asked(request: HttpRequest, given: dict[str, Any], *, looking: bool) -> Repo
         name_prefix=given["name_prefix"],
         route_prefix=given["route_prefix"],
         auto_sip=given["auto_sip"],
+        update=given["update"],
         dry_run=looking,
         upstream=upstream_of(given["user"], request.POST.get("password", "")[:MAX_FIELD]),
     )
