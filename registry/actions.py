@@ -130,7 +130,7 @@ def register(
     title = check_title(title)
     wanted = {normalise_sip_username(typed): typed for typed in sip}
     secrets = check_secrets(credentials, signing_key, upstream)
-    seen = look_at(definition, by=by, name=name, upstream=upstream)
+    seen = look_at(definition, by=by, name=name, upstream=upstream, signing_key=secrets.get("signing_key", ""))
     own = of_its_own(seen)
     of_code = [COLUMNS[column] for column in own if column not in secrets]
     secrets = own | secrets
@@ -186,7 +186,7 @@ def publish(
     """
     wanted = {normalise_sip_username(typed): typed for typed in sip}
     secrets = check_secrets(credentials, signing_key, upstream)
-    seen = look_at(definition, by=by, name=name, upstream=upstream)
+    seen = look_at(definition, by=by, name=name, upstream=upstream, signing_key=secrets.get("signing_key", ""))
     with changing(by):
         agent = get_agent(name)
         check_expected(expected, agent_tag(agent))

@@ -35,10 +35,10 @@ class Seen:
     warnings: list[str] = field(default_factory=list)
 
 
-def look_at(value: Any, *, by: Actor, name: str = "", upstream: Upstream = None) -> Seen:
+def look_at(value: Any, *, by: Actor, name: str = "", upstream: Upstream = None, signing_key: str = "") -> Seen:
     """What a version's JSON says, checked; a Python agent is built, a remote server asked. `RegistryError` if it fails.
 
-    `name`: of the agent; of a registered remote one the credentials are known already.
+    `name`: of the agent; of a registered remote one the credentials and the signing key are known already.
     """
     if kind_of(value) is None:
         return Seen(read_definition(value))
@@ -47,7 +47,8 @@ def look_at(value: Any, *, by: Actor, name: str = "", upstream: Upstream = None)
     try:
         if isinstance(source, PythonSource):
             return look_at_python(source, by)
-        return look_at_remote(source, by, upstream if isinstance(upstream, tuple) else kept(source, upstream, name))
+        credentials = upstream if isinstance(upstream, tuple) else kept(source, upstream, name)
+        return look_at_remote(source, by, credentials, signing_key or kept_signing_key(name))
     except UnusableSource as error:
         raise Malformed(str(error), problems={field_of(source): str(error)}, where="definition") from None
 
@@ -85,9 +86,9 @@ def warnings_about(source: PythonSource) -> list[str]:
     ]
 
 
-def look_at_remote(source: RemoteSource, by: Actor, upstream: tuple[str, str] | None) -> Seen:
+def look_at_remote(source: RemoteSource, by: Actor, upstream: tuple[str, str] | None, signing_key: str) -> Seen:
     """Ask every endpoint for its document."""
-    probed = probe(source, upstream, reach(), may_be_private=by.may_run_code)
+    probed = probe(source, upstream, reach(signing_key), may_be_private=by.may_run_code)
     return Seen(probed.source, warnings=probed.warnings)
 
 
@@ -102,9 +103,15 @@ def whereabouts() -> Whereabouts:
     )
 
 
-def reach() -> Reach:
-    """Where remote agents may be."""
-    return Reach(tuple(settings.WEBHOOK_ALLOWED_HOSTS))
+def reach(signing_key: str) -> Reach:
+    """How remote agents are reached."""
+    return Reach(tuple(settings.WEBHOOK_ALLOWED_HOSTS), signing_key)
+
+
+def kept_signing_key(name: str) -> str:
+    """The signing key that callers of an agent prove: its own, else the fleet's."""
+    own = Agent.objects.filter(name=name).values_list("signing_key", flat=True).first() if name else ""
+    return own if own and own != UNREADABLE else settings.SIGNALWIRE_SIGNING_KEY
 
 
 def field_of(source: PythonSource | RemoteSource) -> str:

@@ -147,7 +147,7 @@ def status_problem(status: int, *, post: bool) -> str:
     if status == 401:
         return "refused our credentials (401): give the user and password of its server again"
     if status == 403:
-        signed = ": if it checks signatures, take its signing key away there and give it to the agent here"
+        signed = ": if it checks signatures, give its signing key to the agent here, too"
         return f"refused the request (403){signed if post else ''}"
     if status == 404:
         return "has no agent at this path (404)"

@@ -1,6 +1,8 @@
 """Asks remote agents' servers: pooled, guarded, with the server's credentials and nothing of the caller's."""
 
 import asyncio
+import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -46,6 +48,17 @@ class NoReply(Exception):  # noqa: N818 - read as a sentence behind the server's
         self.refused = refused
         self.answered = answered
         super().__init__(problem)
+
+
+def signature(key: str, url: URL, body: bytes) -> dict[str, str]:
+    """The header that proves that a request is the platform's, as it would sign it for this URL (CONTRACT.md, 2.6).
+
+    The key itself goes nowhere. No header without a key.
+    """
+    if not key:
+        return {}
+    digest = hmac.new(key.encode(), str(url).encode() + body, hashlib.sha256).hexdigest()
+    return {"X-SignalWire-Sha256-Signature": digest}
 
 
 class RemoteClient:

@@ -11,7 +11,7 @@ from yarl import URL
 
 from agents.errors import UnusableSource
 from agents.remote.answering import is_swml, status_problem
-from agents.remote.client import NoReply, RemoteClient, RemoteLimits, Reply
+from agents.remote.client import NoReply, RemoteClient, RemoteLimits, Reply, signature
 from agents.remote.places import basic, origin_of, path_of, place_of
 from agents.remote.reading import Own, functions_of, slots_of
 from agents.remote.rewriting import Rewriter, readable
@@ -28,9 +28,13 @@ HOW_TO_ALLOW = "an Admin may register it, or WEBHOOK_ALLOWED_HOSTS can allow it"
 
 @dataclass(frozen=True)
 class Reach:
-    """Where remote agents may be: public addresses, and these names, addresses and networks."""
+    """How remote agents are reached: at public addresses, and these names, addresses and networks.
+
+    `signing_key`: with which requests are signed, for servers that check that; "" = they are not.
+    """
 
     allowed_hosts: tuple[str, ...] = ()
+    signing_key: str = field(default="", repr=False)
 
 
 @dataclass
@@ -93,6 +97,7 @@ class Probe:
         self.source = source
         self.upstream = upstream
         self.headers = {"Authorization": basic(upstream)} if upstream else {}
+        self.signing_key = reach.signing_key
         self.client = RemoteClient(RemoteLimits(allowed_hosts=reach.allowed_hosts))
         self.private = False
 
@@ -167,6 +172,8 @@ class Probe:
         headers = self.headers | ({"Content-Type": "application/json"} if body is not None else {})
         limits = self.client.limits
         target = URL(url if path_of(url) else f"{url}/")
+        if body is not None:
+            headers |= signature(self.signing_key, target, body)
         try:
             return await self.client.ask(
                 PROBER,

@@ -9,9 +9,10 @@ from yarl import URL
 
 from agents import mcp
 from agents.apologies import apology_to
+from agents.arguments import ArgumentChecks
 from agents.functions import Result
 from agents.remote.answering import Answerer, function_of, is_document
-from agents.remote.client import NoReply, RemoteClient, Reply
+from agents.remote.client import NoReply, RemoteClient, Reply, signature
 from agents.remote.endpoints import Endpoint, in_order
 from agents.remote.places import Place, basic, place_of
 from agents.remote.rewriting import AgentAt, Rewriter, Rewritten, nobody_at, without
@@ -59,6 +60,7 @@ class RemoteVersion:
         self.agent = agent
         self.source = source
         self.mcp = source.found.mcp
+        self.checks = ArgumentChecks(source.found.functions if source.validate_arguments else {})
         self.endpoints = tuple(endpoints)
         self.around = around
         found = [place_of(url) for url in source.found.origins]
@@ -89,7 +91,9 @@ class RemoteVersion:
         body, sub_path = request.body, request.sub_path
         if sub_path == "swaig":
             name = body.get("function") if isinstance(body, dict) else None
-            return None if name and isinstance(name, str) else fault(400, "Missing function name")
+            if not name or not isinstance(name, str):
+                return fault(400, "Missing function name")
+            return self.checks.refusal(name, body)
         if sub_path == "mcp":
             return self.refused_tool(request)
         if sub_path in ("post_prompt", "check_for_input"):
@@ -177,13 +181,15 @@ class RemoteVersion:
         if request.upstream:
             headers["Authorization"] = basic(request.upstream)
         body = None
+        target = URL(f"{url}?{query.decode('latin-1')}" if query else url, encoded=True)
         if request.method == "POST":
             body = request.raw
+            headers |= signature(request.signing_key, target, body)
             headers["Content-Type"] = request.headers.get(b"content-type", b"application/json").decode("latin-1")
         return await client.ask(
             self.agent,
             request.method,
-            URL(f"{url}?{query.decode('latin-1')}" if query else url, encoded=True),
+            target,
             headers,
             body,
             seconds=seconds,

@@ -109,7 +109,7 @@ def below_a_folder(file: str, folders: Sequence[str]) -> str:
         spellings += [Path(folder, file) for folder in folders]
     for path in spellings:
         for folder in folders:
-            if path.is_relative_to(folder) and path.is_file() and not path.is_symlink():
+            if path.is_relative_to(folder) and path.is_file():
                 return first_of_its_name(path.relative_to(folder).as_posix(), folder, folders)
     if not given.is_file():
         raise Malformed(f"there is no file {given}")

@@ -101,7 +101,7 @@ def known(entry: Entry, source: RemoteSource, owner: str, present: Present, wish
     others = []
     if {endpoint_of(url) for url in kept.endpoints} != {endpoint_of(url) for url in source.endpoints}:
         others.append(f"other instances ({', '.join(kept.endpoints)})")
-    if wishes.upstream and Agent.objects.get(name=owner).upstream != ":".join(wishes.upstream):
+    if isinstance(wishes.upstream, tuple) and ":".join(wishes.upstream) != Agent.objects.get(name=owner).upstream:
         others.append("another user or password for its server")
     if not others:
         entry.skip(there)

@@ -134,6 +134,7 @@ def test_a_script_is_adopted_as_it_is(make_server: Callable[..., Server]) -> Non
     assert "/clinic/lyon is clinic-desk-lyon at /clinic/lyon: 2 functions (find_slot, other_desk)" in said
     assert "Not served here: custom route GET /get_token" in said
     assert f"Not served here: static files of {FOLDER / 'web'} at /files" in said
+    assert "Used: the credentials in its code" in said
     assert "/dashboard refused" in said
     again = adopt(server, str(SCRIPT), code=1)
     assert [state for state, _ in again.values()] == ["skipped", "skipped", "skipped", "refused"]

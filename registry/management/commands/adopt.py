@@ -106,6 +106,8 @@ class Command(RegistryCommand):
             self.say(f"    Not served here: {safe(line)}")
         for warning in entry.warnings:
             self.say(f"    Warning: {safe(warning)}")
+        if change and change.of_code:
+            self.say(f"    Used: the {' and the '.join(change.of_code)} in its code")
         if change and change.credentials:
             self.say("    Credentials, shown this once: user {} password {}".format(*change.credentials))
 

@@ -1,6 +1,8 @@
 """What is learnt of a remote agent when it is registered, and what refuses it."""
 
 import asyncio
+import hashlib
+import hmac
 import ssl
 from typing import Any
 
@@ -213,3 +215,15 @@ async def test_functions_that_are_described_at_length_are_known_by_name() -> Non
 def test_passwords_that_cross_the_internet_in_clear_are_a_warning(url: str, warned: bool) -> None:
     look_at = Probe(RemoteSource(url=url), UPSTREAM, Reach(("*.internal", "10.0.0.0/8")))
     assert bool(look_at.in_clear(url)) is warned
+
+
+async def test_a_server_that_checks_signatures_is_asked_with_one() -> None:
+    key = "PSK-code"
+    server, _ = await looked(serving(document(4711)), reach=Reach(("127.0.0.1",), key))
+    posts = [request for request in server.requests if request.line.startswith("POST ")]
+    assert posts
+    for request in posts:
+        url = f"http://127.0.0.1:{server.port}{request.line.split()[1]}"
+        expected = hmac.new(key.encode(), url.encode() + request.body, hashlib.sha256).hexdigest()
+        assert request.headers["x-signalwire-sha256-signature"] == expected
+        assert key not in str(request)
