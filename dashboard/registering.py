@@ -151,7 +151,7 @@ def check_definition(checked: Checked, *, submitted: bool) -> None:
     if not submitted and nothing_yet(entered):
         return
     if entered.source in KINDS:
-        check_source(checked)
+        check_source(checked, submitted=submitted)
         return
     try:
         checked.definition = read_definition(definition_of(entered))
@@ -166,11 +166,15 @@ def check_definition(checked: Checked, *, submitted: bool) -> None:
         checked.problems["source"] = few if problems else sentence(error)
 
 
-def check_source(checked: Checked) -> None:
-    """Read a Python class or a remote server as typed. Nothing is run and nobody is asked."""
+def check_source(checked: Checked, *, submitted: bool) -> None:
+    """Read a Python class or a remote server as typed. Nothing is run and nobody is asked.
+
+    Passwords are sent only with what is submitted, so that a user without one says nothing before.
+    """
     kind, typed = checked.entered.source, checked.entered.typed
     try:
-        typed.upstream()
+        if submitted:
+            typed.upstream()
         checked.definition = parsed(typed.value(kind))
     except RegistryError as error:
         note_problems(checked, error)

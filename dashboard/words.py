@@ -45,6 +45,12 @@ STATUSES: dict[str, tuple[str, str]] = {
     "behind": ("warn", "Behind"),
     "silent": ("lost", "Silent"),
     "unmatched": ("warn", "Unmatched"),
+    # what becomes of agents that are adopted
+    "register": ("wait", "To register"),
+    "update": ("wait", "To update"),
+    "registered": ("ok", "Registered"),
+    "updated": ("ok", "Updated"),
+    "skipped": ("off", "Skipped"),
     # routes
     "on": ("ok", "On"),
     "off": ("off", "Off"),

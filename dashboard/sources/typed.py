@@ -109,7 +109,7 @@ class Typed:
         """User and password of the server; None if neither was typed."""
         user, password = self.text("server_user"), self.texts.get("server_password", "")
         if bool(user) != bool(password):
-            words = "It takes both, a user and a password; left empty, they stay as they are."
+            words = "It takes both, a user and a password, or neither."
             raise Malformed(words, problems={"server": words})
         return (user, password) if user else None
 

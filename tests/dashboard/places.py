@@ -128,6 +128,7 @@ PLACES: dict[str, Place] = {
     "settings-apply": Place(),
     "settings-apply-plan": Place(CHANGE, methods=FORM, whole=False, leads=True),
     "settings-export": Place(whole=False),
+    "settings-adopt": Place(CHANGE, methods=FORM),
     "settings-trash": Place(),
     "settings-trash-restore": Place(CHANGE, methods=POST),
 }

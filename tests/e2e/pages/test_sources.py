@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.pages.test_every_page import check_with_axe
 from tests.e2e.server import Server
+from tests.e2e.test_adopting import SCRIPT, running
 
 SHOP = """
 from signalwire import AgentBase
@@ -91,3 +92,53 @@ def test_a_python_class_is_registered_runs_and_is_reloaded(
     expect(page.locator(".toast")).to_contain_text("Version 4 is live")
     page.goto("/dashboard/agents/sales/definition/")
     expect(page.get_by_label("Arguments")).to_contain_text("crowns")
+
+
+def test_a_running_server_is_adopted_asked_and_missed_when_it_is_gone(
+    own_server: Callable[..., Server], visit: Callable[..., Page], tmp_path: Path
+) -> None:
+    server = own_server(example=False)
+    page = visit(server, "admin")
+    with running(SCRIPT) as url:
+        page.goto("/dashboard/settings/adopt/")
+        page.get_by_label("URL").fill(url)
+        page.get_by_label("User").fill("up")
+        page.get_by_label("Password").fill("stream-password")
+        page.get_by_role("button", name="Look at it").click()
+        expect(page.locator("#there table")).to_be_visible()
+        check_with_axe(page)
+        page.get_by_role("button", name="Register the picked ones").click()
+        expect(page.get_by_role("heading", name="Adopted from")).to_be_visible()
+        check_with_axe(page)
+        agent = page.locator(".main-link").first.inner_text()
+
+        page.goto(f"/dashboard/agents/{agent}/document/")
+        expect(page.locator("#document-code")).to_contain_text("sections")
+        shown = page.locator("#document-code").inner_text()
+        assert "stream-password" not in shown
+        assert url not in shown
+        page.goto(f"/dashboard/agents/{agent}/definition/")
+        expect(page.locator(".endpoints")).to_contain_text("Answers")
+        expect(page.locator("#live-badge .is-ok")).to_be_visible()
+        check_with_axe(page)
+        page.get_by_label("User").fill("up")
+        page.get_by_label("Password").fill("a wrong one")
+        page.get_by_role("button", name="Replace them").click()
+        expect(page.locator("#server-note .is-bad")).to_be_visible()
+        page.get_by_role("button", name="Look again").click()
+        expect(page.locator(".toast")).to_contain_text("Its server says the same")
+
+        page.goto("/dashboard/register/?source=remote")
+        page.locator("#server_user").fill("up")
+        page.locator("#server_password").fill("stream-password")
+        page.locator("#url").fill(f"{url}/clinic/bonn")
+        page.get_by_label("Name", exact=True).fill("bonn")
+        page.get_by_role("button", name="Look at it").click()
+        expect(page.locator("#looked")).to_contain_text("find_slot")
+        expect(page.locator("#check")).to_contain_text("bonn answers with version 1")
+        expect(page.locator("#source-note .is-bad")).to_have_count(0)
+        page.locator("#url").fill(f"{url}/nowhere")
+        page.get_by_role("button", name="Look at it").click()
+        expect(page.locator("#url-note .is-bad")).to_be_visible()
+    page.goto(f"/dashboard/agents/{agent}/document/")
+    expect(page.locator("#rendered .is-bad").first).to_be_visible()
