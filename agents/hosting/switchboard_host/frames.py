@@ -9,8 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 LENGTHS = struct.Struct(">II")
-# A request that must not be carried out twice says when it was sent (seconds, the system's monotonic clock). The host
-# says that it has begun; it never begins one that has waited for so long, so another host can be asked then.
+# A request that must not be carried out twice has a slot in memory that both sides see: the host sets it to BEGUN when
+# it begins. It never begins one that was sent so long ago (seconds, the system's monotonic clock), so that another host
+# can be asked then.
+SLOTS = 4096
+BEGUN = 1
 STALE_SECONDS = 2
 MAX_FRAME = 32 * 1024 * 1024  # bytes; larger ones are no answers of an agent
 
