@@ -23,13 +23,16 @@ def with_our_addresses(text: bytes, request: AgentRequest, route: str, version: 
 
     def ours(found: Match[bytes]) -> bytes:
         userinfo, path, query = found.groups(default=b"")
-        if path == prefix or path.startswith(prefix + b"/"):
-            rest = path[len(prefix) :]
-            if mark and rest.strip(b"/").decode("latin-1") in SUB_PATHS:
+        mine = path == prefix or path.startswith(prefix + b"/")
+        rest = path[len(prefix) :] if mine else b""
+        comes_back = rest.strip(b"/").decode("latin-1") in SUB_PATHS
+        # Another agent may be inside our route, as all are inside the root.
+        other = request.url_at(path.decode("latin-1").rstrip("/") or "/") if userinfo and not comes_back else None
+        if mine and (other is None or not rest.strip(b"/")):
+            if mark and comes_back:
                 query = query + b"&" + mark if query else b"?" + mark
             place = request.url if userinfo else request.base + prefix
             return place + rest + query
-        other = request.url_at(path.decode("latin-1").rstrip("/") or "/") if userinfo else None
         return (other.encode() if other else request.base + path) + query
 
     return PLACEHOLDER.sub(ours, text)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
+import orjson
+
 from agents.hosting.forking import framed
 from agents.hosting.switchboard_host.frames import STALE_SECONDS, FrameError, Frames, Head
 
@@ -54,7 +56,7 @@ class Link(asyncio.Protocol):
         self.ready = ready
         self.exhausted = exhausted
         self.lost = lost
-        self.frames = Frames(self.take)
+        self.frames = Frames(self.take, orjson.loads)
         self.number = PING
         self.waiting: dict[int, Waiting] = {}
         self.pinged: float | None = None  # when it was asked whether it hears, if it has not said so yet

@@ -59,6 +59,6 @@ class SdkKey:
             return None
         message = f"{call_id}:{function}:{expiry}:{nonce}".encode()
         for number, secret in self.secrets.items():
-            if hmac.compare_digest(mac, hmac.new(secret, message, hashlib.sha256).hexdigest()):
+            if hmac.compare_digest(mac.encode(), hmac.new(secret, message, hashlib.sha256).hexdigest().encode()):
                 return number
         return None

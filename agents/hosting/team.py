@@ -74,7 +74,13 @@ class Host:
 
     def disconnected(self) -> None:
         """Its socket has ended; how it ended the zygote will say."""
-        asyncio.get_running_loop().call_later(WORDS_SECONDS, self.ended, "ended")
+        asyncio.get_running_loop().call_later(WORDS_SECONDS, self.cut_off)
+
+    def cut_off(self) -> None:
+        """Nobody can ask it any more: if it goes on all the same, it shall not."""
+        if not self.gone:
+            self.kill()
+            self.ended("ended")
 
     def ended(self, how: str) -> None:
         """It is no more."""

@@ -20,10 +20,15 @@ FIXTURE = Path(__file__).with_name("sdk_agents.py")
 ACT = """
 import json
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from django.db import connections
-from registry import actions
+from registry import actions, sources
 from registry.changes import Actor
 from registry.reach import register_route
+if {once!r}:
+    looked_at = cache(lambda text, whereabouts: inspect(sources.PythonSource.model_validate_json(text), whereabouts))
+    inspect = sources.inspect
+    sources.inspect = lambda source, whereabouts: looked_at(source.model_dump_json(by_alias=True), whereabouts)
 by = Actor("tests", "command", may_run_code=True)
 def act(todo):
     verb, arguments = todo
@@ -34,7 +39,7 @@ def act(todo):
         return {{"error": str(error), "kind": type(error).__name__}}
     finally:
         connections.close_all()
-with ThreadPoolExecutor(2) as threads:
+with ThreadPoolExecutor(1 if {once!r} else 2) as threads:
     print(json.dumps(list(threads.map(act, json.loads({todo!r})))))
 """
 SAME_ORDER = {"PYTHONHASHSEED": "0"}  # the SDK's prefabs make lists of sets
@@ -48,9 +53,12 @@ def folder_of_agents(folder: Path) -> Path:
     return folder
 
 
-def act(server: Server, *todo: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Call registry's actions in a process of their own, as a command would; what each did, or its error."""
-    code = ACT.format(todo=json.dumps(todo))
+def act(server: Server, *todo: tuple[str, dict[str, Any]], once: bool = False) -> list[dict[str, Any]]:
+    """Call registry's actions in a process of their own, as a command would; what each did, or its error.
+
+    `once`: a class that is registered several times is looked at once only.
+    """
+    code = ACT.format(todo=json.dumps(todo), once=once)
     printed = server.command("shell", "--no-imports", "-c", code)
     return json.loads(printed.strip().splitlines()[-1])
 
@@ -65,6 +73,16 @@ def done(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """All of them, if none is an error."""
     assert not [result for result in results if "error" in result], results
     return results
+
+
+@contextmanager
+def serving(url: str, data_dir: Path, **options: Any) -> Iterator[Server]:
+    """A server, which is left also if something goes wrong while a test prepares it."""
+    server = Server(url, data_dir, **options)
+    try:
+        yield server
+    finally:
+        server.leave()
 
 
 class Reference:

@@ -227,14 +227,17 @@ class Odd(AgentBase):
             "structured": lambda args, raw: FunctionResult(tool_result="r", tool_prompt="p"),
             "no_json": lambda args, raw: {"response": {1, 2}},
             "not_a_number": lambda args, raw: {"response": math.nan},
-            "says_placeholder": lambda args, raw: FunctionResult(f"{self.get_full_url(include_auth=True)}/swaig"),
-            "typed": self.typed,
+            "says_where": lambda args, raw: FunctionResult(
+                f"me: {self.get_full_url(include_auth=True)}{self.route}/swaig, "
+                f"them: {self.get_full_url(include_auth=True)}/tiers?a=b."
+            ),
         }
         for name, handler in handlers.items():
             self.define_tool(name, name, DONE, handler, secure=False)
         self.define_tool("checked", "checked", AMOUNT, lambda args, raw: FunctionResult(f"ran {args}"), secure=False)
         self.define_tool("locked", "locked", {}, lambda args, raw: FunctionResult("unlocked"))
 
+    @AgentBase.tool(description="typed", secure=False)
     def typed(self, city: str, days: int = 1) -> FunctionResult:
         return FunctionResult(f"{city} {days}")
 
@@ -266,7 +269,7 @@ def own_socket() -> int:
 def eat(args: Any, raw: Any) -> FunctionResult:
     eaten: list[bytearray] = []
     while True:
-        eaten.append(bytearray(16 * 1024 * 1024))
+        eaten.append(bytearray(128 * 1024 * 1024))
 
 
 def recurse(args: Any, raw: Any) -> Any:
@@ -305,6 +308,13 @@ async def loop_inside(args: Any, raw: Any) -> None:
         pass
 
 
+async def cut_off(args: Any, raw: Any) -> None:
+    """Says nothing that is understood, and goes on."""
+    os.write(own_socket(), b"\xff" * 4096)
+    while True:
+        pass
+
+
 async def exit_inside(args: Any, raw: Any) -> None:
     sys.exit(4)
 
@@ -329,10 +339,10 @@ HORRORS: dict[str, Any] = {
     "segfault": lambda args, raw: ctypes.string_at(0),
     "close_all": close_all,
     "write_garbage": write_garbage,
+    "cut_off": cut_off,
     "shout": shout,
     "kill_itself": lambda args, raw: os.kill(os.getpid(), 9),
-    "fork": lambda args, raw: FunctionResult("child" if os.fork() == 0 and time.sleep(60) is None else "forked"),
-    "threads": lambda args, raw: [threading.Thread(target=time.sleep, args=(60,)).start() for _ in range(20)] and None,
+    "threads": lambda args, raw: [threading.Thread(target=time.sleep, args=(600,)).start() for _ in range(20)] and None,
 }
 
 

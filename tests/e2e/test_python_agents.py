@@ -16,6 +16,7 @@ from tests.e2e.hosting import (
     plain,
     reference_server,
     registering,
+    serving,
     token,
     with_tokens,
 )
@@ -57,13 +58,13 @@ def url() -> str:
 @pytest.fixture(scope="module")
 def fleet(reference: Reference, url: str, folder: Path) -> Iterator[Server]:
     """Two workers that serve the fixture's fleet; only for tests that leave it as it is."""
-    server = Server(url, folder.parent / "two", workers=2, AGENT_PATH=str(folder), **SAME_ORDER)
-    todo = [registering(route.strip("/").partition("/")[0], route, f"sdk_agents:{kind}") for route, kind in FLEET.items()]
+    todo = [registering(route.split("/")[1], route, f"sdk_agents:{kind}") for route, kind in FLEET.items()]
     todo.append(registering("odd-checked", "/odd-checked", "sdk_agents:Odd", validate_arguments=True))
-    RESULTS.update(zip([*FLEET.values(), "checked"], done(act(server, *todo)), strict=True))
-    reference.wait()
-    yield server
-    server.leave()
+    options = {"AGENT_PATH": str(folder), **SAME_ORDER}
+    with serving(url, folder.parent / "two", workers=2, **options) as server:
+        RESULTS.update(zip([*FLEET.values(), "checked"], done(act(server, *todo)), strict=True))
+        reference.wait()
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +76,8 @@ def registered(fleet: Server) -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def one_worker(fleet: Server, url: str, folder: Path) -> Iterator[Server]:
     """Another replica of the same fleet."""
-    server = Server(url, folder.parent / "one", workers=1, AGENT_PATH=str(folder), **SAME_ORDER)
-    yield server
-    server.leave()
+    with serving(url, folder.parent / "one", workers=1, AGENT_PATH=str(folder), **SAME_ORDER) as server:
+        yield server
 
 
 def ask(server: Server | Reference, case: Case) -> Response:
@@ -261,8 +261,9 @@ def test_a_configuration_that_raises_is_said_although_the_sdk_goes_on(fleet: Ser
 
 
 def test_answers_of_functions_have_our_addresses(fleet: Server) -> None:
-    answer = fleet.post("/odd/swaig", call("says_placeholder")).json["response"]
-    assert answer == f"http://u:p@127.0.0.1:{fleet.port}/odd/swaig"
+    answer = fleet.post("/odd/swaig", call("says_where")).json["response"]
+    own = f"http://u:p@127.0.0.1:{fleet.port}"
+    assert answer == f"me: {own}/odd/swaig, them: {own}/tiers?a=b."
 
 
 @pytest.mark.parametrize(

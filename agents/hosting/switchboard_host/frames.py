@@ -30,8 +30,9 @@ def frame(head: Head, body: bytes = b"") -> bytes:
 class Frames:
     """Takes what comes in, and hands on every message that is complete."""
 
-    def __init__(self, take: Callable[[Head, bytes], None]):
+    def __init__(self, take: Callable[[Head, bytes], None], loads: Callable[[bytes], Any] = json.loads):
         self.take = take
+        self.loads = loads
         self.buffer = bytearray()
 
     def feed(self, data: bytes) -> None:
@@ -48,7 +49,7 @@ class Frames:
             text, body = bytes(self.buffer[LENGTHS.size : middle]), bytes(self.buffer[middle:end])
             del self.buffer[:end]
             try:
-                head = json.loads(text)
+                head = self.loads(text)
             except ValueError:
                 raise FrameError("a head that is no JSON") from None
             if not isinstance(head, dict):

@@ -40,10 +40,14 @@ class FormerName(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         """The SDK's own module."""
-        return importlib.import_module(spec.name.replace(FORMER_NAME, PRESENT_NAME, 1))
+        module = importlib.import_module(spec.name.replace(FORMER_NAME, PRESENT_NAME, 1))
+        spec.loader_state = module.__spec__
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """It has been run."""
+        """It has been run; and gets its own spec back, by which the SDK finds its files."""
+        assert module.__spec__ is not None
+        module.__spec__ = module.__spec__.loader_state
 
 
 def prepare(order: Order) -> None:
@@ -58,7 +62,7 @@ def prepare(order: Order) -> None:
     sys.path[:0] = [folder for folder in order["path"] if folder not in sys.path]
     sys.dont_write_bytecode = True  # the folders are not ours; and a changed file must not look like its old self
     if importlib.util.find_spec(FORMER_NAME) is None:
-        sys.meta_path.append(FormerName())
+        sys.meta_path.insert(0, FormerName())  # before what would find a submodule's file, and run it a second time
 
 
 def build(order: Order) -> Any:

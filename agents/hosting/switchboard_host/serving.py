@@ -33,6 +33,7 @@ def adopt(agent: Any, order: Order) -> None:
     agent._basic_auth = (placeholders.USER, placeholders.PASSWORD)
     agent._proxy_url_base = f"http://{placeholders.HOST}"
     agent._proxy_url_base_from_env = True
+    notes.quieten(agent)
     agent.signing_key = None  # the worker knows the URL that was signed
     sessions = agent._session_manager
     sessions.secret_key = order.get("secret", sessions.secret_key)
