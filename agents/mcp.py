@@ -75,11 +75,16 @@ async def call(
             "argument": {"parsed": [arguments], "raw": text},
         }
         result = await run(function, body, orjson.dumps(body))
+    return tool_result(message_id, result, function.name)
+
+
+def tool_result(message_id: Any, result: Result, function: str) -> Answer:
+    """What a tool's result is over MCP."""
     response = result.answer["response"]
     if isinstance(response, dict):
         response = response.get("tool_result")
     content = {"content": [{"type": "text", "text": spoken(response)}], "isError": result.outcome != "ok"}
-    return success(message_id, content)._replace(outcome=result.outcome, detail=result.detail, function=function.name)
+    return success(message_id, content)._replace(outcome=result.outcome, detail=result.detail, function=function)
 
 
 def listed(function: PreparedFunction) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class Found(Part):
     callbacks: list[Text] = []  # sub-paths of its routing callbacks, without slashes at their ends
     sip: list[Text] = []  # SIP names that it claims
     origins: list[Text] = []  # of a remote server: the origins that it writes into its documents, without userinfo
+    private: bool = False  # a remote server inside the network, which somebody who may has allowed
     not_served: list[Text] = []  # what the original served and we do not, in words
 
 

@@ -52,6 +52,7 @@ class AgentRequest(NamedTuple):
     query_string: bytes = b""  # as it came
     url_at: Callable[[str], str | None] = nobody_at  # public URL, with credentials, of whoever is at this route
     upstream: str = ""  # user:password for a remote agent's server
+    signing_key: str = ""  # of the platform, with which requests to that server are signed
 
 
 class Answer(NamedTuple):

@@ -15,6 +15,8 @@ from django.utils import timezone
 
 from agents.hosting.hosts import Hosts
 from agents.hosting.running import HostLimits
+from agents.remote.client import RemoteLimits
+from agents.remote.running import Remotes
 from agents.webhooks.client import WebhookClient, WebhookLimits
 from registry.agent_secrets import environment
 from registry.dispatcher import Dispatcher
@@ -66,6 +68,16 @@ def host_limits() -> HostLimits:
     )
 
 
+def remote_limits() -> RemoteLimits:
+    """What remote agents may take."""
+    return RemoteLimits(
+        document_bytes=settings.REMOTE_DOCUMENT_BYTES,
+        answer_bytes=settings.WEBHOOK_ANSWER_BYTES,
+        running=settings.REMOTE_RUNNING,
+        allowed_hosts=tuple(settings.WEBHOOK_ALLOWED_HOSTS),
+    )
+
+
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -79,7 +91,7 @@ class Services:
         self.writer = Writer(self.spool)
         heart = Heart(self.replica, timezone.now())
         snapshot = SnapshotFile(settings.SNAPSHOT_FILE, database_place(settings.DATABASES["default"]))
-        self.runners = Runners({"python": Hosts(host_limits())})
+        self.runners = Runners({"python": Hosts(host_limits()), "remote": Remotes(remote_limits())})
         self.listener = Listener(self.tables, heart, lambda: self.spool.pending, self.trouble, snapshot, self.runners)
         self.keeper = SnapshotKeeper(snapshot, lambda: self.listener.served, lambda: self.listener.connected)
         self.log_keeper = LogKeeper()

@@ -182,6 +182,8 @@ MASKED_KEYS = env.list(
 WEBHOOK_SECONDS = 10  # for an author's server to answer, unless the handler says otherwise: a caller hears silence
 WEBHOOK_ANSWER_BYTES = 256 * 1024  # a language model has to read it
 WEBHOOKS_RUNNING = 100  # at once per agent: more of them wait for a server that does not keep up
+REMOTE_DOCUMENT_BYTES = 512 * 1024  # of a remote agent's document; the SDK's largest are below 100 kB
+REMOTE_RUNNING = 100  # requests at once per remote agent
 # Of Python agents, each in a process of its own beside each worker.
 AGENT_SECONDS = env.int("AGENT_SECONDS", default=100, minimum=1)  # the platform gives a function up after 120
 AGENT_DOCUMENT_SECONDS = env.int("AGENT_DOCUMENT_SECONDS", default=15, minimum=1)  # the caller hears the ringing

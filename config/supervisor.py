@@ -90,6 +90,8 @@ class Supervisor:
         """Serve until a signal comes; raises ServeError, ListenError, ImproperlyConfigured."""
         self.listener = listen(self.options.host, self.options.port)
         have_folder("DATA_DIR", settings.DATA_DIR)
+        with contextlib.suppress(OSError):  # a place for Python agents, so that somebody can put one there
+            (settings.DATA_DIR / "agents").mkdir(mode=0o700, exist_ok=True)
         str(settings.SECRET_KEY)  # made now, or refused
         with contextlib.suppress(OSError):  # without it metrics may begin anew when all workers have died
             hold(settings.METRICS_DIR / self.run_name)

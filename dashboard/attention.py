@@ -9,11 +9,13 @@ from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
+from dashboard.troubles import DOWN
 from dashboard.words import KINDS, STATUSES
 from registry.activity import expiring_tokens, failures
 from registry.policy import Deed, Principal
 from registry.table import RoutingTable
 from registry.traffic import Standing, totals
+from registry.troubles import AgentTrouble
 from registry.unmatched import Unmatched, unmatched_names
 from registry.workers import Replica
 
@@ -40,14 +42,21 @@ class Item:
 
 
 def attention(
-    principal: Principal, troubles: dict[str, Standing], replicas: list[Replica], table: RoutingTable | None
+    principal: Principal,
+    troubles: dict[str, Standing],
+    ill: dict[str, AgentTrouble],
+    replicas: list[Replica],
+    table: RoutingTable | None,
 ) -> tuple[list[Item], int]:
-    """The rows to show, and how many there are besides."""
+    """The rows to show, and how many there are besides. An agent that is `ill` has one row, which says why."""
+    troubles = {name: found for name, found in troubles.items() if name not in ill}
     sorts = [
         broken(table),
+        unwell(ill, down=True),
         failing(troubles, Standing.FAILING),
         [behind(replica) for replica in replicas if replica.state != "in_step"],
         [unmatched(found, principal) for found in unmatched_lately()],
+        unwell(ill, down=False),
         failing(troubles, Standing.DEGRADED),
         tokens() if principal.may(Deed.ADMINISTER) else [],
     ]
@@ -69,6 +78,19 @@ def broken(table: RoutingTable | None) -> list[Item]:
         for entry in entries
         if entry.agent.problem
     ]  # fmt: skip
+
+
+def unwell(ill: dict[str, AgentTrouble], *, down: bool) -> list[Item]:
+    """Python and remote agents that cannot be asked, or only in part; the ones that were first are."""
+    chosen = sorted((found.since, name) for name, found in ill.items() if (found.state == DOWN) is down)
+    items = []
+    for since, name in chosen:
+        found = ill[name]
+        where = "" if found.workers == found.of else f" On {found.workers} of {found.of} workers."
+        text = f"{'Cannot be asked' if down else 'Does not always answer'}: {found.detail.rstrip('.')}.{where}"
+        page = reverse("dashboard:agent", args=[name])
+        items.append(Item(f"ill-{name}", found.state, name, text, "Open it", page, name, since=since))
+    return items
 
 
 def failing(troubles: dict[str, Standing], standing: Standing) -> list[Item]:

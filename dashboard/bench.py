@@ -11,6 +11,7 @@ from agents.definition import AgentDefinition
 from agents.definition.functions import Function, WebhookHandler
 from agents.errors import InvalidDefinition
 from agents.models import Agent, AgentVersion
+from agents.sources import FoundFunction, read_source
 from dashboard.code_lines import pretty
 from dashboard.schema_form import PREFIX, Field, WrongValue, arguments_of, fields_of, read_object, typed_of
 from registry.errors import RegistryError, sentence
@@ -37,10 +38,12 @@ class Bench:
     data: dict[str, str] = field(default_factory=dict)  # global_data and meta_data, as typed
     problems: dict[str, str] = field(default_factory=dict)
     versions: list[tuple[str, str]] = field(default_factory=list)  # value, label
-    functions: dict[str, Function] = field(default_factory=dict)
+    asks: str = ""  # of a version that runs elsewhere: who is asked for its functions
+    runs_code: bool = False  # whether that is code here
+    functions: dict[str, Function | FoundFunction] = field(default_factory=dict)
 
     @property
-    def chosen(self) -> Function | None:
+    def chosen(self) -> Function | FoundFunction | None:
         """The function that is chosen."""
         return self.functions.get(self.function)
 
@@ -60,7 +63,9 @@ class Bench:
     @property
     def webhook(self) -> str:
         """Whom a run asks for real: the author's server; "" if nobody."""
-        handler = self.chosen.handler if self.chosen else None
+        if self.asks:
+            return self.asks
+        handler = self.chosen.handler if isinstance(self.chosen, Function) else None
         return (handler.webhook.url or "its server") if isinstance(handler, WebhookHandler) else ""
 
     @property
@@ -138,13 +143,22 @@ def look_up(bench: Bench) -> None:
         return
     try:
         version = version_of(agent, bench.version)
-        functions = AgentDefinition.read(version.definition).functions
+        source = read_source(version.definition)
     except RegistryError as error:
         bench.problems["version"] = sentence(error)
         return
     except InvalidDefinition as error:
         bench.problems["version"] = f"This version cannot be served any more: {error}"
         return
+    functions: Mapping[str, Function | FoundFunction]
+    if isinstance(source, AgentDefinition):
+        functions = source.functions
+    else:
+        functions, bench.asks = source.found.functions, str(source)
+        bench.runs_code = source.kind() == "python"
+        if version.pk != agent.live_id:
+            bench.problems["version"] = f"Of a {source.kind().capitalize()} agent only the live version runs."
+            return
     bench.functions = {name: function for name, function in functions.items() if function.runs_here}
     if bench.function and bench.function not in bench.functions:
         there = bench.function in functions

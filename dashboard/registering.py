@@ -8,8 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
-from agents.definition import AgentDefinition
 from agents.models import Agent
+from agents.sources import KINDS, AnySource
+from dashboard.sources.typed import Typed, problems_of
 from registry.actions import check_title
 from registry.credentials import check_credentials
 from registry.definitions import read_definition, warnings_of
@@ -18,6 +19,7 @@ from registry.files import MAX_FILE_BYTES, FleetEntry, parse, read_fleet
 from registry.fleet.reading import parse_json
 from registry.installation import EXAMPLE_FLEET
 from registry.lookups import get_agent
+from registry.sources import parsed
 from registry.vacancies import (
     Vacancy,
     slug,
@@ -26,7 +28,7 @@ from registry.vacancies import (
     vacancy_of_route,
 )
 
-SOURCES = ("empty", "example", "copy", "import")
+SOURCES = ("empty", "example", "copy", "import", "python", "remote")
 PROMPT = "You answer the phone. Find out what the caller needs, and help as well as you can."
 LANGUAGES = [{"name": "English", "code": "en-US", "voice": "rime.spore"}]
 MAX_FIELD = 2048  # characters of a line
@@ -54,6 +56,7 @@ class Entered:
     credentials: str = ""  # fleet, made or own
     user: str = ""
     password: str = ""  # never shown again
+    typed: Typed = field(default_factory=Typed)  # of a Python class or a remote server
 
     @classmethod
     def of(
@@ -70,9 +73,10 @@ class Entered:
             setattr(found, word, clean(given.get(word, getattr(found, word))))
         if upload is not None:
             found.text = text_of(upload)
+        found.typed = Typed.of(given)
         found.auto_sip = "auto_sip" in given if posted else True
         wanted = given.get("credentials", "")
-        usual = "fleet" if settings.SWML_BASIC_AUTH_PASSWORD else "made"
+        usual = usual_credentials()
         found.credentials = wanted if wanted in ("made", "own") or wanted == usual else usual
         return found
 
@@ -95,8 +99,9 @@ class Checked:
     name: Vacancy
     route: Vacancy | None
     sip: list[Vacancy]
-    definition: AgentDefinition | None = None
+    definition: AnySource | None = None
     definition_problems: dict[str, str] = field(default_factory=dict)
+    source_problems: dict[str, str] = field(default_factory=dict)  # by field of a Python class or a remote server
     several: bool = False  # a whole fleet was pasted
     warnings: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
@@ -145,6 +150,9 @@ def check_definition(checked: Checked, *, submitted: bool) -> None:
     entered = checked.entered
     if not submitted and nothing_yet(entered):
         return
+    if entered.source in KINDS:
+        check_source(checked, submitted=submitted)
+        return
     try:
         checked.definition = read_definition(definition_of(entered))
         checked.warnings = warnings_of(checked.definition, entered.name)
@@ -158,8 +166,31 @@ def check_definition(checked: Checked, *, submitted: bool) -> None:
         checked.problems["source"] = few if problems else sentence(error)
 
 
+def check_source(checked: Checked, *, submitted: bool) -> None:
+    """Read a Python class or a remote server as typed. Nothing is run and nobody is asked.
+
+    Passwords are sent only with what is submitted, so that a user without one says nothing before.
+    """
+    kind, typed = checked.entered.source, checked.entered.typed
+    try:
+        if submitted:
+            typed.upstream()
+        checked.definition = parsed(typed.value(kind))
+    except RegistryError as error:
+        note_problems(checked, error)
+
+
+def note_problems(checked: Checked, error: RegistryError) -> None:
+    """What is wrong with the source, beside its fields."""
+    checked.definition = None
+    checked.source_problems = problems_of(error, checked.entered.source)
+    checked.problems["source"] = "The source cannot be used: see its fields."
+
+
 def nothing_yet(entered: Entered) -> bool:
     """Whether the source has not been filled in."""
+    if entered.source in KINDS:
+        return entered.typed.nothing_yet
     return not {"empty": entered.prompt, "example": entered.example, "copy": entered.copy, "import": entered.text}[
         entered.source
     ].strip()
@@ -209,6 +240,11 @@ def fleet_in(value: Any) -> dict[str, Any] | None:
     if isinstance(agents, dict) and all(isinstance(each, dict) and "definition" in each for each in agents.values()):
         return agents
     return None
+
+
+def usual_credentials() -> str:
+    """Which credentials an agent gets if nobody chooses."""
+    return "fleet" if settings.SWML_BASIC_AUTH_PASSWORD else "made"
 
 
 @lru_cache(maxsize=1)

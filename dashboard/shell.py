@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.contrib.auth.views import redirect_to_login
-from django.core.cache import cache
 from django.db import DataError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
@@ -15,19 +14,19 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
 from dashboard.doors import may_use_admin, role_of, turned_away
+from dashboard.troubles import present_troubles
 from dashboard.zones import remember_zone, zone_of
 from registry.asking import principal_of
 from registry.errors import RegistryError
 from registry.events.reading import now
 from registry.models import RegistryChange
 from registry.policy import Deed
-from registry.traffic import Standing, troubled
+from registry.traffic import Standing
 from registry.workers import replicas
 
 View = Callable[..., HttpResponseBase]
 THEMES = ("light", "dark")
 THEME_COOKIE = "theme"
-TROUBLE_SECONDS = 3  # how old the count of failing agents may be: every open page asks for it
 # Everything from here, nothing inline; the socket is of the same origin. blob: is the icon that app.js draws.
 HEADERS = {
     "Cache-Control": "no-store",
@@ -114,6 +113,7 @@ def common(request: HttpRequest) -> dict[str, Any]:
         "may_change": principal.may(Deed.CHANGE),
         "may_rehearse": principal.may(Deed.REHEARSE),
         "may_reveal": principal.may(Deed.REVEAL),
+        "may_run_code": principal.may(Deed.RUN_CODE),
         "may_administer": principal.may(Deed.ADMINISTER),
         "zone": zone_of(request),
         "now": timezone.now(),
@@ -157,12 +157,6 @@ def failing_agents() -> list[str]:
     return sorted(name for name, standing in present_troubles().items() if standing is Standing.FAILING)
 
 
-def present_troubles() -> dict[str, Standing]:
-    """The agents that are Degraded or Failing, by name, as they were at most TROUBLE_SECONDS ago."""
-    troubles: dict[str, Standing] = cache.get_or_set("troubles", troubled, TROUBLE_SECONDS) or {}
-    return troubles
-
-
 def theme_of(request: HttpRequest) -> str:
     """light or dark if somebody has chosen, else "": as the system is."""
     chosen = request.COOKIES.get(THEME_COOKIE, "")
@@ -198,13 +192,15 @@ def may_not(request: HttpRequest) -> str:
     return f"You are signed in as {request.user.get_username()} ({role_of(request)}); an Admin can change that."
 
 
-def problem(request: HttpRequest, title: str, detail: str, status: int) -> HttpResponse:
-    """What went wrong, as a page or, for htmx, as a toast beside what is there."""
+def problem(
+    request: HttpRequest, title: str, detail: str, status: int, back: tuple[str, str] | None = None
+) -> HttpResponse:
+    """What went wrong, as a page or, for htmx, as a toast beside what is there. `back`: a page, its word."""
     if part_wanted(request):
         answer = render(request, "parts/problem_toast.html", {"title": title, "detail": detail}, status=status)
         answer["HX-Retarget"], answer["HX-Reswap"] = "#toasts", "beforeend"
         return answer
-    context = {**frame(request), "title": title, "detail": detail, "status": status}
+    context = {**frame(request), "title": title, "detail": detail, "status": status, "back": back}
     return render(request, "pages/problem.html", context, status=status)
 
 

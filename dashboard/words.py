@@ -8,6 +8,9 @@ STATUSES: dict[str, tuple[str, str]] = {
     "serving": ("ok", "Serving"),
     "degraded": ("warn", "Degraded"),
     "failing": ("bad", "Failing"),
+    "down": ("bad", "Down"),
+    "shaky": ("warn", "Shaky"),
+    "on_air": ("ok", "Answers"),
     "paused": ("idle", "Paused"),
     "trashed": ("off", "In the trash"),
     # outcomes of requests
@@ -42,9 +45,20 @@ STATUSES: dict[str, tuple[str, str]] = {
     "behind": ("warn", "Behind"),
     "silent": ("lost", "Silent"),
     "unmatched": ("warn", "Unmatched"),
+    # what becomes of agents that are adopted
+    "register": ("wait", "To register"),
+    "update": ("wait", "To update"),
+    "registered": ("ok", "Registered"),
+    "updated": ("ok", "Updated"),
+    "skipped": ("off", "Skipped"),
     # routes
     "on": ("ok", "On"),
     "off": ("off", "Off"),
+}
+AGENT_KINDS = {  # icon and word
+    "stored": ("file-pen", "Stored"),
+    "python": ("braces", "Python"),
+    "remote": ("globe", "Remote"),
 }
 KINDS = {
     "swml": "SWML",

@@ -17,7 +17,7 @@ from agents.sources import kind_of
 from registry.addresses import check_agent_name, normalise_route, normalise_sip_username
 from registry.changes import Actor, Change, changing, finish
 from registry.credentials import (
-    FLEET,
+    COLUMNS,
     Credentials,
     SigningKey,
     check_secrets,
@@ -32,6 +32,7 @@ from registry.credentials import (
 from registry.definitions import warnings_of
 from registry.describing import agent_tag, check_expected
 from registry.errors import Conflict, Malformed
+from registry.instead import FLEET, NOTHING
 from registry.lookups import check_storable, default_route, get_agent, get_route, only_route
 from registry.models import RegistryChange, Route
 from registry.reach import (
@@ -57,6 +58,7 @@ from registry.versions import Expected, discard_draft, make_live, publish_draft,
 # The whole of it, also what is at home elsewhere.
 __all__ = [
     "FLEET",
+    "NOTHING",
     "Credentials",
     "SigningKey",
     "default_route",
@@ -96,6 +98,7 @@ MAX_PAUSE_MESSAGE = 500  # characters; spoken in about half a minute
 MAX_PAUSE = timedelta(days=30)  # that ends by itself
 MAX_PAUSE_MINUTES = MAX_PAUSE // timedelta(minutes=1)
 SWITCHBOARD = Actor("Switchboard", "serve")
+OF_CODE = {"credentials": "credentials that are", "signing_key": "a signing key that is"}
 
 
 def register(
@@ -127,8 +130,10 @@ def register(
     title = check_title(title)
     wanted = {normalise_sip_username(typed): typed for typed in sip}
     secrets = check_secrets(credentials, signing_key, upstream)
-    seen = look_at(definition, by=by, name=name, upstream=upstream)
-    secrets = of_its_own(seen) | secrets
+    seen = look_at(definition, by=by, name=name, upstream=upstream, signing_key=secrets.get("signing_key", ""))
+    own = of_its_own(seen)
+    of_code = [COLUMNS[column] for column in own if column not in secrets]
+    secrets = own | secrets
     with changing(by):
         refuse_taken_route(path, name)
         agent = Agent.objects.filter(name=name).first()
@@ -140,7 +145,9 @@ def register(
         agent = agent or Agent(name=name)
         take_out_of_trash(agent)
         agent.title = title or agent.title
-        change = Change(agent=name, route=path, warnings=[*seen.warnings, *warnings_of(seen.source, name)])
+        agent.kind = Agent.Kind.STORED if isinstance(seen.source, AgentDefinition) else seen.source.kind()
+        change = Change(agent=name, route=path, of_code=of_code)
+        change.warnings = [*seen.warnings, *warnings_of(seen.source, name)]
         change.warnings += keep_secrets(agent, secrets)
         have_credentials(agent, change)
         agent.save()
@@ -179,7 +186,7 @@ def publish(
     """
     wanted = {normalise_sip_username(typed): typed for typed in sip}
     secrets = check_secrets(credentials, signing_key, upstream)
-    seen = look_at(definition, by=by, name=name, upstream=upstream)
+    seen = look_at(definition, by=by, name=name, upstream=upstream, signing_key=secrets.get("signing_key", ""))
     with changing(by):
         agent = get_agent(name)
         check_expected(expected, agent_tag(agent))
@@ -199,6 +206,11 @@ def publish(
         change.renewed = ["version"] if agent.live_id != before else []
         change.renewed += ["SIP names"] if change.sip else []
         change.renewed += renew_secrets(agent, secrets)
+        change.warnings += [
+            f"its code asks for {OF_CODE[column]} not the agent's: the agent keeps what it has"
+            for column, value in of_its_own(seen).items()
+            if column not in secrets and getattr(agent, column) != value
+        ]
         change.changed = bool(change.renewed)
         change.of_fleet = "credentials" in change.renewed and not agent.credentials
         change.revision = RegistryChange.newest()
@@ -219,7 +231,8 @@ def reload(name: str, *, by: Actor, force: bool = False, wait: bool = False) -> 
     given = seen_before(live.definition)
     assert not isinstance(given, AgentDefinition)
     definition = given.again() if force else given.given()
-    return publish(name, definition, by=by, note="reloaded", wait=wait)
+    with pghistory.context(changed="reloaded"):
+        return publish(name, definition, by=by, note="reloaded", wait=wait)
 
 
 def update_agent(
@@ -230,11 +243,16 @@ def update_agent(
     tags: Iterable[str] | None = None,
     credentials: Credentials = None,
     signing_key: SigningKey = "",
+    upstream: Credentials = None,
     expected: Expected = None,
     wait: bool = False,
 ) -> Change:
-    """Change what an agent has besides its definition; what is not given stays."""
-    secrets = check_secrets(credentials, signing_key)
+    """Change what an agent has besides its definition; what is not given stays.
+
+    `upstream`: user and password of a remote agent's server, NOTHING if it wants none. They are not tried out here, for
+    the server may get them later than we do: `reload` does that.
+    """
+    secrets = check_secrets(credentials, signing_key, upstream)
     given: dict[str, Any] = {}
     if title is not None:
         given["title"] = check_title(title)
@@ -243,6 +261,9 @@ def update_agent(
     with changing(by):
         agent = get_agent(name)
         check_expected(expected, agent_tag(agent))
+        if upstream is not None and agent.kind != Agent.Kind.REMOTE:
+            words = f"agent {name} is not remote: there is no server to have credentials for"
+            raise Conflict(words, problems={"upstream": words})
         other = {column: value for column, value in given.items() if getattr(agent, column) != value}
         for column, value in other.items():
             setattr(agent, column, value)

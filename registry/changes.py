@@ -45,6 +45,7 @@ class Change:
     until: datetime | None = None  # when its pause ends by itself
     sip: list[str] = field(default_factory=list)  # names gained or lost
     skipped: dict[str, str] = field(default_factory=dict)  # automatic names that another agent has: name → its owner
+    of_code: list[str] = field(default_factory=list)  # secrets that a Python agent's own code asks for, in words
     credentials: tuple[str, str] | None = None  # made up just now: show them once
     of_fleet: bool = False  # from now on the fleet's credentials are the agent's
     warnings: list[str] = field(default_factory=list)

@@ -2,8 +2,6 @@
 
 import secrets
 from collections.abc import Mapping
-from enum import Enum
-from typing import Final
 
 import pghistory
 from cryptography.fernet import Fernet, InvalidToken
@@ -14,9 +12,12 @@ from django.utils import timezone
 
 from agents.fields import UNREADABLE, cipher_of
 from agents.models import Agent
+from agents.sources import kind_of
 from agents.tokens import FOR_MCP, MCP_CALL, TokenKey
 from registry.changes import Actor, Change, changing
 from registry.errors import Conflict, Malformed, NotFound
+from registry.instead import FLEET as FLEET
+from registry.instead import NOTHING, Instead
 from registry.lookups import check_storable, get_agent
 from registry.sources import Seen
 
@@ -31,20 +32,18 @@ OPTIONS = {
 }
 
 
-class Instead(Enum):
-    """What an agent can have instead of a secret of its own."""
+HOW_TO_OFFER_MCP: dict[str, str] = {
+    Agent.Kind.STORED: "publish a definition with `mcp: true` first",
+    Agent.Kind.PYTHON: "its class has to call enable_mcp_server(); then reload it",
+    Agent.Kind.REMOTE: "its server has to offer it; then reload the agent",
+}
 
-    FLEET = "fleet"  # whatever the fleet has
 
-
-FLEET: Final = Instead.FLEET
 Credentials = tuple[str, str] | Instead | None  # None = as they are
 SigningKey = str | Instead  # "" = as it is
 
 
-def check_secrets(
-    credentials: Credentials, signing_key: SigningKey, upstream: tuple[str, str] | None = None
-) -> dict[str, str]:
+def check_secrets(credentials: Credentials, signing_key: SigningKey, upstream: Credentials = None) -> dict[str, str]:
     """The columns of an agent that are to change, with their new values; what is not mentioned stays as it is."""
     columns = {}
     if credentials is FLEET:
@@ -58,7 +57,9 @@ def check_secrets(
     elif isinstance(signing_key, str) and signing_key:
         check_storable("signing_key", signing_key)
         columns["signing_key"] = signing_key
-    if upstream is not None:
+    if upstream is NOTHING:
+        columns["upstream"] = ""
+    elif isinstance(upstream, tuple):
         columns["upstream"] = check_credentials(upstream)
     return columns
 
@@ -162,13 +163,22 @@ def issue_mcp_token(name: str, days: int, *, by: Actor) -> tuple[str, str]:
         raise Malformed(f"a token lives 1 to {MAX_MCP_DAYS} days, not {days}")
     with changing(by):
         agent = get_agent(name)
-        if agent.live is None or not agent.live.definition.get("mcp"):
-            raise Conflict(f"agent {name} offers no MCP: publish a definition with `mcp: true` first")
+        if not offers_mcp(agent):
+            raise Conflict(f"agent {name} offers no MCP: {HOW_TO_OFFER_MCP[agent.kind]}")
         pghistory.create_event(agent, label="mcp_token_issued")
         expires = int(timezone.now().timestamp()) + days * 24 * 60 * 60
         route = agent.routes.values_list("path", flat=True)[0]
     key = TokenKey(str(settings.SIGNALWIRE_SWAIG_SECRET), agent.name)
     return f"{route.rstrip('/')}/mcp", key.mint(0, expires, [FOR_MCP], MCP_CALL)[0].decode()
+
+
+def offers_mcp(agent: Agent) -> bool:
+    """Whether an agent's live version has its functions as MCP tools, too."""
+    if agent.live is None:
+        return False
+    definition = agent.live.definition
+    kind = kind_of(definition)
+    return bool((definition[kind].get("found", {}) if kind else definition).get("mcp"))
 
 
 def reencrypt(*, by: Actor) -> int:

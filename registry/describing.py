@@ -10,9 +10,12 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from agents.models import Agent, AgentVersion
+from agents.sources import KINDS, kind_of
 from registry.errors import Outdated
 from registry.models import Route
+from registry.troubles import AgentTrouble
 
+UNWRITTEN = ("found", "code", "again")  # of a version that is no definition: nobody writes it
 ANY = "*"  # of If-Match: whatever it is, as long as there is one (RFC 9110, 13.1.1)
 
 
@@ -36,10 +39,34 @@ def describe_agent(agent: Agent) -> dict[str, Any]:
         "live_version": agent.live.number if agent.live else None,
         "draft_version": agent.draft.number if agent.draft else None,
         "credentials": "own" if agent.credentials else "fleet",
+        "upstream": None if agent.kind != Agent.Kind.REMOTE else "own" if agent.upstream else "none",
         "signing_key": "own" if agent.signing_key else "fleet" if settings.SIGNALWIRE_SIGNING_KEY else "none",
         "created": agent.created,
         "trashed": agent.trashed,
     }
+
+
+def describe_source(version: AgentVersion | None) -> dict[str, Any]:
+    """What a Python or remote agent's version is, as it was given, and what was found of it; None for a definition."""
+    described: dict[str, Any] = dict.fromkeys((*KINDS, "found"))
+    kind = kind_of(version.definition) if version else None
+    if version and kind:
+        described |= as_written(version.definition)
+        described["found"] = version.definition[kind].get("found", {})
+    return described
+
+
+def as_written(definition: Any) -> Any:
+    """What people wrote of a version's JSON: of Python and remote agents without what was found."""
+    kind = kind_of(definition)
+    if kind is None:
+        return definition
+    return {kind: {word: value for word, value in definition[kind].items() if word not in UNWRITTEN}}
+
+
+def describe_trouble(trouble: AgentTrouble | None) -> dict[str, Any] | None:
+    """What is wrong with an agent that does not run as it should."""
+    return None if trouble is None else vars(trouble)
 
 
 def describe_route(route: Route) -> dict[str, Any]:
@@ -72,7 +99,7 @@ def describe_version(version: AgentVersion, agent: Agent) -> dict[str, Any]:
 
 def agent_tag(agent: Agent) -> str:
     """What changes with everything that can be edited of an agent, its secrets included."""
-    return tag_of([describe_agent(agent), agent.credentials, agent.signing_key])
+    return tag_of([describe_agent(agent), agent.credentials, agent.signing_key, agent.upstream])
 
 
 def draft_tag(agent: Agent) -> str | None:

@@ -116,7 +116,7 @@ def restore_agent(name: str, *, by: Actor, expected: Expected = None, wait: bool
         reach = agent.former_reach or []
         if not reach:
             raise Conflict(f"agent {name} is in the trash without its routes: register it again at one")
-        if UNREADABLE in (agent.credentials, agent.signing_key):
+        if UNREADABLE in (agent.credentials, agent.signing_key, agent.upstream):
             raise Conflict(
                 f"the secrets of agent {name} were encrypted with another SECRET_KEY: put it into "
                 "SECRET_KEY_FALLBACKS, or register the agent again with new ones"

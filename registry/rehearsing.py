@@ -6,20 +6,23 @@ agent's requests. Nothing here shows a secret: variables and tokens are masked, 
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
+from asgiref.sync import async_to_sync
 from django.conf import settings
 
 from agents.definition import AgentDefinition, deeper_than
 from agents.document import pause_document
 from agents.errors import InvalidDefinition
 from agents.models import Agent, AgentVersion
+from agents.sources import kind_of
 from agents.stored import StoredVersion
 from agents.tokens import TokenKey, for_function
-from agents.wire import AgentRequest, Answer, Webhooks
+from agents.wire import AgentRequest, Answer, Version, Webhooks
+from registry import elsewhere
 from registry.agent_secrets import environment
 from registry.decide import Decision, Facts, decide
 from registry.errors import Conflict, Malformed, NotFound
@@ -28,7 +31,8 @@ from registry.events.record import Excerpts, Recorder
 from registry.loading import Loader
 from registry.lookups import get_agent
 from registry.models import Route
-from registry.table import RoutingTable, Step, Tables
+from registry.sources import seen_before
+from registry.table import AgentEntry, RoutingTable, Step, Tables
 from registry.tracing import current, new_id
 from registry.versions import get_version
 
@@ -80,23 +84,39 @@ class Preview:
     version: int | None
     state: str  # serving or paused: then the document is the pause message
     document: Any
+    problem: str = ""  # why it is not what the agent should have given
 
 
-def preview(name: str, which: str, call: Call, base: str) -> Preview:
+def preview(name: str, which: str, call: Call, base: str, stage: Stage | None = None) -> Preview:
     """The document of an agent's version. `which`: live, draft or a number. `base`: our public URL.
 
-    The live version of a paused agent is its pause message, as callers hear it.
+    The live version of a paused agent is its pause message, as callers hear it. A Python or remote agent is asked
+    itself, through `stage`: a `RegistryError` says why it cannot be.
     """
     agent = get_agent(name, changing=False)
     version = version_of(agent, which)
     if which == "live" and agent.current_state == Agent.State.PAUSED:
         return Preview(version.number, agent.current_state, orjson.loads(pause_document(agent.pause_message)))
+    if kind_of(version.definition) is not None:
+        return asked_itself(agent, version, call, base, stage)
     masked = dict.fromkeys(environment(), MASK)
     prepared = prepared_version(agent, version, masked)
     document = prepared.document
     url = f"{base}{prefix_of(agent)}"
     text = document.splice(url.encode(), base.encode(), [MASK.encode()] * len(document.purposes))
     return Preview(version.number, agent.current_state, orjson.loads(text))
+
+
+def asked_itself(agent: Agent, version: AgentVersion, call: Call, base: str, stage: Stage | None) -> Preview:
+    """The document that the agent's own code or server gives for a call, masked."""
+    entry = elsewhere.served_entry(stage.tables.current if stage else None, agent, version)
+    assert stage is not None
+    assert entry.live is not None
+    known = call if call.call_id else replace(call, call_id=f"test-{uuid4()}")
+    request = request_to(agent, known, known.body(), base, stage.webhooks, entry)
+    _, answer = async_to_sync(elsewhere.document_answer)(entry.live, request)
+    problem = "" if answer.outcome == "ok" else answer.detail or answer.outcome
+    return Preview(version.number, agent.current_state, elsewhere.shown(answer.body, entry), problem)
 
 
 @dataclass(frozen=True)
@@ -112,21 +132,21 @@ class Run:
     event: str  # id of its row in the routing log
 
 
-async def run(version: StoredVersion, request: AgentRequest, by: str, stage: Stage) -> Run:
+async def run(version: Version, request: AgentRequest, by: str, stage: Stage) -> Run:
     """Call a function of a prepared version, and log it as a test."""
+    if not isinstance(version, StoredVersion):
+        request = await elsewhere.with_token(version, request)
     started = time.perf_counter_ns()
     answer = await version.answer(request)
     microseconds = (time.perf_counter_ns() - started) // 1000
     event = log(version, request, answer, microseconds, by, stage.recorder)
     masker = Masker(settings.MASKED_KEYS, environment().values())
-    shown = masker.value(orjson.loads(answer.body), masker.known)
+    shown = masker.value(orjson.loads(masker.line(answer.body)), masker.known)
     detail = masker.known.masked(answer.detail)
     return Run(version.number, answer.status, answer.outcome, detail, shown, microseconds, event)
 
 
-def log(
-    version: StoredVersion, request: AgentRequest, answer: Answer, microseconds: int, by: str, recorder: Recorder
-) -> str:
+def log(version: Version, request: AgentRequest, answer: Answer, microseconds: int, by: str, recorder: Recorder) -> str:
     """One row of the routing log; its id."""
     call = request.body["call"]
     event = {
@@ -162,46 +182,76 @@ def rehearsal_of(
     extra: Mapping[str, Any],
     base: str,
     webhooks: Webhooks,
-) -> tuple[StoredVersion, AgentRequest]:
-    """The prepared version and the request that `run` needs. `extra`: global_data and meta_data, if given."""
+    stage: Stage | None = None,
+) -> tuple[Version, AgentRequest]:
+    """The prepared version and the request that `run` needs. `extra`: global_data and meta_data, if given.
+
+    `stage`: where Python and remote agents run; those of them are asked for their own document first, by `run`.
+    """
     agent = get_agent(name, changing=False)
-    version = prepared_version(agent, version_of(agent, which), environment())
-    if function not in version.functions:
-        known = ", ".join(version.functions) or "none"
-        raise NotFound(f"version {version.number} of {name} has no function {function!r}; it has: {known}")
+    version, entry = version_to_run(agent, version_of(agent, which), function, stage)
     if deeper_than(MAX_DEPTH, [arguments, extra]):
         raise Malformed(f"the arguments or data are nested more than {MAX_DEPTH} levels deep")
     raw_arguments = orjson.dumps(arguments)
     if len(raw_arguments) + len(orjson.dumps(extra)) > MAX_GIVEN:
         raise Malformed(f"the arguments and data have more than {MAX_GIVEN:,} bytes")
-    call_id = call.call_id or f"test-{uuid4()}"
+    known = call if call.call_id else replace(call, call_id=f"test-{uuid4()}")
     body = {
         "function": function,
-        "call_id": call_id,
+        "call_id": known.call_id,
         "caller_id_num": call.caller,
         "argument": {"parsed": [arguments], "raw": raw_arguments.decode()},
         **extra,
-        "call": {"call_id": call_id, "from": call.caller, "to": call.dialled},
+        "call": {"call_id": known.call_id, "from": call.caller, "to": call.dialled},
     }
+    request = request_to(agent, known, body, base, webhooks, entry)
+    return version, request._replace(sub_path="swaig", claim=for_function(function))
+
+
+def version_to_run(
+    agent: Agent, version: AgentVersion, function: str, stage: Stage | None
+) -> tuple[Version, AgentEntry | None]:
+    """The version that has the function, ready to answer; of an agent that runs elsewhere, how it is served too."""
+    source = seen_before(version.definition) if kind_of(version.definition) is not None else None
+    if source is not None and not isinstance(source, AgentDefinition):
+        elsewhere.refuse_unknown(source, function, version.number, agent.name)
+        entry = elsewhere.served_entry(stage.tables.current if stage else None, agent, version)
+        assert entry.live is not None
+        return entry.live, entry
+    prepared = prepared_version(agent, version, environment())
+    if function not in prepared.functions:
+        known = ", ".join(prepared.functions) or "none"
+        raise NotFound(f"version {version.number} of {agent.name} has no function {function!r}; it has: {known}")
+    return prepared, None
+
+
+def request_to(
+    agent: Agent, call: Call, body: dict[str, Any], base: str, webhooks: Webhooks, entry: AgentEntry | None
+) -> AgentRequest:
+    """A request for an agent's document, as the platform would make it; no URL in it has credentials."""
     request_id = current.get() or new_id()  # of whoever asked for the rehearsal
-    routes = dict(Route.objects.order_by("-id").values_list("agent__name", "path"))
-    request = AgentRequest(
-        "swaig",
+    routes = list(Route.objects.order_by("-id").values_list("agent__name", "path"))
+    by_agent, paths = dict(routes), {path for _, path in routes}
+    return AgentRequest(
+        "",
         "POST",
-        name,
+        agent.name,
         {},
         orjson.dumps(body),
         body,
-        call_id,
-        for_function(function),
+        call.call_id,
+        None,
         f"{base}{prefix_of(agent)}".encode(),
         base.encode(),
-        lambda other: f"{base}{routes[other].rstrip('/')}" if other in routes else None,
+        lambda other: f"{base}{by_agent[other].rstrip('/')}" if other in by_agent else None,
         time.time() if call.at is None else call.at,
         webhooks,
         lambda: {"X-Request-ID": request_id},
+        elsewhere.JSON_HEADERS,
+        b"",
+        lambda path: f"{base}{path.rstrip('/')}" if path in paths else None,
+        entry.upstream if entry else "",
     )
-    return version, request
 
 
 # --- what they have in common ----------------------------------------------------------------------------------------

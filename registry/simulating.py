@@ -7,6 +7,8 @@ from typing import Any
 import orjson
 
 from agents.definition import AgentDefinition
+from agents.engines import ElsewhereVersion, Making
+from agents.sources import AnySource
 from agents.stored import StoredVersion
 from agents.tokens import TokenKey
 from registry import rehearsing
@@ -19,7 +21,7 @@ from registry.table import AgentEntry, RouteEntry, RoutingTable, Step
 
 @dataclass(frozen=True)
 class Simulated:
-    """What would be. `document` has neither tokens nor variables."""
+    """What would be. `document` has neither tokens nor variables; None for an agent that makes its own."""
 
     table: RoutingTable
     by_path: Decision
@@ -29,28 +31,34 @@ class Simulated:
     microseconds: int
 
 
-def simulate(
-    name: str, path: str, sip: list[str], definition: AgentDefinition, stage: Stage | None, base: str
-) -> Simulated:
+def simulate(name: str, path: str, sip: list[str], definition: AnySource, stage: Stage | None, base: str) -> Simulated:
     """The answer of an agent that is not registered, at its route and for the first of its SIP names."""
     started = time.perf_counter_ns()
-    version = StoredVersion(1, definition, TokenKey("", name), dict.fromkeys(environment(), MASK))
+    version: StoredVersion | ElsewhereVersion
+    key = TokenKey("", name)
+    if isinstance(definition, AgentDefinition):
+        version = StoredVersion(1, definition, key, dict.fromkeys(environment(), MASK))
+    else:
+        version = ElsewhereVersion(definition, Making(name, path, 1, 0, key))
     agent = AgentEntry(
         id=0,
         name=name,
         credentials=None,
         signing_key="",
-        key=version.key,
+        key=key,
         live=version,
         versions={1: version},
         paused=None,
         live_step=Step("version", "the first one, live at once"),
+        kind="stored" if isinstance(definition, AgentDefinition) else definition.kind(),
     )
     route = RouteEntry(0, path, agent, Step("route", f"{path} belongs to {name}"), "" if path == "/" else path)
     served = rehearsing.table_of(stage)
     table = served.with_changes(served.revision, set(), [(route, sip, False)])
     by_path = decide(table, Facts(path), time.time())
     by_name = decide(table, Facts("/sip", dialled=sip[0]), time.time()) if sip else None
+    if not isinstance(version, StoredVersion):
+        return Simulated(table, by_path, by_name, None, 0, (time.perf_counter_ns() - started) // 1000)
     url = f"{base}{route.prefix}".encode()
     text = version.document.splice(url, base.encode(), [MASK.encode()] * len(version.document.purposes))
     return Simulated(table, by_path, by_name, orjson.loads(text), len(text), (time.perf_counter_ns() - started) // 1000)

@@ -4,12 +4,14 @@ Whatever takes time happens here, before an action takes its lock.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings
+from yarl import URL
 
 from agents.definition import AgentDefinition
 from agents.errors import InvalidDefinition, UnusableSource
+from agents.fields import UNREADABLE
 from agents.hosting.inspecting import Whereabouts, inspect
 from agents.models import Agent
 from agents.remote.probing import Reach, probe
@@ -17,8 +19,10 @@ from agents.sources import AnySource, PythonSource, RemoteSource, kind_of, read_
 from registry.changes import Actor
 from registry.definitions import read_definition
 from registry.errors import Forbidden, Malformed
+from registry.instead import NOTHING, Instead
 
-Upstream = tuple[str, str] | None  # user and password of a remote server; None = as it was, or none
+# User and password of a remote server; None = those that it has, if any.
+Upstream = tuple[str, str] | Literal[Instead.NOTHING] | None
 
 
 @dataclass
@@ -31,10 +35,10 @@ class Seen:
     warnings: list[str] = field(default_factory=list)
 
 
-def look_at(value: Any, *, by: Actor, name: str = "", upstream: Upstream = None) -> Seen:
+def look_at(value: Any, *, by: Actor, name: str = "", upstream: Upstream = None, signing_key: str = "") -> Seen:
     """What a version's JSON says, checked; a Python agent is built, a remote server asked. `RegistryError` if it fails.
 
-    `name`: of the agent; of a registered remote one the credentials are known already.
+    `name`: of the agent; of a registered remote one the credentials and the signing key are known already.
     """
     if kind_of(value) is None:
         return Seen(read_definition(value))
@@ -43,9 +47,10 @@ def look_at(value: Any, *, by: Actor, name: str = "", upstream: Upstream = None)
     try:
         if isinstance(source, PythonSource):
             return look_at_python(source, by)
-        return look_at_remote(source, by, upstream or upstream_of(name))
+        credentials = upstream if isinstance(upstream, tuple) else kept(source, upstream, name)
+        return look_at_remote(source, by, credentials, signing_key or kept_signing_key(name))
     except UnusableSource as error:
-        raise Malformed(str(error), problems={source.kind(): str(error)}, where="definition") from None
+        raise Malformed(str(error), problems={field_of(source): str(error)}, where="definition") from None
 
 
 def seen_before(value: Any) -> AnySource:
@@ -68,12 +73,22 @@ def look_at_python(source: PythonSource, by: Actor) -> Seen:
         raise Forbidden("a Python agent runs code on the server: only an Admin may register or reload one")
     inspected = inspect(source, whereabouts())
     found = source.model_copy(update={"found": inspected.found, "code": inspected.code})
-    return Seen(found, inspected.credentials, inspected.signing_key, inspected.warnings)
+    warnings = [*inspected.warnings, *warnings_about(source)]
+    return Seen(found, inspected.credentials, inspected.signing_key, warnings)
 
 
-def look_at_remote(source: RemoteSource, by: Actor, upstream: Upstream) -> Seen:
+def warnings_about(source: PythonSource) -> list[str]:
+    """Arguments whose names are those of secrets: they are kept in versions, and stand in exports."""
+    secret = [name for name in source.arguments if name.lower() in settings.MASKED_KEYS]
+    return [
+        f"the argument {name} looks like a secret, and arguments are kept in the clear: let the class read a variable"
+        for name in secret
+    ]
+
+
+def look_at_remote(source: RemoteSource, by: Actor, upstream: tuple[str, str] | None, signing_key: str) -> Seen:
     """Ask every endpoint for its document."""
-    probed = probe(source, upstream, reach(), may_be_private=by.may_run_code)
+    probed = probe(source, upstream, reach(signing_key), may_be_private=by.may_run_code)
     return Seen(probed.source, warnings=probed.warnings)
 
 
@@ -88,13 +103,42 @@ def whereabouts() -> Whereabouts:
     )
 
 
-def reach() -> Reach:
-    """Where remote agents may be."""
-    return Reach(tuple(settings.WEBHOOK_ALLOWED_HOSTS))
+def reach(signing_key: str) -> Reach:
+    """How remote agents are reached."""
+    return Reach(tuple(settings.WEBHOOK_ALLOWED_HOSTS), signing_key)
 
 
-def upstream_of(name: str) -> Upstream:
-    """The credentials that a registered remote agent has for its server."""
-    kept = Agent.objects.filter(name=name).values_list("upstream", flat=True).first() if name else ""
-    user, _, password = (kept or "").partition(":")
-    return (user, password) if user else None
+def kept_signing_key(name: str) -> str:
+    """The signing key that callers of an agent prove: its own, else the fleet's."""
+    own = Agent.objects.filter(name=name).values_list("signing_key", flat=True).first() if name else ""
+    return own if own and own != UNREADABLE else settings.SIGNALWIRE_SIGNING_KEY
+
+
+def field_of(source: PythonSource | RemoteSource) -> str:
+    """The field that names what cannot be used."""
+    if isinstance(source, RemoteSource):
+        return "remote.url"
+    return "python.class" if source.class_ else "python.script"
+
+
+def kept(source: RemoteSource, upstream: Upstream, name: str) -> tuple[str, str] | None:
+    """The credentials that a registered remote agent has for its server. Another server does not get them."""
+    agent = Agent.objects.select_related("live").filter(name=name).first() if name else None
+    if agent is None or upstream is NOTHING or agent.upstream in ("", UNREADABLE):
+        return None
+    known = agent.live.definition.get("remote", {}) if agent.live else {}
+    urls = [known["url"], *known.get("more_urls", [])] if known else []
+    others = {origin_of(url) for url in source.endpoints} - {origin_of(url) for url in urls}
+    if others:
+        words = (
+            f"the credentials that {name} has are for another server than {', '.join(sorted(others))}: give the user "
+            "and the password again"
+        )
+        raise Malformed(words, problems={"remote.user": words}, where="definition")
+    user, _, password = agent.upstream.partition(":")
+    return user, password
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port."""
+    return str(URL(url).origin())

@@ -34,8 +34,13 @@ class Zygote:
         self.ordered: dict[int, tuple[Callable[[int], None], Ended]] = {}  # hosts that have no process yet
         self.running: dict[int, Ended] = {}  # by process
 
-    def fork(self, order: Mapping[str, Any], started: Callable[[int], None], ended: Ended) -> socket.socket:
-        """Have a host forked; our end of its socket. `started` is told its process, `ended` its end."""
+    def fork(
+        self, order: Mapping[str, Any], memory: int, started: Callable[[int], None], ended: Ended
+    ) -> socket.socket:
+        """Have a host forked; our end of its socket. `started` is told its process, `ended` its end.
+
+        `memory`: descriptor of what it shares with us.
+        """
         control = self.control or self.start()
         self.number += 1
         ours, its = socket.socketpair()
@@ -43,7 +48,7 @@ class Zygote:
             message = framed({**order, "host": self.number})
             self.ordered[self.number] = (started, ended)
             try:
-                socket.send_fds(control, [message], [its.fileno()])
+                socket.send_fds(control, [message], [its.fileno(), memory])
             except OSError as error:
                 del self.ordered[self.number]
                 ours.close()

@@ -1,13 +1,18 @@
 """A worker's connection to one agent host: requests go out, answers come back, in any order."""
 
 import asyncio
+import mmap
+import os
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
+import orjson
+
 from agents.hosting.forking import framed
-from agents.hosting.switchboard_host.frames import STALE_SECONDS, FrameError, Frames, Head
+from agents.hosting.switchboard_host.frames import BEGUN, SLOTS, STALE_SECONDS, FrameError, Frames, Head
 
 PING = 0  # number of the question whether the host can still hear
 
@@ -41,8 +46,7 @@ class Waiting:
     future: asyncio.Future[Reply]
     since: float  # monotonic
     until: float  # monotonic
-    begun: bool  # it may have been carried out; what changes nothing never is
-    changes: bool  # something, so that it must not be carried out twice
+    slot: int | None  # in which the host says that it has begun; None for what may be carried out twice
 
 
 class Link(asyncio.Protocol):
@@ -54,9 +58,12 @@ class Link(asyncio.Protocol):
         self.ready = ready
         self.exhausted = exhausted
         self.lost = lost
-        self.frames = Frames(self.take)
+        self.frames = Frames(self.take, orjson.loads)
         self.number = PING
         self.waiting: dict[int, Waiting] = {}
+        self.memory = shared_memory(SLOTS)  # a descriptor, for the host
+        self.begun = mmap.mmap(self.memory, SLOTS)
+        self.slots = list(range(SLOTS))
         self.pinged: float | None = None  # when it was asked whether it hears, if it has not said so yet
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -82,8 +89,9 @@ class Link(asyncio.Protocol):
         self.number += 1
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         now = time.monotonic()
-        self.waiting[self.number] = Waiting(future, now, now + seconds, begun=False, changes=changes)
-        sent = {"i": self.number, "a": now, **head} if changes else {"i": self.number, **head}
+        slot = self.take_slot() if changes else None
+        self.waiting[self.number] = Waiting(future, now, now + seconds, slot)
+        sent = {"i": self.number, **head} if slot is None else {"i": self.number, "a": now, "b": slot, **head}
         self.transport.write(framed(sent, body))
         return future
 
@@ -94,10 +102,8 @@ class Link(asyncio.Protocol):
             self.ready(head)
         elif number == PING:
             self.pinged = None
-        elif head.get("begun"):
-            if number in self.waiting:
-                self.waiting[number].begun = True
         elif waiting := self.waiting.pop(number, None):
+            self.free_slot(waiting)
             if waiting.future.done():
                 pass
             elif head.get("late"):
@@ -118,7 +124,7 @@ class Link(asyncio.Protocol):
         harmless = [
             number
             for number, waiting in self.waiting.items()
-            if not waiting.changes or (not waiting.begun and waiting.since < stale)
+            if waiting.slot is None or (not self.has_begun(waiting) and waiting.since < stale)
         ]
         self.dismiss(harmless, why)
 
@@ -127,7 +133,24 @@ class Link(asyncio.Protocol):
         for number in numbers:
             waiting = self.waiting.pop(number)
             if not waiting.future.done():
-                waiting.future.set_exception(HostGone(why, begun=waiting.begun))
+                waiting.future.set_exception(HostGone(why, begun=self.has_begun(waiting)))
+
+    def has_begun(self, waiting: Waiting) -> bool:
+        """Whether the host may have carried it out."""
+        return waiting.slot is not None and self.begun[waiting.slot] == BEGUN
+
+    def take_slot(self) -> int:
+        """A place for the host to say that it has begun."""
+        if not self.slots:
+            raise HostGone("has too much to do", begun=False)
+        slot = self.slots.pop()
+        self.begun[slot] = 0
+        return slot
+
+    def free_slot(self, waiting: Waiting) -> None:
+        """It is answered: its place may be another's. What never was answered keeps it, for it may yet begin."""
+        if waiting.slot is not None:
+            self.slots.append(waiting.slot)
 
     def is_deaf(self, now: float, after: float) -> bool:
         """Whether it has not said for so long that it can hear. `now`: monotonic."""
@@ -150,3 +173,14 @@ class Link(asyncio.Protocol):
             self.pinged = now
             self.transport.write(framed({"i": PING}))
         return ""
+
+
+def shared_memory(size: int) -> int:
+    """A descriptor of so many bytes, all 0, that can be mapped by whoever gets it."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("switchboard-host")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, size)
+    return descriptor

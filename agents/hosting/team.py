@@ -51,7 +51,10 @@ class Host:
 
     async def connect(self, order: Mapping[str, Any]) -> None:
         """Have it forked and listen to it."""
-        sock = self.team.zygote.fork(order, self.forked, self.ended)
+        try:
+            sock = self.team.zygote.fork(order, self.link.memory, self.forked, self.ended)
+        finally:
+            os.close(self.link.memory)
         await asyncio.get_running_loop().create_unix_connection(lambda: self.link, sock=sock)
 
     def forked(self, pid: int) -> None:

@@ -28,6 +28,14 @@ NOT_PUBLIC = [
 PUBLIC_IPV6 = IPv6Network("2000::/3")
 NAT64 = IPv6Network("64:ff9b::/96")  # a network without IPv4 reaches all of it in here: the embedded address decides
 
+# Inside somebody's network, and meant to be: what those reach who may. Link-local addresses, where clouds have their
+# metadata, are not in here.
+PRIVATE = [
+    ip_network(network)
+    for network in ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1", "fc00::/7")
+]
+METADATA = [ip_network(network) for network in ("100.100.100.200", "fd00:ec2::254", "fd20:ce::254")]
+
 HOST_NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 HOST_LENGTH = 254
 # A host that ends in a number is an IPv4 address to browsers and to getaddrinfo: 2130706433, 0x7f.1, 0177.0.0.1, 127.1.
@@ -99,6 +107,13 @@ def is_public(address: Address) -> bool:
     return address.is_global and not any(address in network for network in NOT_PUBLIC)
 
 
+def is_private(address: Address) -> bool:
+    """Whether this is somebody's own network or machine, and no cloud's metadata service."""
+    if isinstance(address, IPv6Address) and address.scope_id:
+        return False
+    return any(address in network for network in PRIVATE) and not any(address in network for network in METADATA)
+
+
 def literal_problem(url: str, allowed_hosts: Iterable[str]) -> str:
     """Why calls of this URL, which `check_url` accepts, will be refused whatever DNS says; "" if that is not known."""
     return Guard(allowed_hosts).problem_of_host(parsed(url).raw_host or "")
@@ -107,10 +122,12 @@ def literal_problem(url: str, allowed_hosts: Iterable[str]) -> str:
 class Guard:
     """What may be reached. `allowed_hosts`: names (`*.example.internal` for all below one), addresses, networks.
 
+    `private`: addresses of private networks and of this machine are allowed too.
     Raises ValueError for an entry that is none of these.
     """
 
-    def __init__(self, allowed_hosts: Iterable[str]):
+    def __init__(self, allowed_hosts: Iterable[str], *, private: bool = False):
+        self.private = private
         self.names: set[str] = set()
         self.suffixes: list[str] = []
         self.networks = []
@@ -130,14 +147,18 @@ class Guard:
 
     def is_allowed(self, address: Address) -> bool:
         """Whether connections to this address may be made."""
-        return any(address in network for network in self.networks) or is_public(address)
+        if any(address in network for network in self.networks) or is_public(address):
+            return True
+        return self.private and is_private(address)
 
     def problem_of_host(self, host: str) -> str:
         """Why an encoded host is refused before any look-up, "" if it is not."""
         if self.is_named(host):
             return ""
         name = host.removesuffix(".")
-        if name == "localhost" or name.endswith(".localhost"):  # RFC 6761: always this machine, whatever DNS says
+        if not self.private and (
+            name == "localhost" or name.endswith(".localhost")
+        ):  # RFC 6761: always this machine, whatever DNS says
             return f"is at {name}, which is this machine"
         address = address_of(host)
         if address is None:

@@ -3,16 +3,16 @@
 from typing import Any
 from urllib.parse import quote
 
-from django.core.cache import cache
 from django.http import HttpRequest
 
 from agents.models import Agent
-from dashboard.shell import TROUBLE_SECONDS
+from dashboard.sources.told import functions_in
+from dashboard.troubles import agents_in_trouble, present_troubles
 from registry.asking import public_base
 from registry.errors import NotFound
 from registry.listing import nearest_agent
 from registry.models import RegistryChange, Route, SipMapping
-from registry.traffic import standing, troubled
+from registry.traffic import standing
 from registry.workers import Everywhere, everywhere
 
 # Name of the tab's URL, its word, and which of the counts stands beside it.
@@ -26,7 +26,7 @@ TABS = [
     ("agent-log", "Log", ""),
     ("agent-history", "History", ""),
 ]
-SECRETS = ("credentials", "signing_key")
+SECRETS = ("credentials", "signing_key", "upstream")
 
 
 def agent_frame(request: HttpRequest, name: str, tab: str) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def agent_frame(request: HttpRequest, name: str, tab: str) -> dict[str, Any]:
     routes = list(agent.routes.all())
     names: list[SipMapping] = [mapping for route in routes for mapping in route.sip_mappings.all()]
     counts = {
-        "functions": len(agent.live.definition.get("functions", {})) if agent.live else 0,
+        "functions": len(functions_in(agent.live.definition)) if agent.live else 0,
         "reach": len(routes) + len(names),
         "versions": agent.versions.count(),
     }
@@ -71,10 +71,14 @@ def find_agent(name: str) -> Agent:
 
 
 def standing_of_agent(agent: Agent) -> dict[str, Any]:
-    """How an agent is doing in one word, and how far the newest revision has come if not everywhere."""
-    troubles = cache.get_or_set("troubles", troubled, TROUBLE_SECONDS) or {}
+    """How an agent is doing in one word and why, and how far the newest revision has come if not everywhere."""
     progress: Everywhere = everywhere(RegistryChange.newest())
-    return {"standing": standing(agent, troubles).value, "behind": None if progress.done else progress}
+    serving = agent.current_state == Agent.State.SERVING
+    return {
+        "standing": standing(agent, present_troubles()).value,
+        "trouble": agents_in_trouble().get(agent.name) if serving else None,
+        "behind": None if progress.done else progress,
+    }
 
 
 def url_of_route(request: HttpRequest, route: Route) -> str:

@@ -8,7 +8,9 @@ from django.shortcuts import render
 from django.urls import path
 
 from dashboard.pages import agents_bulk
-from dashboard.shell import page_for, part_wanted, present_troubles, show
+from dashboard.shell import page_for, part_wanted, show
+from dashboard.troubles import agents_in_trouble, present_troubles
+from dashboard.words import AGENT_KINDS
 from registry.listed import cells_of, come_or_gone, newest_mark, rows_of
 from registry.listing import PAGE, SORTS, STATUSES, TRASH, Listing, Wanted, listing, nearest_agent, tags_in_use
 from registry.policy import Deed
@@ -52,6 +54,7 @@ def agents(request: HttpRequest) -> HttpResponse:
         "wanted": wanted,
         "found": found,
         "rows": rows,
+        "ill": agents_in_trouble(),
         "last": found.page.first + len(found.page.names),
         "left": min(PAGE, found.page.total - found.page.first - len(found.page.names)),
         "nothing_at_all": not found.registered and not found.statuses.get(TRASH) and not wanted.filtered,
@@ -80,7 +83,7 @@ def cells(request: HttpRequest) -> HttpResponse:
     names = request.GET.getlist("name")[:PAGE]
     seen = request.GET.get("seen", "")
     gone = come_or_gone(int(seen)) if seen.isdecimal() and len(seen) < 10 else 0
-    context = {"rows": cells_of(names, present_troubles()), "gone": gone, "oob": True}
+    context = {"rows": cells_of(names, present_troubles()), "gone": gone, "ill": agents_in_trouble(), "oob": True}
     return render(request, "pages/agents/cells.html", context)
 
 
@@ -128,10 +131,13 @@ def kinds(request: HttpRequest, found: Listing, wanted: Wanted) -> list[Choice]:
     """Filters by kind, once there are several."""
     if len(found.kinds) < 2 and not wanted.kind:
         return []
-    return [
-        Choice(kind, changed(request, kind="" if wanted.kind == kind else kind), wanted.kind == kind, count)
-        for kind, count in sorted(found.kinds.items())
-    ]
+    choices = []
+    for kind, count in sorted(found.kinds.items()):
+        on = wanted.kind == kind
+        choices.append(
+            Choice(AGENT_KINDS.get(kind, ("", kind))[1], changed(request, kind="" if on else kind), on, count)
+        )
+    return choices
 
 
 def column(request: HttpRequest, wanted: Wanted, name: str) -> dict[str, str]:

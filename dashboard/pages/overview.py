@@ -16,8 +16,9 @@ from agents.models import Agent
 from dashboard.attention import attention
 from dashboard.audit.acts import recent_acts
 from dashboard.charts import spark
-from dashboard.shell import page_for, present_troubles, show, steps_of_replicas
+from dashboard.shell import page_for, show, steps_of_replicas
 from dashboard.templatetags.switchboard import figure, percent
+from dashboard.troubles import agents_in_trouble, present_troubles
 from registry.activity import anything_yet, busiest, calls_by_minute, calls_now
 from registry.asking import principal_of, public_base, stage_of
 from registry.events.filters import Filter
@@ -60,7 +61,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     stage = stage_of(request)
     table = stage.tables.current if stage else None
     troubles = present_troubles()
-    items, more = attention(principal_of(request), troubles, replicas["replicas"], table)
+    items, more = attention(principal_of(request), troubles, agents_in_trouble(), replicas["replicas"], table)
     context: dict[str, Any] = {
         **replicas,
         "registered": Agent.objects.exclude(state=Agent.State.TRASHED).count(),

@@ -8,25 +8,31 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
+from agents.definition import AgentDefinition
 from agents.fields import cipher
 from agents.models import Agent
+from agents.sources import KINDS
 from dashboard import toasts
+from dashboard.agents.functions import ToldFunction
 from dashboard.code_lines import pretty
-from dashboard.registering import Checked, Entered, check, examples
+from dashboard.registering import Checked, Entered, check, examples, note_problems, usual_credentials
 from dashboard.routing.decisions import tell
 from dashboard.shell import common, page_for, part_wanted, show, steps_of_replicas
+from dashboard.sources.classes import classes_offered
+from dashboard.sources.told import facts_of, functions_found
 from registry import actions
 from registry.addresses import normalise_route
 from registry.asking import actor_of, public_base, stage_of
 from registry.credentials import FLEET, Credentials, make_credentials
 from registry.decide import CENTRAL_SIP, Facts
-from registry.errors import RegistryError
+from registry.errors import RegistryError, sentence
 from registry.events.ids import first_id
 from registry.lookups import get_agent
 from registry.models import RegistryChange, RoutingEvent
 from registry.policy import Deed
 from registry.questions import Question
 from registry.simulating import simulate
+from registry.sources import Seen, look_at
 from registry.workers import everywhere
 
 SHOWN_ONCE = "shown_once"  # in the session: an agent and its credentials, encrypted, until they have been shown
@@ -44,11 +50,47 @@ def register(request: HttpRequest) -> HttpResponse:
     if not checked.problems:
         try:
             return registered(request, checked)
-        except RegistryError as error:  # somebody else was quicker, or the database refused
+        except RegistryError as error:  # somebody else was quicker, the database refused, the agent cannot be built
             again = check(checked.entered, submitted=True)
             checked = again if again.problems else checked
-            checked.problems.setdefault("form", str(error))
+            if error.where == "definition" and checked.entered.source in KINDS:
+                note_problems(checked, error)
+            else:
+                checked.problems.setdefault("form", sentence(error))
     return form(request, checked, submitted=True, status=422)
+
+
+@page_for(Deed.CHANGE, methods=("POST",))
+def register_look(request: HttpRequest) -> HttpResponse:
+    """Build a Python agent once, or ask a remote server, and show what was seen; nothing is registered."""
+    checked = check(Entered.of(fields(request), request.FILES.get("upload")), submitted=False)
+    entered = checked.entered
+    context: dict[str, Any] = {"looked": True}
+    if entered.source not in KINDS:
+        checked.problems.setdefault("source", "What is built here is checked while you type.")
+    elif not checked.source_problems:
+        try:
+            value, upstream = entered.typed.value(entered.source), entered.typed.upstream()
+            seen = look_at(value, by=actor_of(request, "dashboard"), upstream=upstream)
+            checked.definition = seen.source
+            context |= {"facts": facts_of(seen), "functions": functions_of(seen)}
+        except RegistryError as error:
+            note_problems(checked, error)
+    if part_wanted(request):
+        context |= common(request) | told(request, checked) | {"oob": True}
+        return render(request, "parts/register/looked.html", context)
+    return form(request, checked, **context)
+
+
+def functions_of(seen: Seen) -> list[ToldFunction]:
+    """The functions that were seen."""
+    return [] if isinstance(seen.source, AgentDefinition) else functions_found(seen.source)
+
+
+@page_for(Deed.RUN_CODE)
+def register_classes(request: HttpRequest) -> HttpResponse:
+    """The classes in the folders of AGENT_PATH, for a datalist."""
+    return render(request, "parts/zone_names.html", {"names": classes_offered()})
 
 
 @page_for(Deed.CHANGE, methods=("POST",))
@@ -63,16 +105,21 @@ def fields(request: HttpRequest) -> dict[str, str]:
     return {name: str(request.POST[name]) for name in request.POST}
 
 
-def form(request: HttpRequest, checked: Checked, *, submitted: bool = False, status: int = 200) -> HttpResponse:
-    """The page."""
-    context = told(request, checked) | {"submitted": submitted, "examples": examples()}
+def form(
+    request: HttpRequest, checked: Checked, *, submitted: bool = False, status: int = 200, **more: Any
+) -> HttpResponse:
+    """The page. `more`: what looking at a source has shown."""
+    context = told(request, checked) | {"submitted": submitted, "examples": examples(), **more}
     context["fleet_has_credentials"] = bool(settings.SWML_BASIC_AUTH_PASSWORD)
     return show(request, "pages/register.html", context, status=status)
 
 
 def told(request: HttpRequest, checked: Checked) -> dict[str, Any]:
     """What the stages show."""
-    context: dict[str, Any] = {"checked": checked, "entered": checked.entered, **steps_of_replicas()}
+    entered = checked.entered
+    context: dict[str, Any] = {"checked": checked, "entered": entered, **steps_of_replicas()}
+    context |= {"typed": entered.typed, "source_problems": checked.source_problems, "agent_path": settings.AGENT_PATH}
+    context["kind"] = entered.source if entered.source in KINDS else ""
     if checked.definition and checked.route and not checked.route.problem and not checked.name.problem:
         at = checked.route.normalised
         would = simulate(
@@ -84,7 +131,7 @@ def told(request: HttpRequest, checked: Checked) -> dict[str, Any]:
             name = checked.usernames[0]
             question = Question(name, Facts(CENTRAL_SIP, dialled=name))
             context["by_name"] = tell(question, would.table, would.by_name, simulated=True)
-        context["document"] = pretty(would.document)[:MAX_DOCUMENT]
+        context["document"] = "" if would.document is None else pretty(would.document)[:MAX_DOCUMENT]
     return context
 
 
@@ -94,11 +141,12 @@ def registered(request: HttpRequest, checked: Checked) -> HttpResponse:
     change = actions.register(
         entered.name,
         normalise_route(entered.path),
-        checked.definition.stored() if checked.definition else None,
+        given_of(checked),
         sip=entered.names,
         auto_sip=entered.auto_sip,
         title=entered.title,
         credentials=(made := credentials_of(entered)),
+        upstream=entered.typed.upstream() if entered.source == "remote" else None,
         by=actor_of(request, "dashboard"),
         wait=True,
     )
@@ -112,8 +160,19 @@ def registered(request: HttpRequest, checked: Checked) -> HttpResponse:
     return redirect("dashboard:register-done", change.agent)
 
 
+def given_of(checked: Checked) -> Any:
+    """The JSON of what is registered; a source is looked at again then."""
+    found = checked.definition
+    return found.stored() if isinstance(found, AgentDefinition) else found.given() if found else None
+
+
 def credentials_of(entered: Entered) -> Credentials:
-    """The fleet's, made up, or as they were typed. An agent from the trash does not keep those that it had."""
+    """The fleet's, made up, or as they were typed. An agent from the trash does not keep those that it had.
+
+    The usual ones only if a Python agent's code asks for none of its own.
+    """
+    if entered.source == "python" and entered.credentials == usual_credentials():
+        return None
     if entered.credentials == "own":
         return entered.user, entered.password
     return FLEET if entered.credentials == "fleet" else make_credentials()
@@ -162,5 +221,7 @@ def first_event(agent: Agent, since: Any) -> RoutingEvent | None:
 urlpatterns = [
     path("register/", register, name="register"),
     path("register/check/", register_check, name="register-check"),
+    path("register/look/", register_look, name="register-look"),
+    path("register/classes/", register_classes, name="register-classes"),
     path("register/<str:name>/done/", register_done, name="register-done"),
 ]

@@ -73,7 +73,15 @@ def rehearsed(request: HttpRequest, bench: Bench, arguments: dict[str, Any], ext
     if stage is None:
         raise NoStage("this process serves no agents: functions run where agents are served")
     version, asked = rehearsal_of(
-        bench.agent, bench.function, bench.version, arguments, bench.call, extra, public_base(request), stage.webhooks
+        bench.agent,
+        bench.function,
+        bench.version,
+        arguments,
+        bench.call,
+        extra,
+        public_base(request),
+        stage.webhooks,
+        stage,
     )
     return async_to_sync(run)(version, asked, actor_of(request, "dashboard").name, stage)
 
@@ -98,7 +106,7 @@ def document_of(request: HttpRequest, bench: Bench) -> dict[str, Any]:
     """The document of the agent's version."""
     base = public_base(request)
     try:
-        found = preview(bench.agent, bench.version, bench.call, base)
+        found = preview(bench.agent, bench.version, bench.call, base, stage_of(request))
     except RegistryError as error:
         bench.problems["version"] = sentence(error)
         return {}

@@ -1,5 +1,7 @@
 """Cells of the list of agents, and jacks of the board."""
 
+from collections.abc import Mapping
+
 from django import template
 from django.utils.safestring import SafeString
 
@@ -8,6 +10,7 @@ from dashboard.templatetags.switchboard import figure
 from dashboard.words import status_of
 from registry.listed import Row
 from registry.traffic import Standing
+from registry.troubles import AgentTrouble
 
 register = template.Library()
 
@@ -26,6 +29,12 @@ def day_of(row: Row) -> SafeString | str:
 def p95_of(row: Row) -> str:
     """The latency that 95 % of the last hour's requests are below, in milliseconds."""
     return figure(row.figures.milliseconds(0.95))
+
+
+@register.filter
+def trouble_of(ill: Mapping[str, AgentTrouble], row: Row) -> AgentTrouble | None:
+    """What is wrong with an agent that should answer; `ill` by name."""
+    return ill.get(row.name) if row.standing not in (Standing.PAUSED, Standing.TRASHED) else None
 
 
 @register.simple_tag

@@ -19,6 +19,13 @@ register.filter("kind_word", lambda kind: words.KINDS.get(kind, kind))
 
 
 @register.simple_tag
+def agent_kind(kind: str) -> SafeString:
+    """How an agent answers, as icon and word."""
+    name, word = words.AGENT_KINDS.get(kind, ("circle-help", kind))
+    return format_html('<span class="agent-kind">{} {}</span>', drawn(name), word)
+
+
+@register.simple_tag
 def icon(name: str) -> SafeString:
     """One of Lucide's icons, 16 px and silent: a word stands beside it."""
     return drawn(name + "")  # a plain string, not the template's safe one

@@ -2,144 +2,21 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import Count, F, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 
 from agents.models import Agent
 from registry import actions
-from registry.admin.base import MAX_NAMED, ActionAdmin, ActionForm
+from registry.admin.agent_forms import EditForm, RegisterForm
+from registry.admin.base import MAX_NAMED, ActionAdmin
 from registry.changes import Actor
-from registry.definitions import read_definition
-from registry.describing import agent_tag
-from registry.errors import Malformed
-from registry.files import MAX_FILE_BYTES, parse
+from registry.describing import as_written, describe_source
 from registry.fleet.writing import to_yaml
 from registry.models import Route, SipMapping
 from registry.policy import Deed
-
-LINES = forms.Textarea(attrs={"rows": 30, "cols": 110, "spellcheck": "false", "class": "vLargeTextField"})
-WORDS = "separated by commas or spaces"
-
-
-class DefinitionField(forms.CharField):
-    """A definition as YAML or JSON text; its value is the checked definition."""
-
-    widget = LINES
-
-    def __init__(self, **options: Any):
-        super().__init__(
-            strip=False, max_length=MAX_FILE_BYTES, help_text="YAML or JSON; see docs/definition.md", **options
-        )
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        """Browsers send other line ends than they were given."""
-        return bool(super().has_changed(initial, plain(data or "")))
-
-
-def read(text: str) -> Any:
-    """What a text defines; a `ValidationError` says every problem with its line, or its path in the definition."""
-    try:
-        definition = parse(text, "the text")
-        read_definition(definition)
-    except Malformed as error:
-        problems = [f"{path or 'definition'}: {problem}" for path, problem in error.problems.items()]
-        raise ValidationError(problems or [str(error)]) from None
-    return definition
-
-
-class RegisterForm(ActionForm):
-    """A new agent."""
-
-    name = forms.CharField(max_length=63, help_text="lower-case letters, digits, - and _")
-    route = forms.CharField(max_length=200, help_text="URL path, such as /sales")
-    sip = forms.CharField(required=False, label="SIP names", help_text=f"besides the automatic ones, {WORDS}")
-    definition = DefinitionField()
-    note = forms.CharField(required=False, max_length=500, help_text="why; kept with the version")
-
-    class Meta:
-        model = Agent
-        fields: list[str] = []
-
-    def clean_definition(self) -> Any:
-        """Read it."""
-        return read(self.cleaned_data["definition"])
-
-    def act(self, by: Actor) -> Agent:
-        """Register it."""
-        given = self.cleaned_data
-        change = actions.register(
-            given["name"], given["route"], given["definition"], sip=words(given["sip"]), by=by, note=given["note"]
-        )
-        self.report(change)
-        return Agent.objects.get(name=given["name"])
-
-
-class EditForm(ActionForm):
-    """What can be changed of an agent. A definition that says something else is published at once."""
-
-    title = forms.CharField(required=False, max_length=actions.MAX_TITLE)
-    tags = forms.CharField(required=False, help_text="separated by commas")
-    definition = DefinitionField()
-    note = forms.CharField(required=False, max_length=500, help_text="why; kept with a new version")
-    pause = forms.CharField(
-        required=False,
-        max_length=actions.MAX_PAUSE_MESSAGE,
-        label="pause message",
-        widget=forms.Textarea(attrs={"rows": 2, "cols": 110}),
-        help_text="what new callers hear while the agent is paused",
-    )
-    new_signing_key = forms.CharField(
-        required=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="of the platform; empty: as it is, none: the fleet's. It is never shown.",
-    )
-    expected = forms.CharField(widget=forms.HiddenInput)
-    columns = {"signing_key": "new_signing_key"}
-
-    class Meta:
-        model = Agent
-        fields: list[str] = []
-
-    def __init__(self, *args: Any, **options: Any):
-        super().__init__(*args, **options)
-        agent = self.instance
-        self.initial = {
-            **self.initial,
-            "title": agent.title,
-            "tags": ", ".join(agent.tags),
-            "definition": to_yaml(agent.live.definition) if agent.live else "",
-            "pause": "" if agent.pause_is_over else agent.pause_message,
-            "expected": agent_tag(agent),
-        }
-        if agent.current_state != Agent.State.PAUSED:
-            self.fields["pause"].disabled = True
-
-    def clean_definition(self) -> Any:
-        """Read it, if it is another one: what is live may be refused today, and has to stay as it is."""
-        text = self.cleaned_data["definition"]
-        return read(text) if "definition" in self.changed_data else None
-
-    def act(self, by: Actor) -> Agent:
-        """Change what was changed, all of it or nothing."""
-        given, name = self.cleaned_data, self.instance.name
-        key = given["new_signing_key"]
-        actions.update_agent(
-            name,
-            by=by,
-            title=given["title"],
-            tags=[tag for tag in given["tags"].split(",") if tag.strip()],
-            signing_key=actions.FLEET if key == "none" else key,
-            expected=[given["expected"]],
-        )
-        if "definition" in self.changed_data:
-            self.report(actions.publish(name, given["definition"], by=by, note=given["note"]))
-        if "pause" in self.changed_data:
-            actions.pause(name, plain(given["pause"]), until=self.instance.paused_until, by=by)
-        return Agent.objects.get(name=name)
+from registry.troubles import troubles
 
 
 @admin.register(Agent)
@@ -155,8 +32,8 @@ class AgentAdmin(ActionAdmin):
     show_full_result_count = False
     actions = ("pause", "resume", "remove_selected", "restore")
     told = (
-        "name", "callers_get", "paused_until", "kind", "live_version", "draft_version", "leads_here", "created",
-        "trashed",
+        "name", "callers_get", "paused_until", "kind", "trouble", "functions_found", "live_version", "draft_version",
+        "leads_here", "created", "trashed",
     )  # fmt: skip
     readonly_fields = (*told, "definition_text")
     seen = ("title", "tags", "pause_message", "definition_text")
@@ -231,7 +108,19 @@ class AgentAdmin(ActionAdmin):
     @admin.display(description="definition")
     def definition_text(self, agent: Agent) -> str:
         """The live one, for those who may only look."""
-        return to_yaml(agent.live.definition) if agent.live else ""
+        return to_yaml(as_written(agent.live.definition)) if agent.live else ""
+
+    @admin.display(description="in trouble")
+    def trouble(self, agent: Agent) -> str:
+        """What live workers say of it."""
+        found = troubles([agent.name]).get(agent.name)
+        return f"{found.state} on {found.workers} of {found.of} workers: {found.detail}" if found else "no"
+
+    @admin.display(description="functions found")
+    def functions_found(self, agent: Agent) -> str:
+        """Those of a Python or remote agent, when it was registered or reloaded."""
+        found = describe_source(agent.live)["found"] or {}
+        return ", ".join(found.get("functions", {}))
 
     # --- what is done ------------------------------------------------------------------------------------------------
 
@@ -290,13 +179,3 @@ def listed(things: list[str]) -> str:
     """Some of them, and how many more."""
     more = f" and {len(things) - MAX_NAMED} more" if len(things) > MAX_NAMED else ""
     return ", ".join(things[:MAX_NAMED]) + more
-
-
-def plain(text: str) -> str:
-    """A text with plain line ends."""
-    return text.replace("\r\n", "\n")
-
-
-def words(text: str) -> list[str]:
-    """What stands between commas and spaces."""
-    return text.replace(",", " ").split()

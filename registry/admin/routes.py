@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 
 from registry import actions
 from registry.addresses import normalise_route, normalise_sip_username
-from registry.admin.agents import effect_of_unregistering, listed, words
+from registry.admin.agent_forms import words
+from registry.admin.agents import effect_of_unregistering, listed
 from registry.admin.base import ActionAdmin, ActionForm
 from registry.changes import Actor
 from registry.describing import route_tag

@@ -1,10 +1,11 @@
 """Agents: register, look, change, pause, unregister, bring back."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Router, Status
 from pydantic import ConfigDict, Field
 
 from agents.models import Agent
@@ -27,65 +28,19 @@ from registry.api.answers import (
     tagged,
     told,
 )
+from registry.api.described import AgentOut, AgentWhole
 from registry.api.problems import Refused
 from registry.api.security import actor, may
+from registry.api.sources import DEFINITION, CredentialsIn, SourceIn, Strict
 from registry.api.times import in_zone, zone_of
-from registry.describing import agent_tag, describe_agent, described_agents
+from registry.describing import agent_tag, describe_agent, describe_source, describe_trouble, described_agents
 from registry.errors import NotFound
 from registry.lookups import like
 from registry.policy import Deed
+from registry.troubles import AgentTrouble, troubles
 
 router = Router(tags=["agents"])
-DEFINITION: Any = {"prompt": {"text": "You answer questions about opening hours. We are open from 9 to 5."}}
-Definition = Annotated[
-    dict[str, Any],
-    Field(
-        description="an AgentDefinition (docs/definition.md; its JSON Schema is at /api/v1/definition-schema), "
-        "or a SWML document, which becomes one",
-        examples=[DEFINITION],
-    ),
-]
 Note = Annotated[str, Field(max_length=500, description="why; kept with the version")]
-
-
-class SipName(Schema):
-    """A SIP username that leads to a route."""
-
-    username: str = Field(description="in the form in which names are compared")
-    typed: str = Field(description="as it was given")
-    source: Literal["auto", "manual"] = Field(description="made from the agent's name and route, or chosen")
-
-
-class RouteOut(Schema):
-    """A URL path that is bound to an agent."""
-
-    id: int
-    path: str = Field(examples=["/sales"])
-    agent: str
-    enabled: bool
-    default: bool = Field(description="takes the calls to SIP names that nobody has")
-    sip: list[SipName]
-
-
-class AgentOut(Schema):
-    """An agent, without its definition and its secrets."""
-
-    name: str = Field(examples=["sales"])
-    title: str
-    kind: str = Field(examples=["stored"])
-    state: Literal["serving", "paused", "trashed"]
-    pause_message: str = Field(description="what new callers hear while it is paused")
-    paused_until: datetime | None = Field(
-        description="when new callers reach it again by themselves; null: when somebody resumes it"
-    )
-    tags: list[str]
-    routes: list[RouteOut]
-    live_version: int | None
-    draft_version: int | None
-    credentials: Literal["own", "fleet"]
-    signing_key: Literal["own", "fleet", "none"]
-    created: datetime
-    trashed: datetime | None
 
 
 class AgentPage(Page):
@@ -94,20 +49,7 @@ class AgentPage(Page):
     items: list[AgentOut]
 
 
-class Strict(Schema):
-    """A body in which every field is known: a wrong word is an error and not a wish that nobody hears."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class CredentialsIn(Strict):
-    """With which the platform shall ask this agent."""
-
-    user: str = Field(max_length=200)
-    password: str = Field(max_length=1000)
-
-
-class Registration(Strict):
+class Registration(SourceIn):
     """An agent to be registered."""
 
     model_config = ConfigDict(
@@ -117,7 +59,6 @@ class Registration(Strict):
 
     name: str = Field(max_length=63, description="lower-case letters, digits, - and _")
     route: str = Field(max_length=200, description="URL path at which it answers")
-    definition: Definition
     sip: list[str] = Field([], max_length=200, description="SIP names that lead here")
     auto_sip: bool = Field(True, description="SIP names from its name and route, too, where nobody has them")
     credentials: CredentialsIn | None = Field(None, description="of its own; left out: the fleet's, or made up")
@@ -134,6 +75,10 @@ class AgentPatch(Strict):
     tags: list[str] | None = Field(None, max_length=20)
     credentials: CredentialsIn | None = Field(None, description="of its own; null = the fleet's from now on")
     signing_key: str | None = Field(None, max_length=1000, description="of its own; null = the fleet's from now on")
+    upstream: CredentialsIn | None = Field(
+        None,
+        description="with which a remote agent's server is asked; null = it wants none. Reload tries them out",
+    )
 
 
 class PauseIn(Strict):
@@ -152,6 +97,12 @@ class PauseIn(Strict):
     )
 
 
+class ReloadIn(Strict):
+    """How to reload."""
+
+    force: bool = Field(False, description="a new version also of code that is the same: its data has changed, say")
+
+
 class RestoreIn(Strict):
     """What to bring back."""
 
@@ -162,6 +113,7 @@ class RestoreIn(Strict):
 
 
 State = Literal["serving", "paused", "trashed"]
+Kind = Literal["stored", "python", "remote"]
 
 
 @router.get(
@@ -172,6 +124,7 @@ def list_agents(
     request: HttpRequest,
     q: Annotated[str, Query(max_length=200, pattern=TEXT, description="text in the name or title")] = "",
     state: Annotated[State | None, Query(description="left out: all but the trash")] = None,
+    kind: Annotated[Kind | None, Query(description="what they are; left out: all")] = None,
     tag: Annotated[str, Query(max_length=50, pattern=TEXT)] = "",
     after: After = "",
     limit: Limit = 100,
@@ -179,6 +132,8 @@ def list_agents(
     """Agents with their routes and SIP names, by name; those in the trash only if they are asked for."""
     agents = described_agents().order_by("name")
     agents = agents.filter(Agent.in_state(state)) if state else agents.exclude(state=Agent.State.TRASHED)
+    if kind:
+        agents = agents.filter(kind=kind)
     if tag:
         agents = agents.filter(tags__contains=[tag])
     if q:
@@ -186,7 +141,8 @@ def list_agents(
     if (position := position_of(after, [str])) is not None:
         agents = agents.filter(name__gt=position[0])
     found = list(agents[: limit + 1])
-    return paged(found, limit, describe_agent, lambda agent: [agent.name])
+    in_trouble = troubles(agent.name for agent in found)
+    return paged(found, limit, lambda agent: shown(agent, in_trouble), lambda agent: [agent.name])
 
 
 @router.post(
@@ -194,16 +150,19 @@ def list_agents(
     summary="Register an agent",
 )  # fmt: skip
 def register_agent(request: HttpRequest, response: HttpResponse, body: Registration, wait: Wait = False) -> Any:
-    """Its definition goes live, its route and SIP names answer in every replica. One call does it all, or nothing."""
-    credentials = (body.credentials.user, body.credentials.password) if body.credentials else None
+    """It goes live, its route and SIP names answer in every replica. One call does it all, or nothing.
+
+    A Python agent is built once on the way, a remote one asked for its document; what was found is in the agent.
+    """
     change = actions.register(
         body.name,
         body.route,
-        body.definition,
+        body.source,
         sip=body.sip,
         auto_sip=body.auto_sip,
-        credentials=credentials,
+        credentials=pair(body.credentials),
         signing_key=body.signing_key,
+        upstream=body.upstream,
         note=body.note,
         by=actor(request),
         wait=wait,
@@ -214,14 +173,14 @@ def register_agent(request: HttpRequest, response: HttpResponse, body: Registrat
 
 
 @router.get(
-    "/{name}", auth=may(Deed.SEE), response=answers({200: AgentOut}, 404, 422), operation_id="get_agent",
+    "/{name}", auth=may(Deed.SEE), response=answers({200: AgentWhole}, 404, 422), operation_id="get_agent",
     summary="Look at an agent",
 )  # fmt: skip
 def get_agent(request: HttpRequest, response: HttpResponse, name: str) -> dict[str, Any]:
     """Also one in the trash. The ETag is for If-Match."""
     agent = one_agent(name)
     tagged(response, agent_tag(agent))
-    return describe_agent(agent)
+    return shown(agent, troubles([name])) | describe_source(agent.live)
 
 
 @router.patch(
@@ -238,13 +197,14 @@ def update_agent(
 ) -> Any:
     """What is left out stays. The definition is changed by its versions and draft."""
     given = body.model_fields_set
-    own = body.credentials
+    own, upstream = pair(body.credentials), pair(body.upstream)
     change = actions.update_agent(
         name,
         title=body.title,
         tags=body.tags,
-        credentials=None if "credentials" not in given else (own.user, own.password) if own else actions.FLEET,
+        credentials=None if "credentials" not in given else own or actions.FLEET,
         signing_key="" if "signing_key" not in given else body.signing_key or actions.FLEET,
+        upstream=None if "upstream" not in given else upstream or actions.NOTHING,
         expected=expected(if_match),
         by=actor(request),
         wait=wait,
@@ -290,6 +250,19 @@ def resume_agent(request: HttpRequest, name: str, wait: Wait = False) -> Any:
 
 
 @router.post(
+    "/{name}/reload", auth=may(Deed.CHANGE), response=answers({200: Changed}, 404, *CHANGING),
+    operation_id="reload_agent", summary="Reload a Python or remote agent",
+)  # fmt: skip
+def reload_agent(request: HttpRequest, name: str, body: ReloadIn | None = None, wait: Wait = False) -> Any:
+    """Its code is loaded, or its server asked, again: what changed becomes a new version, running calls keep theirs.
+
+    `changed` is false if it is the same. A Python agent needs the level admin.
+    """
+    force = body is not None and body.force
+    return told(actions.reload(name, force=force, by=actor(request), wait=wait))
+
+
+@router.post(
     "/{name}/restore", auth=may(Deed.CHANGE), response=answers({200: Changed}, 404, 412, *CHANGING),
     operation_id="restore_agent", summary="Bring back an old version, or an agent from the trash",
 )  # fmt: skip
@@ -315,6 +288,16 @@ def reveal_credentials(request: HttpRequest, response: HttpResponse, name: str) 
     user, password = actions.reveal_credentials(name, by=actor(request))
     response["Cache-Control"] = "no-store"
     return {"user": user, "password": password}
+
+
+def shown(agent: Agent, in_trouble: Mapping[str, AgentTrouble]) -> dict[str, Any]:
+    """An agent, with its trouble."""
+    return describe_agent(agent) | {"trouble": describe_trouble(in_trouble.get(agent.name))}
+
+
+def pair(given: CredentialsIn | None) -> tuple[str, str] | None:
+    """User and password, as actions take them."""
+    return (given.user, given.password) if given else None
 
 
 def one_agent(name: str) -> Agent:

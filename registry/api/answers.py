@@ -69,6 +69,7 @@ class Changed(Schema):
     sip_skipped: dict[str, str] = Field({}, description="SIP names that another agent has, with its name")
     warnings: list[str] = []
     credentials: Credentials | None = Field(None, description="made just now: shown this once")
+    of_code: list[str] = Field([], description="secrets that its own code asks for: credentials, signing key")
     revision: int = Field(description="of the registry, from which on it is so")
     everywhere: Served | None = Field(None, description="with wait=true: how far it has come")
 
@@ -84,6 +85,7 @@ def told(change: Change) -> dict[str, Any]:
         "sip_skipped": change.skipped,
         "warnings": change.warnings,
         "credentials": dict(zip(("user", "password"), change.credentials, strict=True)) if change.credentials else None,
+        "of_code": change.of_code,
         "revision": change.revision,
         "everywhere": served(change.everywhere),
     }

@@ -14,7 +14,7 @@ from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 from ninja.types import DictStrAny
 
-from registry.api import agents, fleet, log, routing, system, versions
+from registry.api import adopt, agents, fleet, log, routing, system, versions
 from registry.api.problems import MEDIA_TYPE, Refused, handle_problems, problem
 from registry.api.security import Token
 from registry.policy import NEEDS
@@ -152,4 +152,5 @@ api.add_router("/agents", versions.router)
 api.add_router("", routing.router)
 api.add_router("", log.router)
 api.add_router("", fleet.router)
+api.add_router("", adopt.router)
 api.add_router("", system.router)

@@ -103,7 +103,7 @@ def apply(
     if marks_of(document) > settings.FLEET_MARKS:
         raise Refused(413, "the document is too large for the API: use `python3 manage.py apply`, which has no limit")
     if dry_run:
-        return {"applied": False, "plan": make_plan(document, remove=remove).as_json()}
+        return {"applied": False, "plan": make_plan(document, by=actor(request), remove=remove).as_json()}
     result = apply_plan(
         document, remove=remove, expected_digest=digest or None, note=note, wait=wait, by=actor(request)
     )

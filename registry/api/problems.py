@@ -15,6 +15,7 @@ from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from pydantic import ConfigDict, Field
 
+from agents.sources import KINDS
 from registry.availability import RETRY_SECONDS, is_away
 from registry.errors import Busy, RegistryError
 from registry.events.record import printable
@@ -84,8 +85,8 @@ def handle_problems(api: NinjaAPI) -> None:
     @api.exception_handler(RegistryError)
     def refused_by_the_registry(request: HttpRequest, error: RegistryError) -> HttpResponse:
         headers = {"Retry-After": "1"} if isinstance(error, Busy) else None
-        start = "query" if request.method == "GET" else f"body.{error.where}" if error.where else "body"
-        problems = {f"{start}.{path}": words for path, words in error.problems.items()}
+        start = "query" if request.method == "GET" else "body"
+        problems = {f"{start}.{place_of(path, error.where)}": words for path, words in error.problems.items()}
         return problem(request, error.status, str(error), problems, headers)
 
     @api.exception_handler(Refused)
@@ -126,6 +127,11 @@ def handle_problems(api: NinjaAPI) -> None:
     def unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
         logger.error("%s %s failed", request.method, request.path, exc_info=error)
         return problem(request, 500, "an error of ours; the server's log has it under this request id")
+
+
+def place_of(path: str, where: str) -> str:
+    """Where in the body: `python` and `remote` stand there instead of `definition`."""
+    return f"{where}.{path}" if where and path.partition(".")[0] not in KINDS else path
 
 
 def path_of(loc: Any) -> str:

@@ -9,7 +9,6 @@ from ninja import Query, Router, Schema, Status
 from pydantic import ConfigDict, Field
 
 from registry import actions
-from registry.api.agents import RouteOut, SipName, Strict
 from registry.api.answers import (
     CHANGING,
     READING,
@@ -27,7 +26,9 @@ from registry.api.answers import (
     tagged,
     told,
 )
+from registry.api.described import RouteOut, SipName
 from registry.api.security import actor, may
+from registry.api.sources import Strict
 from registry.api.times import in_zone, zone_of
 from registry.asking import stage_of
 from registry.decide import CENTRAL_SIP, Facts

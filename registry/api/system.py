@@ -13,10 +13,10 @@ from pydantic import ConfigDict, Field
 
 from agents.definition import AgentDefinition
 from registry import tokens
-from registry.api.agents import Strict
 from registry.api.answers import CHANGING, READING, TEXT, After, Limit, Page, answers, paged, position_of
 from registry.api.problems import Refused
 from registry.api.security import actor, may
+from registry.api.sources import Strict
 from registry.api.times import Since, Until, in_zone, zone_of
 from registry.asking import principal_of
 from registry.audit import Position, Search, read_audit

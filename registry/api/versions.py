@@ -10,8 +10,9 @@ from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
 from agents.models import Agent, AgentVersion
+from agents.sources import kind_of
 from registry import actions
-from registry.api.agents import Definition, Note, Strict, one_agent
+from registry.api.agents import Note, one_agent
 from registry.api.answers import (
     CHANGING,
     READING,
@@ -30,8 +31,9 @@ from registry.api.answers import (
 )
 from registry.api.problems import Refused
 from registry.api.security import actor, may
+from registry.api.sources import SourceIn, SourceOut, Strict
 from registry.asking import public_base, stage_of
-from registry.describing import describe_version, draft_tag
+from registry.describing import describe_source, describe_version, draft_tag
 from registry.policy import Deed
 from registry.rehearsing import Call, preview, rehearsal_of, run
 from registry.versions import draft_of, get_version
@@ -51,10 +53,10 @@ class VersionOut(Schema):
     retired: datetime | None = Field(description="when it stopped being live; running calls keep it for a day")
 
 
-class VersionWhole(VersionOut):
-    """A version with its definition."""
+class VersionWhole(VersionOut, SourceOut):
+    """A version with what it says: a definition, or else `python` or `remote`."""
 
-    definition: dict[str, Any]
+    definition: dict[str, Any] | None = Field(description="null for Python and remote agents")
 
 
 class VersionPage(Page):
@@ -63,10 +65,9 @@ class VersionPage(Page):
     items: list[VersionOut]
 
 
-class VersionIn(Strict):
-    """A definition, and why."""
+class VersionIn(SourceIn):
+    """What an agent shall be, and why."""
 
-    definition: Definition
     note: Note = ""
 
 
@@ -136,7 +137,13 @@ def publish_definition(
 ) -> Any:
     """It is live at once, running calls keep theirs. A definition that is live already makes none: 200."""
     change = actions.publish(
-        name, body.definition, note=body.note, expected=expected(if_match), by=actor(request), wait=wait
+        name,
+        body.source,
+        upstream=body.upstream,
+        note=body.note,
+        expected=expected(if_match),
+        by=actor(request),
+        wait=wait,
     )
     tagged(response, change.tag)
     return Status(201 if change.changed else 200, told(change))
@@ -171,8 +178,10 @@ def get_draft(request: HttpRequest, response: HttpResponse, name: str) -> dict[s
 def save_draft(
     request: HttpRequest, response: HttpResponse, name: str, body: VersionIn, if_match: IfMatch = None
 ) -> Any:
-    """Callers do not hear it before it is published."""
-    change = actions.save_draft(name, body.definition, note=body.note, expected=expected(if_match), by=actor(request))
+    """Callers do not hear it before it is published. A remote server's credentials are the agent's: PATCH has them."""
+    if body.upstream is not None:
+        raise Refused(422, "a draft has no credentials of its own: change the agent's `upstream`, or publish a version")
+    change = actions.save_draft(name, body.source, note=body.note, expected=expected(if_match), by=actor(request))
     tagged(response, change.tag)
     return told(change)
 
@@ -208,7 +217,7 @@ def preview_document(
     dialled: Annotated[str, Query(max_length=256, description="what they dialled")] = "",
 ) -> Any:
     """Tokens, credentials and variables are masked."""
-    return vars(preview(name, version, Call(call_id, caller, dialled), public_base(request)))
+    return vars(preview(name, version, Call(call_id, caller, dialled), public_base(request), stage_of(request)))
 
 
 @router.post(
@@ -225,11 +234,12 @@ def run_function(request: HttpRequest, name: str, function: str, body: RunIn | N
     extra = {word: value for word in ("global_data", "meta_data") if (value := getattr(body, word)) is not None}
     call = Call(given.call_id, given.caller, given.dialled)
     version, asked = rehearsal_of(
-        name, function, body.version, body.arguments, call, extra, public_base(request), stage.webhooks
+        name, function, body.version, body.arguments, call, extra, public_base(request), stage.webhooks, stage
     )
     return vars(async_to_sync(run)(version, asked, actor(request).name, stage))
 
 
 def whole(version: AgentVersion, agent: Agent) -> dict[str, Any]:
-    """A version with its definition."""
-    return {**describe_version(version, agent), "definition": version.definition}
+    """A version with what it says."""
+    definition = version.definition if kind_of(version.definition) is None else None
+    return {**describe_version(version, agent), "definition": definition, **describe_source(version)}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from registry.changes import Actor, changing, wait_until_everywhere
-from registry.errors import Conflict, Malformed, Outdated
+from registry.errors import Conflict, Forbidden, Malformed, Outdated
 from registry.fleet.checking import Progress, check_all, no_progress
 from registry.fleet.collector import without_collector
 from registry.fleet.comparing import Comparison, compare
@@ -50,15 +50,24 @@ class Result:
 
 
 @without_collector
-def make_plan(document: str | bytes | Document, *, remove: bool = False, progress: Progress = no_progress) -> Plan:
+def make_plan(
+    document: str | bytes | Document,
+    *,
+    by: Actor | None = None,
+    remove: bool = False,
+    progress: Progress = no_progress,
+) -> Plan:
     """What a document would change. `remove`: agents that are not in it go to the trash.
+
+    `by`: for whom Python agents are built and remote servers asked; without anybody a plan says that Python agents need
+    an Admin.
 
     `Malformed` for a text that is no fleet document; what is wrong with definitions and names is in the plan.
     """
     document = as_document(document)
     with one_moment():
         present, live = read_state(document)
-    check_all(document, live, progress)
+    check_all(document, present, live, by, progress)
     return compare(document, present, live, remove=remove).plan
 
 
@@ -94,8 +103,8 @@ def carried_out(
     check_storable("note", note)
     document = as_document(document)
     with one_moment():
-        _, live = read_state(document)
-    check_all(document, live, progress)  # before the lock, so that nobody waits for it
+        present, live = read_state(document)
+    check_all(document, present, live, by, progress)  # before the lock, so that nobody waits for it
     credentials: Mapping[str, tuple[str, str]] = {}
     with changing(by):
         present, live = read_state(document)
@@ -131,5 +140,5 @@ def refuse(comparison: Comparison, expected_digest: str | None) -> None:
         raise Outdated("something has changed since this plan was made: make it again, then apply that")
     if plan.all_problems:
         lines = "\n".join(f"  {path}: {problem}" for path, problem in plan.all_problems.items())
-        error = Malformed if plan.problems else Conflict
+        error = Malformed if plan.problems else Forbidden if plan.forbidden else Conflict
         raise error(f"the document cannot be applied:\n{lines}", problems=plan.all_problems)

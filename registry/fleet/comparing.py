@@ -1,14 +1,17 @@
 """Compares what a document wants with what is registered: the plan, and for each agent what is to be written."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from agents.sources import kind_of
+from registry.addresses import normalise_sip_username
 from registry.definitions import transfer_warnings
-from registry.describing import tag_of
+from registry.describing import as_written, tag_of
+from registry.errors import Malformed
 from registry.fleet.checking import Checked, checked, is_live, says_the_same
 from registry.fleet.document import Document, FleetAgent, FleetRoute
 from registry.fleet.exporting import exported_route
@@ -50,24 +53,24 @@ def compare(
     agents, warnings = with_automatic_names(document, present, staying)
     known = set(agents) | {agent.name for agent in others if not remove}
     problems: dict[str, str] = {}
+    forbidden: dict[str, str] = {}
     work, tags, refused = [], [], 0
     for name, agent in sorted(agents.items()):
         before = present.get(name)
-        secrets = decide_secrets(agent, before)
+        found = None if is_live(agent, live.get(name)) else checked(document, agent)
+        secrets = decide_secrets(agent, before, found.secrets if found else {})
         problems |= {f"agents.{name}.{column}": problem for column, problem in secrets.problems.items()}
         warnings += secrets.warnings
         tags.append([agent.as_plain() | {"definition": None}, secrets.columns])
         definition = None
-        if not is_live(agent, live.get(name)):
-            found = checked(document, agent)
-            problems |= {
-                f"agents.{name}.definition.{path}".removesuffix("."): text for path, text in found.problems.items()
-            }
+        if found:
+            kept_back = forbidden if found.forbidden else problems
+            kept_back |= {f"agents.{name}.{path}": text for path, text in found.problems.items()}
             if found.problems:
                 refused += 1
                 continue
             definition = None if says_the_same(found, live.get(name)) else found.stored
-            warnings += warnings_of(name, found, known) if definition is not None else []
+            warnings += warnings_of(agent, found, known) if definition is not None else []
         step = step_of(agent, before, secrets, live.get(name), definition)
         if step:
             work.append(Work(agent, before, step, secrets, definition))
@@ -81,6 +84,7 @@ def compare(
         digest=tag_of(["plan", state_tag(present), tags, digest_of(document), remove]),
         warnings=tuple(warnings),
         problems=problems,
+        forbidden=forbidden,
         conflicts=conflicts_of(agents.values(), staying),
     )
     return Comparison(plan, tuple(work), removed)
@@ -94,9 +98,22 @@ def digest_of(document: Document) -> str:
     return digest.hexdigest()
 
 
-def warnings_of(name: str, found: Checked, known: set[str]) -> list[str]:
+def warnings_of(agent: FleetAgent, found: Checked, known: set[str]) -> list[str]:
     """What may be right later, or elsewhere."""
-    return [f"{name}: {warning}" for warning in (*transfer_warnings(found.targets, known), *found.warnings)]
+    warnings = [*transfer_warnings(found.targets, known), *found.warnings, *unbound(agent, found.claims)]
+    return [f"{agent.name}: {warning}" for warning in warnings]
+
+
+def unbound(agent: FleetAgent, claims: Iterable[str]) -> Iterator[str]:
+    """SIP names that an agent's code claims and the document does not give it: what the document says is bound."""
+    bound = {name for route in agent.routes for name in (*route.sip, *route.auto_sip)}
+    for typed in claims:
+        try:
+            missing = normalise_sip_username(typed) not in bound
+        except Malformed:
+            missing = False
+        if missing:
+            yield f"its code claims the SIP name {typed}, which the document does not give it"
 
 
 def step_of(
@@ -120,8 +137,7 @@ def step_of(
     differences += route_differences(present.routes, agent.routes)
     differences += [Difference(column, *words) for column, words in secrets.words.items()]
     if definition is not None:
-        before = orjson.loads(live) if live else ABSENT
-        differences += leaf_differences("definition", before, definition)
+        differences += source_differences(orjson.loads(live) if live else None, definition)
     return Step(agent.name, CHANGE, tuple(differences)) if differences else None
 
 
@@ -168,6 +184,21 @@ def route_differences(before: tuple[PresentRoute, ...], after: tuple[FleetRoute,
     kept = [path for path in had if path in wanted]
     if kept != wanted[: len(kept)]:
         yield Difference(f"routes{ORDER}", list(had), wanted)
+
+
+def source_differences(before: Any, after: Any) -> Iterator[Difference]:
+    """What becomes of what an agent is; what was found of it is nobody's change."""
+    had, gets = by_kind(before), by_kind(after)
+    for kind in [*had, *(kind for kind in gets if kind not in had)]:
+        yield from leaf_differences(kind, had.get(kind, ABSENT), gets.get(kind, ABSENT))
+
+
+def by_kind(definition: Any) -> dict[str, Any]:
+    """A version's JSON as a document has it: under `definition`, `python` or `remote`."""
+    if definition is None:
+        return {}
+    written: dict[str, Any] = as_written(definition) if kind_of(definition) else {"definition": definition}
+    return written
 
 
 def leaf_differences(path: str, before: Any, after: Any) -> Iterator[Difference]:

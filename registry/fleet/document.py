@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agents.models import Agent
+from agents.sources import kind_of
 from registry.fleet.writing import to_yaml
 
 FORMAT = 1  # the number behind `switchboard`; another one is another format
@@ -55,7 +56,7 @@ class FleetAgent:
     """An agent with its routes, in the order in which they are registered: transfers go to the first."""
 
     name: str
-    definition: Any
+    definition: Any  # or {"python": …} or {"remote": …}, as people write them
     routes: tuple[FleetRoute, ...]
     title: str = ""
     tags: tuple[str, ...] = ()
@@ -64,6 +65,12 @@ class FleetAgent:
     credentials: str = ""  # the variable that has them; "" = the fleet's
     signing_key: str = ""
     paused_until: str = ""  # as `moment_text` writes it; "" = until somebody resumes it
+    upstream: str = ""  # the variable with the credentials of a remote agent's server; "" = it wants none
+
+    @property
+    def kind(self) -> str | None:
+        """`python` or `remote`; None for an agent that has a definition."""
+        return kind_of(self.definition)
 
     def as_plain(self) -> dict[str, Any]:
         """As it stands in the document."""
@@ -76,8 +83,10 @@ class FleetAgent:
             "routes": {route.path: route.as_plain() for route in self.routes},
             "credentials": f"{REFERENCE}{self.credentials}" if self.credentials else "",
             "signing_key": f"{REFERENCE}{self.signing_key}" if self.signing_key else "",
+            "upstream": f"{REFERENCE}{self.upstream}" if self.upstream else "",
         }
-        return {key: value for key, value in plain.items() if value} | {"definition": self.definition}
+        what = self.definition if self.kind else {"definition": self.definition}
+        return {key: value for key, value in plain.items() if value} | what
 
 
 @dataclass(frozen=True)

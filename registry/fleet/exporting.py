@@ -5,7 +5,9 @@ from collections.abc import Collection, Iterable
 import orjson
 
 from agents.models import Agent
+from agents.sources import kind_of
 from registry.addresses import normalise_sip_username
+from registry.describing import as_written
 from registry.errors import Malformed
 from registry.fleet.collector import without_collector
 from registry.fleet.document import Document, FleetAgent, FleetRoute
@@ -51,7 +53,7 @@ def exported(agent: PresentAgent, definition: object, stem: str) -> FleetAgent:
     """An agent of the document."""
     return FleetAgent(
         agent.name,
-        definition,
+        as_written(definition),
         tuple(exported_route(route) for route in agent.routes),
         agent.title,
         agent.tags,
@@ -60,6 +62,7 @@ def exported(agent: PresentAgent, definition: object, stem: str) -> FleetAgent:
         f"{stem}_CREDENTIALS" if agent.credentials else "",
         f"{stem}_SIGNING_KEY" if agent.signing_key else "",
         agent.paused_until,
+        f"{stem}_UPSTREAM" if agent.upstream and kind_of(definition) == Agent.Kind.REMOTE else "",
     )
 
 

@@ -65,6 +65,7 @@ class Plan:
     digest: str  # of what it was made from: the document, the registry, the secrets of this environment
     warnings: tuple[str, ...] = ()
     problems: Mapping[str, str] = field(default_factory=dict)  # by path
+    forbidden: Mapping[str, str] = field(default_factory=dict)  # by path: only an Admin may
     conflicts: Mapping[str, str] = field(default_factory=dict)  # by path: somebody else has it
 
     @property
@@ -75,7 +76,7 @@ class Plan:
     @property
     def all_problems(self) -> dict[str, str]:
         """Whatever keeps it from being applied, by path."""
-        return {**self.problems, **self.conflicts}
+        return {**self.problems, **self.forbidden, **self.conflicts}
 
     @property
     def totals(self) -> dict[str, int]:

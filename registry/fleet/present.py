@@ -17,6 +17,7 @@ from registry.fleet.document import moment_text
 from registry.loading import one_view
 from registry.models import Route, SipMapping
 
+SECRETS = ("credentials", "signing_key", "upstream")  # columns of agents
 CHUNK = 5000  # versions whose definitions one query fetches
 
 
@@ -52,6 +53,7 @@ class PresentAgent:
     paused_until: str  # as documents have it
     credentials: str  # as it is kept: encrypted
     signing_key: str
+    upstream: str
     live: int | None
     routes: tuple[PresentRoute, ...]
 
@@ -83,12 +85,13 @@ def read_present() -> dict[str, PresentAgent]:
     ):
         bound = sorted(names[pk], key=lambda name: name.username)  # not by the database's collation
         routes[agent].append(PresentRoute(pk, path, enabled, default, tuple(bound)))
-    encrypted = {f"{column}_kept": Cast(column, TextField()) for column in ("credentials", "signing_key")}
+    encrypted = {f"{column}_kept": Cast(column, TextField()) for column in SECRETS}
     columns = ("id", "name", "title", "tags", "state", "pause_message", "paused_until", *encrypted, "live_id")
     agents = Agent.objects.order_by("name").annotate(**encrypted).values_list(*columns)
     return {
-        name: PresentAgent(pk, name, title, tuple(tags), *as_heard(*pause), secret, key, live, tuple(routes[pk]))
-        for pk, name, title, tags, *pause, secret, key, live in agents
+        name: PresentAgent(pk, name, title, tuple(tags), *as_heard(*pause), *secrets, live, tuple(routes[pk]))
+        for pk, name, title, tags, state, message, until, credentials, key, upstream, live in agents
+        for pause, secrets in [((state, message, until), (credentials, key, upstream))]
     }
 
 
@@ -115,7 +118,7 @@ def state_tag(present: Mapping[str, PresentAgent]) -> str:
         [
             [
                 agent.name, agent.title, agent.tags, agent.state, agent.pause_message, agent.paused_until,
-                agent.credentials, agent.signing_key, agent.live, agent.routes,
+                agent.credentials, agent.signing_key, agent.upstream, agent.live, agent.routes,
             ]
             for agent in present.values()
         ]

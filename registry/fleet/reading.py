@@ -8,9 +8,12 @@ from typing import Any, TypeVar
 
 from agents.definition.agent import MAX_DEPTH, deeper_than
 from agents.definition.parts import FieldError, check_tree
+from agents.errors import InvalidDefinition
 from agents.models import Agent, is_over
+from agents.sources import KINDS, kind_of, read_source
 from registry.actions import check_end_of_pause, check_pause_message, check_tags, check_title
 from registry.addresses import check_agent_name, normalise_route, normalise_sip_username
+from registry.describing import UNWRITTEN, as_written
 from registry.errors import Malformed, RegistryError
 from registry.files import parse
 from registry.fleet.collector import without_collector
@@ -27,7 +30,8 @@ from registry.fleet.document import (
 
 DOCUMENT_KEYS = ("switchboard", "agents")
 AGENT_KEYS = (
-    "title", "tags", "state", "pause_message", "paused_until", "routes", "credentials", "signing_key", "definition",
+    "title", "tags", "state", "pause_message", "paused_until", "routes", "credentials", "signing_key", "upstream",
+    "definition", *KINDS,
 )  # fmt: skip
 ROUTE_KEYS = ("default", "enabled", "sip", "auto_sip")
 STATES = (Agent.State.SERVING.value, Agent.State.PAUSED.value)
@@ -161,9 +165,11 @@ class Reader:
         state, message, until = self.state(path, found)
         title = self.text(f"{path}.title", found.get("title", ""))
         tags = [tag for _, tag in self.texts(f"{path}.tags", found.get("tags", []))]
+        if found.get("upstream") and found.get("remote") is None:
+            self.note(f"{path}.upstream", "is for remote agents: credentials of their server")
         return FleetAgent(
             str(name),
-            self.definition(f"{path}.definition", found),
+            self.source(path, found),
             self.routes(f"{path}.routes", found.get("routes")),
             self.attempt(f"{path}.title", check_title, title, ""),
             tuple(self.attempt(f"{path}.tags", check_tags, tags, [])),
@@ -172,6 +178,7 @@ class Reader:
             self.reference(f"{path}.credentials", found.get("credentials", "")),
             self.reference(f"{path}.signing_key", found.get("signing_key", "")),
             until,
+            self.reference(f"{path}.upstream", found.get("upstream", "")),
         )
 
     def state(self, path: str, found: dict[str, Any]) -> tuple[str, str, str]:
@@ -204,11 +211,33 @@ class Reader:
             return None
         return found
 
-    def definition(self, path: str, found: dict[str, Any]) -> Any:
+    def source(self, path: str, found: dict[str, Any]) -> Any:
+        """What an agent is: a definition, or what stands under `python` or `remote`, as people write it."""
+        given = [word for word in ("definition", *KINDS) if found.get(word) is not None]
+        for word in given[1:]:
+            self.note(f"{path}.{word}", f"stands beside {given[0]}: an agent is one of definition, python and remote")
+        if not given or given[0] == "definition":
+            return self.definition(f"{path}.definition", found.get("definition"))
+        (kind, *_) = given
+        for word in UNWRITTEN:
+            if isinstance(found[kind], dict) and word in found[kind]:
+                self.note(f"{path}.{kind}.{word}", "is not for people to write: it is found out")
+        try:
+            check_tree(found[kind], ())
+            return as_written(read_source({kind: found[kind]}).stored())
+        except FieldError as error:
+            self.note(f"{path}.{kind}.{error.path}".removesuffix("."), str(error))
+        except InvalidDefinition as error:
+            for where, problem in error.problems.items():
+                self.note(f"{path}.{where}", problem)
+        return {kind: found[kind]}
+
+    def definition(self, path: str, definition: Any) -> Any:
         """A definition: JSON, whatever it says. It is checked when it is compared, unless it is live already."""
-        definition = found.get("definition")
         if definition is None:
-            self.note(path, "is missing")
+            self.note(path, "is missing: an agent has a definition, or python or remote")
+        elif kind := kind_of(definition):
+            self.note(path, f"must not have {kind} in it: {kind} stands instead of definition")
         elif not isinstance(definition, dict):
             self.note(path, "must be an object")
         elif deeper_than(MAX_DEPTH, definition):

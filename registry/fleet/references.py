@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from agents.fields import UNREADABLE, EncryptedTextField
+from agents.models import Agent
 from registry.agent_secrets import is_allowed
 from registry.credentials import check_secrets
 from registry.errors import RegistryError
 from registry.fleet.document import FleetAgent
-from registry.fleet.present import PresentAgent
+from registry.fleet.present import SECRETS, PresentAgent
+from registry.instead import NOTHING
+from registry.sources import Upstream
 
 OWN, FLEET, NONE = "own", "fleet", "none"
-COLUMNS = ("credentials", "signing_key")
+OF_CODE = f"{OWN}, of its code"
 
 
 @dataclass
@@ -28,22 +31,29 @@ class Secrets:
     warnings: list[str] = field(default_factory=list)
 
 
-def decide_secrets(agent: FleetAgent, present: PresentAgent | None) -> Secrets:
-    """What becomes of the secrets of an agent that is new (None), in the trash, or registered."""
+def decide_secrets(agent: FleetAgent, present: PresentAgent | None, of_code: Mapping[str, str]) -> Secrets:
+    """What becomes of the secrets of an agent that is new (None), in the trash, or registered.
+
+    `of_code`: those that a Python agent's own code asks for, by column. What such an agent has may be its code's, so a
+    document that names no secret leaves it alone.
+    """
     secrets = Secrets()
-    decide_credentials(secrets, agent, present)
-    decide_signing_key(secrets, agent, present)
+    decide_credentials(secrets, agent, present, of_code.get("credentials", ""))
+    decide_signing_key(secrets, agent, present, of_code.get("signing_key", ""))
+    decide_upstream(secrets, agent, present)
     return secrets
 
 
-def decide_credentials(secrets: Secrets, agent: FleetAgent, present: PresentAgent | None) -> None:
-    """Credentials: the variable's, else those it has, else the fleet's, else newly made ones."""
+def decide_credentials(secrets: Secrets, agent: FleetAgent, present: PresentAgent | None, of_code: str) -> None:
+    """Credentials: the variable's, else those it has, else its code's, else the fleet's, else newly made ones."""
     kept = kept_secret(present, "credentials")
     before = OWN if kept else FLEET
     serving = present is not None and present.registered
     if not agent.credentials:
-        if kept and settings.SWML_BASIC_AUTH_PASSWORD:
+        if kept and settings.SWML_BASIC_AUTH_PASSWORD and agent.kind != Agent.Kind.PYTHON:
             change(secrets, "credentials", "", before, FLEET)
+        elif not kept and not serving and of_code:
+            change(secrets, "credentials", of_code, before, OF_CODE)
         elif not kept and not settings.SWML_BASIC_AUTH_PASSWORD and not serving:
             secrets.make_credentials = True
         return
@@ -61,18 +71,22 @@ def decide_credentials(secrets: Secrets, agent: FleetAgent, present: PresentAgen
         secrets.problems["credentials"] = (
             f"{agent.credentials} is not set here, and the agent has no credentials of its own"
         )
+    elif not kept and of_code:
+        change(secrets, "credentials", of_code, before, OF_CODE)
     elif not kept:
         secrets.make_credentials = True
 
 
-def decide_signing_key(secrets: Secrets, agent: FleetAgent, present: PresentAgent | None) -> None:
-    """A signing key: the variable's, else the one it has."""
+def decide_signing_key(secrets: Secrets, agent: FleetAgent, present: PresentAgent | None, of_code: str) -> None:
+    """A signing key: the variable's, else the one it has, else its code's."""
     kept = kept_secret(present, "signing_key")
     without = FLEET if settings.SIGNALWIRE_SIGNING_KEY else NONE
     before = OWN if kept else without
     if not agent.signing_key:
-        if kept:
+        if kept and agent.kind != Agent.Kind.PYTHON:
             change(secrets, "signing_key", "", before, without)
+        elif not kept and of_code and not (present and present.registered):
+            change(secrets, "signing_key", of_code, before, OF_CODE)
         return
     value = value_of(secrets, agent, "signing_key", agent.signing_key, kept)
     if value:
@@ -83,11 +97,50 @@ def decide_signing_key(secrets: Secrets, agent: FleetAgent, present: PresentAgen
             return
         if value != kept:
             change(secrets, "signing_key", value, before, f"{OWN}, of {agent.signing_key}")
+    elif not kept and of_code:
+        change(secrets, "signing_key", of_code, before, OF_CODE)
     elif not kept:
         secrets.problems["signing_key"] = (
             f"{agent.signing_key} is not set here, and the agent has no signing key of its own to keep: set the "
             "variable, or leave signing_key out"
         )
+
+
+def decide_upstream(secrets: Secrets, agent: FleetAgent, present: PresentAgent | None) -> None:
+    """The credentials of a remote agent's server: the variable's, else those it has; none without a reference."""
+    if agent.kind != Agent.Kind.REMOTE:
+        return
+    kept = kept_secret(present, "upstream")
+    before = OWN if kept else NONE
+    if not agent.upstream:
+        if kept:
+            change(secrets, "upstream", "", before, NONE)
+        return
+    value = value_of(secrets, agent, "upstream", agent.upstream, kept)
+    if value:
+        user, _, password = value.partition(":")
+        try:
+            value = check_secrets(None, "", (user, password))["upstream"]
+        except RegistryError as error:
+            secrets.problems["upstream"] = f"{agent.upstream} must hold USER:PASSWORD: {error}"
+            return
+        if value != kept:
+            change(secrets, "upstream", value, before, f"{OWN}, of {agent.upstream}")
+    elif not kept and not secrets.problems.get("upstream"):
+        secrets.problems["upstream"] = (
+            f"{agent.upstream} is not set here, and the agent has no credentials for its server to keep: set the "
+            "variable, or leave upstream out"
+        )
+
+
+def upstream_for(agent: FleetAgent, present: PresentAgent | None) -> Upstream:
+    """With what a remote agent's server is asked when it is looked at."""
+    if not agent.upstream:
+        return NOTHING
+    secrets = Secrets()
+    decide_upstream(secrets, agent, present)
+    user, _, password = secrets.columns.get("upstream", "").partition(":")
+    return (user, password) if user else None
 
 
 def change(secrets: Secrets, column: str, value: str, before: str, after: str) -> None:
@@ -124,4 +177,4 @@ def kept_secret(present: PresentAgent | None, column: str) -> str:
 
 def lost(present: PresentAgent) -> Mapping[str, str]:
     """The columns of an agent in the trash that no key can read any more, emptied."""
-    return {column: "" for column in COLUMNS if getattr(present, column) and not kept_secret(present, column)}
+    return {column: "" for column in SECRETS if getattr(present, column) and not kept_secret(present, column)}

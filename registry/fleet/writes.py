@@ -9,6 +9,7 @@ from django.db.models import Max, Model, QuerySet
 from django.utils import timezone
 
 from agents.models import Agent, AgentVersion
+from agents.sources import kind_of
 from registry.changes import Actor
 from registry.credentials import COLUMNS, make_credentials, note_in_audit
 from registry.fleet.comparing import Comparison, Work
@@ -21,7 +22,7 @@ from registry.reach import TRASH_COLUMNS, former_route, take_out_of_trash, trash
 
 CHUNK = 500  # rows of a statement: far below the 30 s that one may take
 AGENT_COLUMNS = ["title", "tags", "state", "pause_message", "paused_until"]
-LIGHT = Agent.objects.defer("credentials", "signing_key", "former_reach")  # nothing is decrypted that is not needed
+LIGHT = Agent.objects.defer(*COLUMNS, "former_reach")  # nothing is decrypted that is not needed
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
 
@@ -85,6 +86,8 @@ def write_agents(work: Sequence[Work], written: Written) -> dict[str, Agent]:
     for one in work:
         agent = agents.setdefault(one.agent.name, Agent(name=one.agent.name))
         secrets = dict(one.secrets.columns)
+        if one.present is None:
+            agent.kind = kind_of(one.definition) or Agent.Kind.STORED
         if one.step.action == ADD:
             take_out_of_trash(agent)
             secrets = {**(lost(one.present) if one.present else {}), **secrets}
@@ -146,9 +149,15 @@ def write_versions(work: Sequence[Work], agents: dict[str, Agent], by: Actor, no
     now = timezone.now()
     for some in chunks([agent.live_id for agent in live if agent.live_id]):
         AgentVersion.objects.filter(pk__in=some).update(retired=now)
+    other_kind = []
     for agent, version in zip(live, versions, strict=True):
         agent.live = version
+        kind = kind_of(version.definition) or Agent.Kind.STORED
+        if agent.kind != kind:
+            agent.kind = kind
+            other_kind.append(agent)
     Agent.objects.bulk_update(live, ["live"], batch_size=CHUNK)
+    Agent.objects.bulk_update(other_kind, ["kind"], batch_size=CHUNK)
 
 
 def write_reach(work: Sequence[Work], agents: dict[str, Agent]) -> None:

@@ -11,6 +11,8 @@ for (const route of document.querySelectorAll("[data-follows]")) {
   let follows = route.value === "" || route.value === `/${slug()}`;
   name.addEventListener("input", () => follows && (route.value = slug() && `/${slug()}`));
   route.addEventListener("input", () => (follows = route.value === ""));
+  // Typed before the scripts were there.
+  addEventListener("load", () => route.value === "" && slug() && tell(name));
 }
 
 // --- suggestions ---------------------------------------------------------------------------------------------------
@@ -35,10 +37,16 @@ document.addEventListener("change", async ({ target }) => {
   tell(text);
 });
 
+// --- what was seen is of what was typed then -----------------------------------------------------------------------
+
+document.addEventListener("input", ({ target }) => {
+  if (target.closest(".of-python, .of-remote") || target.name === "source") document.getElementById("looked").replaceChildren();
+});
+
 // --- the fields say themselves that they are wrong -----------------------------------------------------------------
 
 document.addEventListener("htmx:afterSettle", ({ detail }) => {
-  if (detail.elt?.id !== "check") return;
+  if (!["check", "looked"].includes(detail.elt?.id)) return;
   for (const field of form.querySelectorAll("[aria-describedby$='-note']")) {
     const note = document.getElementById(field.getAttribute("aria-describedby"));
     if (note?.id === "credentials-note") continue;

@@ -232,7 +232,7 @@ async def test_a_name_that_is_partly_inside_is_not_connected_to_at_all(
 
 
 async def test_a_name_that_moves_inside_between_two_calls_is_refused(connects, monkeypatch) -> None:
-    monkeypatch.setattr("agents.webhooks.client.DNS_SECONDS", 0)
+    monkeypatch.setattr("agents.webhooks.pool.DNS_SECONDS", 0)
     names = Names(api_test=[["127.0.0.1"], ["127.0.0.2"]])
     async with serve(always(answer(b"{}", "200 OK", "Connection: close")), "0.0.0.0") as server:
         with pytest.raises(WebhookFailed, match=r"is at 127.0.0.2, which is not a public address"):
@@ -246,7 +246,7 @@ async def test_the_socket_is_checked_even_if_the_look_up_was_not(connects) -> No
         client = WebhookClient(WebhookLimits(allowed_hosts=("127.0.0.1",)), Names(api_test=[["127.0.0.1"]]))
         url = f"http://api.test:{server.port}/"
         await client.post("desk", url, {}, b"{}")
-        connector = client.sessions[False].connector
+        connector = client.pool.sessions[False].connector
         for connections in connector._conns.values():
             connections.pop()[0].abort()
         cached = connector._cached_hosts
@@ -415,3 +415,30 @@ def test_a_url_that_could_never_work_is_refused_with_what_to_do(url: str, proble
     with pytest.raises(ValueError, match=problem) as refusal:
         check_url(url)
     assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "private", "refused"),
+    [
+        ("10.0.0.5", True, False),
+        ("127.0.0.1", True, False),
+        ("localhost", True, False),
+        ("192.168.1.1", True, False),
+        ("100.64.0.1", True, False),
+        ("fd12::1", True, False),
+        ("::1", True, False),
+        ("10.0.0.5", False, True),
+        ("localhost", False, True),
+        ("169.254.169.254", True, True),
+        ("fe80::1", True, True),
+        ("100.100.100.200", True, True),
+        ("168.63.129.16", True, True),
+        ("fd00:ec2::254", True, True),
+        ("0.0.0.0", True, True),
+        ("255.255.255.255", True, True),
+        ("::ffff:10.0.0.1", True, True),
+        ("2130706433", True, True),
+    ],
+)
+def test_private_networks_are_open_to_those_who_may_but_no_metadata(host: str, private: bool, refused: bool) -> None:
+    assert bool(Guard((), private=private).problem_of_host(host)) is refused

@@ -1,7 +1,6 @@
 """Webhooks: what is sent, what becomes of the answer, and that no server can harm us or other agents."""
 
 import asyncio
-import datetime
 import re
 import socket
 import ssl
@@ -13,9 +12,6 @@ from typing import Any
 import orjson
 import pytest
 import uvloop
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from agents.errors import WebhookFailed
 from agents.webhooks.answer import swaig_answer
@@ -374,7 +370,7 @@ async def call_hostile(behaviour: Behaviour, seconds: float) -> str:
             assert message.startswith(server.url + " ")
             assert SECRET not in message
             assert server.sent < 8 * MEGABYTE  # most of it is in the buffers of the kernel
-        connector = client.sessions[False].connector
+        connector = client.pool.sessions[False].connector
         assert not connector._acquired
         assert not connector._conns
     finally:
@@ -623,32 +619,6 @@ async def test_closing_ends_the_calls_that_run_and_refuses_new_ones() -> None:
 
 
 # --- TLS --------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def own_certificate(tmp_path_factory) -> ssl.SSLContext:
-    """A server whose certificate for localhost nobody has signed."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.write_bytes(private + certificate.public_bytes(pem))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return context
 
 
 async def test_a_certificate_that_nobody_trusts_fails(client: WebhookClient, own_certificate: ssl.SSLContext) -> None:

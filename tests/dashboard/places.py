@@ -8,6 +8,7 @@ from typing import NamedTuple
 from registry.policy import Deed
 
 SEE, REHEARSE, CHANGE, REVEAL, ADMINISTER = Deed.SEE, Deed.REHEARSE, Deed.CHANGE, Deed.REVEAL, Deed.ADMINISTER
+RUN_CODE = Deed.RUN_CODE
 
 
 class Place(NamedTuple):
@@ -78,9 +79,14 @@ PLACES: dict[str, Place] = {
     "agent-discard": Place(CHANGE, POST, example=AGENT),
     "agent-draft-again": Place(CHANGE, POST, example=AGENT),
     "agent-publish": Place(CHANGE, FORM, example=AGENT),
+    "agent-reload": Place(CHANGE, POST, example=AGENT),
+    "agent-source": Place(CHANGE, FORM, example=AGENT, leads=True),  # an agent that is built here has none
+    "agent-server": Place(CHANGE, POST, example=AGENT),
     # register
     "register": Place(CHANGE, ("GET", "HEAD", "POST"), query="name=pharmacy&sip=appointments"),
     "register-check": Place(CHANGE, POST),
+    "register-look": Place(CHANGE, POST),
+    "register-classes": Place(RUN_CODE, whole=False),
     "register-done": Place(example=AGENT),
     # routing
     "routing": Place(query="ask=sip:pharmacy2@example.com&route=1"),
@@ -122,6 +128,7 @@ PLACES: dict[str, Place] = {
     "settings-apply": Place(),
     "settings-apply-plan": Place(CHANGE, methods=FORM, whole=False, leads=True),
     "settings-export": Place(whole=False),
+    "settings-adopt": Place(CHANGE, methods=FORM),
     "settings-trash": Place(),
     "settings-trash-restore": Place(CHANGE, methods=POST),
 }

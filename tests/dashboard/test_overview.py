@@ -128,7 +128,7 @@ def test_every_problem_has_one_action(fleet, actor):
     now = timezone.now()
     Worker.objects.create(replica="sb-3", pid=1, revision=0, started=now, seen=now, last_error="connection lost\nx")
     table = load_table()
-    items, more = attention(ADMIN, troubled(), replicas(RegistryChange.newest()), table)
+    items, more = attention(ADMIN, troubled(), {}, replicas(RegistryChange.newest()), table)
     assert more == 0
     assert [(item.state, item.what, item.action) for item in items] == [
         ("failing", "pharmacy", "Open its log"), ("behind", "sb-3", "Open replicas"),
@@ -138,7 +138,7 @@ def test_every_problem_has_one_action(fleet, actor):
     assert "Most often refill: error." in items[0].text
     assert "connection lost" in items[1].text
     assert items[2].url == "/dashboard/routing/?map=info-lne&to=%2Finfo"
-    items, _ = attention(VIEWER, troubled(), [], None)
+    items, _ = attention(VIEWER, troubled(), {}, [], None)
     assert [(item.state, item.url) for item in items][1:] == [("unmatched", "/dashboard/routing/")]
 
 
@@ -146,7 +146,7 @@ def test_of_every_sort_some_are_shown(fleet):
     write_events([{"sip_user": f"nobody-{number}", "outcome": "fallback", "kind": "sip"} for number in range(12)])
     troubles = {"pharmacy": Standing.DEGRADED}
     write_minutes("pharmacy", [(100, 2)])
-    items, more = attention(VIEWER, troubles, [], None)
+    items, more = attention(VIEWER, troubles, {}, [], None)
     assert len(items) == MOST
     assert more == 1  # of the eight most usual names
     assert [item.state for item in items].count("degraded") == 1

@@ -1,6 +1,7 @@
 """The Django admin: allowed by the policy, carried out by the actions, quick with many agents."""
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -17,6 +18,7 @@ from registry import actions, people
 from registry.errors import Conflict
 from registry.models import ApiToken, Member, Route, RoutingEvent, SipMapping
 from registry.tokens import check_token, create_token
+from tests.registry.pretending import pretend
 
 LISTS = [
     "agents/agent", "agents/agentversion", "registry/route", "registry/sipmapping", "registry/worker",
@@ -308,10 +310,36 @@ def test_a_signing_key_is_written_and_never_shown(staff, fleet):
     assert agent.signing_key == ""
 
 
+def test_a_python_agent_is_edited_without_its_source(staff, admin, monkeypatch, actor):
+    pretend(monkeypatch)
+    source = {"python": {"class": "fleet.sales:Sales", "arguments": {"greeting": "Hello"}}}
+    by = replace(actor, may_run_code=True)
+    actions.register("sales", "/sales", source, by=by, credentials=("u", "p"))
+    agent = Agent.objects.get()
+    page = text_of(staff.get(change_url(agent)))
+    for words in ("class: fleet.sales:Sales", "get_price", "register sales --update"):
+        assert words in page
+    assert "digest-1" not in page
+    assert save(staff, agent, title="Sales desk", definition=TEXT).status_code == 302
+    agent.refresh_from_db()
+    assert (agent.title, agent.kind, agent.live.number) == ("Sales desk", "python", 1)
+    listed = staff.get("/admin/agents/agent/?kind__exact=python")
+    assert listed.context["cl"].result_count == 1
+    assert staff.get(change_url(agent.live)).status_code == 200
+
+
+def test_only_definitions_are_registered_here(admin, monkeypatch):
+    pretended = pretend(monkeypatch)
+    page = register(admin, definition="python: {class: 'a:B'}")
+    assert "python" in str(page.context["adminform"].form.errors["definition"])
+    assert (pretended.asked, Agent.objects.count()) == ([], 0)
+
+
 @pytest.mark.parametrize("role", ["Viewer", "Operator", "Admin"])
 def test_no_page_of_an_agent_shows_its_secrets(make_browser, fleet, role):
     agent = Agent.objects.get(name="pharmacy")
     agent.credentials, agent.signing_key = "u:hunter2hunter2", "PSKhunter2hunter2"
+    agent.upstream = "u:hunter2hunter2"
     agent.save()
     browser = make_browser(role)
     for path in (change_url(agent), change_url(agent).replace("change", "history"), "/admin/agents/agent/"):

@@ -1,11 +1,10 @@
 import json
-import re
 from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
 import pytest
-from django.core.management import CommandError, call_command, load_command_class
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.utils import timezone
 
@@ -101,6 +100,7 @@ def test_register_prints_json(run_json, file):
         "revision": printed["revision"],
         "workers": 0,
         "everywhere": True,
+        "kind": "stored",
     }
     assert Agent.objects.get().credentials == "me:pass:word"
 
@@ -174,22 +174,6 @@ def test_problems_of_a_definition_are_listed_by_field(refused, run, tmp_path, ca
         call_command("register", "sales", "--route", "/sales", "--file", str(path), "--json", stdout=out)
     assert ended.value.code == 1
     assert set(json.loads(out.getvalue())["problems"]) == {"prompt", "hints"}
-
-
-@pytest.mark.parametrize("source", [["--python", "agents:Sales"], ["--remote", "https://example.com"]])
-def test_what_comes_later_is_refused_in_words(refused, source):
-    text = refused("register", "sales", "--route", "/sales", *source)
-    assert "not there yet. Use --file" in text
-    assert "step" not in text
-
-
-def test_the_help_says_what_is_not_there_yet():
-    text = " ".join(
-        load_command_class("registry", "register").create_parser("manage.py", "register").format_help().split()
-    )
-    for words in ("subclass", "a running SWML server", "of the remote server"):
-        assert f"{words} (not there yet)" in text
-    assert not re.search(r"step \d|CONTRACT", text)
 
 
 @pytest.mark.parametrize(
@@ -319,8 +303,8 @@ def test_unregister(run, run_json, refused, fleet):
 def test_agents_are_listed(run, run_json, fleet, actor):
     actions.pause("pharmacy", by=actor)
     text = run("agents")
-    assert text.splitlines()[0].split() == ["NAME", "STATE", "VERSION", "ROUTES", "SIP", "NAMES"]
-    assert any(line.split()[:4] == ["pharmacy", "paused", "1", "/pharmacy"] for line in text.splitlines())
+    assert text.splitlines()[0].split() == ["NAME", "KIND", "STATE", "VERSION", "ROUTES", "SIP", "NAMES"]
+    assert any(line.split()[:4] == ["pharmacy", "stored", "paused", "1"] for line in text.splitlines())
     rows = run_json("agents")
     assert [row["name"] for row in rows] == ["booking-desk", "info-line", "pharmacy"]
     assert rows[2] == {
@@ -331,6 +315,7 @@ def test_agents_are_listed(run, run_json, fleet, actor):
         "routes": ["/pharmacy"],
         "sip": ["pharmacy", "refills"],
         "version": 1,
+        "trouble": None,
     }
 
 
@@ -341,7 +326,7 @@ def test_the_trash_is_listed_only_when_asked_for(run, run_json, fleet, actor):
     assert "1 more in the trash: agents --trash" in text
     assert [row["name"] for row in run_json("agents")] == ["booking-desk", "info-line"]
     text = run("agents", "--trash")
-    assert any(line.split()[:3] == ["pharmacy", "trashed", "1"] for line in text.splitlines())
+    assert any(line.split()[:4] == ["pharmacy", "stored", "trashed", "1"] for line in text.splitlines())
     assert "more in the trash" not in text
     assert [row["state"] for row in run_json("agents", "--trash")] == ["serving", "serving", "trashed"]
 

@@ -9,8 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 LENGTHS = struct.Struct(">II")
-# A request that must not be carried out twice says when it was sent (seconds, the system's monotonic clock). The host
-# says that it has begun; it never begins one that has waited for so long, so another host can be asked then.
+# A request that must not be carried out twice has a slot in memory that both sides see: the host sets it to BEGUN when
+# it begins. It never begins one that was sent so long ago (seconds, the system's monotonic clock), so that another host
+# can be asked then.
+SLOTS = 4096
+BEGUN = 1
 STALE_SECONDS = 2
 MAX_FRAME = 32 * 1024 * 1024  # bytes; larger ones are no answers of an agent
 
@@ -30,8 +33,9 @@ def frame(head: Head, body: bytes = b"") -> bytes:
 class Frames:
     """Takes what comes in, and hands on every message that is complete."""
 
-    def __init__(self, take: Callable[[Head, bytes], None]):
+    def __init__(self, take: Callable[[Head, bytes], None], loads: Callable[[bytes], Any] = json.loads):
         self.take = take
+        self.loads = loads
         self.buffer = bytearray()
 
     def feed(self, data: bytes) -> None:
@@ -48,7 +52,7 @@ class Frames:
             text, body = bytes(self.buffer[LENGTHS.size : middle]), bytes(self.buffer[middle:end])
             del self.buffer[:end]
             try:
-                head = json.loads(text)
+                head = self.loads(text)
             except ValueError:
                 raise FrameError("a head that is no JSON") from None
             if not isinstance(head, dict):

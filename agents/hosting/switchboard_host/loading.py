@@ -20,6 +20,7 @@ PRESENT_NAME = "signalwire"
 DAY_SECONDS = 24 * 60 * 60
 
 Order = dict[str, Any]
+homes: list[str] = []  # folders of the agent's own file, behind any links
 
 
 class CannotLoad(Exception):  # noqa: N818 - read as a sentence
@@ -130,7 +131,9 @@ def absolute(place: str | Path) -> Path:
 def change_folder(file: str | None) -> None:
     """Be where the agent's file is: the SDK looks for its configuration there, and so does many an agent."""
     if file:
-        os.chdir(Path(file).resolve().parent)
+        home = str(Path(file).resolve().parent)
+        os.chdir(home)
+        homes.append(home)
 
 
 # --- scripts ---------------------------------------------------------------------------------------------------------
@@ -175,7 +178,7 @@ def run_script(order: Order) -> Script:
     path = script_path(order)
     script = Script()
     put_ourselves_in(script)
-    sys.path.insert(0, str(Path(path).parent))
+    sys.path.insert(0, str(Path(path).resolve().parent))  # as Python does for a link
     sys.argv = [path]
     change_folder(path)
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import notes, placeholders
-from .loading import Order, Script, absolute, is_inside
+from .loading import Order, Script, absolute, homes, is_inside
 from .serving import AgentHost, adopt
 
 CALL_ID = "inspection"
@@ -109,8 +109,12 @@ def listed(document: Any) -> list[dict[str, Any]]:
         return []
 
 
-def digest(folders: Sequence[str]) -> str:
-    """A digest of the code that has been loaded from these folders: of names and contents, in order (SHA-256)."""
+def digest(path: Sequence[str]) -> str:
+    """A digest of the code that has been loaded from AGENT_PATH, and from where the agent's own file really is.
+
+    Of names, which are relative, and contents, in order (SHA-256): the same in replicas with other folders.
+    """
+    folders = [*path, *homes]
     loaded = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
     files = {str(absolute(file)) for file in loaded if file}
     if sys.argv and sys.argv[0].endswith(".py"):

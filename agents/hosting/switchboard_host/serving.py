@@ -4,15 +4,16 @@ import asyncio
 import base64
 import inspect
 import json
+import mmap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence
 from typing import Any, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from . import notes, placeholders
-from .frames import STALE_SECONDS, Frames, Head, frame
+from .frames import BEGUN, SLOTS, STALE_SECONDS, Frames, Head, frame
 from .loading import DAY_SECONDS, Order
 
 PLACEHOLDER = base64.b64encode(f"{placeholders.USER}:{placeholders.PASSWORD}".encode())
@@ -24,6 +25,8 @@ NOT_PASSED_ON = frozenset(
 SIGNED_BY_US = "/sip"  # the path of the SDK's own SIP callback, which is the worker's business
 LOCKED = "This tool is secure: ask the operator for this agent's MCP URL with a token (manage.py mcp)."
 
+NOBODY_SEES = bytearray(SLOTS)
+
 Endpoint = tuple[Callable[..., Any], tuple[str, ...]]
 
 
@@ -33,6 +36,7 @@ def adopt(agent: Any, order: Order) -> None:
     agent._basic_auth = (placeholders.USER, placeholders.PASSWORD)
     agent._proxy_url_base = f"http://{placeholders.HOST}"
     agent._proxy_url_base_from_env = True
+    notes.quieten(agent)
     agent.signing_key = None  # the worker knows the URL that was signed
     sessions = agent._session_manager
     sessions.secret_key = order.get("secret", sessions.secret_key)
@@ -60,8 +64,10 @@ def endpoints_of(agent: Any) -> dict[tuple[str, str], Endpoint]:
 class AgentHost(asyncio.Protocol):
     """One agent and the worker that asks it."""
 
-    def __init__(self, agent: Any, order: Order, about: Head):
+    def __init__(self, agent: Any, order: Order, about: Head, begun: MutableSequence[int] | mmap.mmap = NOBODY_SEES):
+        """`begun`: where the worker sees which requests have begun."""
         self.agent = agent
+        self.begun = begun
         self.route = agent.route
         self.endpoints = endpoints_of(agent)
         self.about = about  # what is said first
@@ -95,7 +101,7 @@ class AgentHost(asyncio.Protocol):
             if time.monotonic() - head["a"] > STALE_SECONDS:
                 self.say({"i": head["i"], "late": True})
                 return
-            self.say({"i": head["i"], "begun": True})
+            self.begun[head["b"]] = BEGUN
         task = asyncio.get_running_loop().create_task(self.answer(head, body))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import ctypes
 import gc
+import mmap
 import os
 import resource
 import select
@@ -19,7 +20,7 @@ import time
 from typing import Any
 
 from . import notes, seeing
-from .frames import Frames, Head, frame
+from .frames import SLOTS, Frames, Head, frame
 from .loading import CannotLoad, Order, build
 from .serving import AgentHost, adopt
 
@@ -49,7 +50,7 @@ class Zygote:
     def __init__(self, control: socket.socket):
         self.control = control
         self.frames = Frames(self.take)
-        self.sockets: list[int] = []  # of hosts that are to be
+        self.sockets: list[int] = []  # of hosts that are to be: each one's socket, and its shared memory
         self.hosts: set[int] = set()
 
     def run(self) -> None:
@@ -91,6 +92,7 @@ class Zygote:
     def take(self, order: Head, _body: bytes) -> None:
         """Fork a host."""
         sock = socket.socket(fileno=self.sockets.pop(0))
+        memory = self.sockets.pop(0)
         sys.stdout.flush()
         sys.stderr.flush()
         pid = os.fork()
@@ -100,8 +102,9 @@ class Zygote:
                 each.close()
             for other in self.sockets:
                 os.close(other)  # of hosts whose orders came with this one
-            become_host(sock, order)
+            become_host(sock, memory, order)
         sock.close()
+        os.close(memory)
         self.hosts.add(pid)
         self.say({"host": order["host"], "pid": pid})
 
@@ -129,7 +132,7 @@ class Zygote:
                 os.kill(pid, signal.SIGKILL)
 
 
-def become_host(sock: socket.socket, order: Order) -> None:
+def become_host(sock: socket.socket, memory: int, order: Order) -> None:
     """In the new process: build the agent and answer for it. Never returns."""
     code = 1
     try:
@@ -138,7 +141,9 @@ def become_host(sock: socket.socket, order: Order) -> None:
             signal.signal(number, signal.SIG_DFL)
         be_harmless(order["memory"])
         os.dup2(2, 1)
-        code = serve(sock, order)
+        with mmap.mmap(memory, SLOTS) as begun:
+            os.close(memory)
+            code = serve(sock, begun, order)
     except BaseException as error:  # noqa: BLE001 - its code may do anything
         with contextlib.suppress(BaseException):
             sys.excepthook(type(error), error, error.__traceback__)
@@ -163,7 +168,7 @@ def limit_memory(memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
 
 
-def serve(sock: socket.socket, order: Order) -> int:
+def serve(sock: socket.socket, begun: mmap.mmap, order: Order) -> int:
     """Answer until the worker is gone; the exit code."""
     notes.listen()
     try:
@@ -179,7 +184,7 @@ def serve(sock: socket.socket, order: Order) -> int:
     gc.collect()
     gc.freeze()
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(answer(sock, agent, order))
+        runner.run(answer(sock, begun, agent, order))
     return 0
 
 
@@ -192,9 +197,9 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def answer(sock: socket.socket, agent: Any, order: Order) -> None:
+async def answer(sock: socket.socket, begun: mmap.mmap, agent: Any, order: Order) -> None:
     """Serve over the socket until it ends."""
-    host = AgentHost(agent, order, {"code": seeing.digest(order["path"])})
+    host = AgentHost(agent, order, {"code": seeing.digest(order["path"])}, begun)
     sock.setblocking(False)
     loop = asyncio.get_running_loop()
     await loop.create_unix_connection(lambda: host, sock=sock)

@@ -14,9 +14,9 @@ from dashboard.agents.frame import agent_frame
 from dashboard.code_lines import code_of
 from dashboard.shell import page_for, show
 from dashboard.zones import moment_typed
-from registry.asking import public_base
+from registry.asking import public_base, stage_of
 from registry.definitions import warnings_of
-from registry.errors import Malformed, RegistryError
+from registry.errors import Malformed, RegistryError, sentence
 from registry.policy import Deed
 from registry.rehearsing import Call, preview, version_of
 
@@ -36,7 +36,7 @@ def document(request: HttpRequest, name: str) -> HttpResponse:
         context |= rendered(request, name, which, asked)
         context["warnings"] = warnings_about(agent, which)
     except RegistryError as error:
-        context["problem"] = str(error)
+        context["problem"] = sentence(error)
         context["problem_field"] = next(iter(getattr(error, "problems", {})), "version")
     return show(request, "pages/agent/document.html", context, parts={"rendered"})
 
@@ -45,7 +45,7 @@ def rendered(request: HttpRequest, name: str, which: str, asked: dict[str, str])
     """The document, as lines and as text to copy."""
     moment = moment_of(asked["at"])
     call = Call(caller=asked["from"], dialled=asked["to"], at=None if moment is None else moment.timestamp())
-    found = preview(name, which, call, public_base(request))
+    found = preview(name, which, call, public_base(request), stage_of(request))
     return {
         "preview": found,
         "code": code_of(found.document),

@@ -9,10 +9,12 @@ from django.urls import path
 from agents.definition import AgentDefinition
 from agents.errors import InvalidDefinition
 from agents.models import Agent
+from agents.sources import read_source
 from dashboard.agents.frame import agent_frame
 from dashboard.agents.functions import told_functions
 from dashboard.pages.agent.document import offered
 from dashboard.shell import page_for, part_wanted, show
+from dashboard.sources.told import functions_found
 from registry.errors import RegistryError
 from registry.events.filters import Filter, Term
 from registry.events.searching import Range, search
@@ -30,10 +32,16 @@ def functions(request: HttpRequest, name: str) -> HttpResponse:
     agent: Agent = context["agent"]
     which = request.GET.get("version", "")[:MAX_VERSION] or "live"
     context |= {"which": which, "versions": offered(agent, which), "functions": [], "problem": ""}
+    context |= {"kind": "stored", "runs": True}
     try:
         version = version_of(agent, which)
         context["number"] = version.number
-        context["functions"] = told_functions(AgentDefinition.read(version.definition))
+        source = read_source(version.definition)
+        if isinstance(source, AgentDefinition):
+            context["functions"] = told_functions(source)
+        else:
+            context |= {"functions": functions_found(source), "kind": source.kind(), "seen": version.created,
+                        "runs": version.pk == agent.live_id}  # fmt: skip
     except (RegistryError, InvalidDefinition) as error:
         context["problem"] = str(error)
     return show(request, "pages/agent/functions.html", context, parts={"functions"})

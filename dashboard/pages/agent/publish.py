@@ -6,13 +6,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path, reverse
 
-from agents.models import Agent
+from agents.models import Agent, AgentVersion
+from agents.sources import kind_of
 from dashboard.agents.frame import agent_frame, find_agent
 from dashboard.definition.editor import Editor
 from dashboard.definition.preview import document_of, look_at, stored_document
 from dashboard.differences import Lines, field_differences, line_differences
 from dashboard.pages.agent.definition import number_of
 from dashboard.shell import page_for, show
+from dashboard.sources.told import comparable, functions_in
 from dashboard.toasts import everywhere, say
 from registry import actions
 from registry.activity import calls_of
@@ -42,6 +44,8 @@ def publish(request: HttpRequest, name: str) -> HttpResponse:
 def effect_of_publishing(request: HttpRequest, agent: Agent, base: str) -> dict[str, Any]:
     """The difference of draft and live version, what keeps it from being published, and whom it is about."""
     draft = get_version(agent, agent.draft.number if agent.draft else 0)
+    if kind_of(draft.definition) is not None:
+        return effect_of_source(agent, draft)
     found = look_at(draft.definition, agent.name)
     editor = Editor.of_saved(draft.definition, "form", "")
     editor.problems = found.problems
@@ -54,10 +58,10 @@ def effect_of_publishing(request: HttpRequest, agent: Agent, base: str) -> dict[
         old = stored_document(agent, before, base)
         new = document_of(agent, found.checked, base)
         lines = line_differences(old, new) if old is not None else Lines(too_large=True)
-    functions, known = functions_of(draft.definition), functions_of(before)
+    functions, known = functions_in(draft.definition), functions_in(before)
     return {
         "draft": draft,
-        "fields": field_differences(before, draft.definition),
+        "fields": field_differences(comparable(before), draft.definition),
         "lines": lines,
         "shown": shown if shown in SHOWS else "fields",
         "blockers": editor.listed,
@@ -68,10 +72,19 @@ def effect_of_publishing(request: HttpRequest, agent: Agent, base: str) -> dict[
     }
 
 
-def functions_of(definition: Any) -> list[str]:
-    """The names of a definition's functions."""
-    found = definition.get("functions") if isinstance(definition, dict) else None
-    return list(found) if isinstance(found, dict) else []
+def effect_of_source(agent: Agent, draft: AgentVersion) -> dict[str, Any]:
+    """The same for a Python class or a remote server; its documents cannot be had before it is live."""
+    before = agent.live.definition if agent.live else {}
+    functions, known = functions_in(draft.definition), functions_in(before)
+    return {
+        "draft": draft,
+        "fields": field_differences(comparable(before), comparable(draft.definition)),
+        "shown": "fields",
+        "fields_only": True,
+        "gone": [each for each in known if each not in functions],
+        "added": [each for each in functions if each not in known],
+        "running": calls_of(agent.name).get(agent.live.number, 0) if agent.live else 0,
+    }
 
 
 def published(request: HttpRequest, name: str) -> HttpResponse:

@@ -7,12 +7,14 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from agents.models import Agent, AgentVersion
+from agents.sources import kind_of
 from dashboard.agents.frame import agent_frame, find_agent
 from dashboard.definition.preview import stored_document
 from dashboard.definition.yaml import text_of
 from dashboard.differences import Lines, field_differences, line_differences
 from dashboard.pages.agent.definition import number_of
 from dashboard.shell import page_for, show
+from dashboard.sources.told import as_given, comparable, digest_of
 from registry.activity import calls_of
 from registry.asking import public_base
 from registry.describing import definition_tag, describe_version
@@ -59,10 +61,18 @@ def comparison(request: HttpRequest, agent: Agent, numbers: list[int]) -> dict[s
             return {"from": live, "to": draft}
         return {"from": next((number for number in numbers if number != live), live), "to": live}
     old, new = get_version(agent, number_of(one)), get_version(agent, number_of(other))
-    view = "document" if request.GET.get("view") == "document" else "fields"
-    found: dict[str, Any] = {"from": old.number, "to": new.number, "old": old, "new": new, "view": view}
+    outside = any(kind_of(version.definition) for version in (old, new))
+    view = "document" if request.GET.get("view") == "document" and not outside else "fields"
+    found: dict[str, Any] = {
+        "from": old.number,
+        "to": new.number,
+        "old": old,
+        "new": new,
+        "view": view,
+        "outside": outside,
+    }
     if view == "fields":
-        return found | {"fields": field_differences(old.definition, new.definition)}
+        return found | {"fields": field_differences(comparable(old.definition), comparable(new.definition))}
     base = public_base(request)
     documents = [stored_document(agent, version.definition, base) for version in (old, new)]
     return found | {
@@ -80,8 +90,12 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
     calls = calls_of(agent.name)
     context |= {
         "version": described(found, agent, calls),
-        "text": text_of(found.definition),
-        "fields": field_differences(agent.live.definition, found.definition) if agent.live else [],
+        "text": text_of(as_given(found.definition)),
+        "kind": kind_of(found.definition) or Agent.Kind.STORED,
+        "code": digest_of(found.definition),
+        "fields": field_differences(comparable(agent.live.definition), comparable(found.definition))
+        if agent.live
+        else [],
         "running": calls.get(agent.live.number, 0) if agent.live else 0,
         "base": definition_tag(agent),
     }
@@ -93,7 +107,7 @@ def download(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """A version's definition as a YAML file, as `register` and `publish` take it."""
     agent = find_agent(name)
     found = get_version(agent, min(number, 2**31 - 1))
-    answer = HttpResponse(text_of(found.definition), content_type="application/yaml")
+    answer = HttpResponse(text_of(as_given(found.definition)), content_type="application/yaml")
     answer["Content-Disposition"] = f'attachment; filename="{agent.name}-v{found.number}.yaml"'
     return answer
 

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path
 
-from dashboard.pages.settings import apply, audit, health, members, replicas, retention, tokens, trash
+from dashboard.pages.settings import adopt, apply, audit, health, members, replicas, retention, tokens, trash
 from dashboard.pages.settings.sections import sections_for
 from dashboard.shell import page_for
 from registry.policy import Deed
@@ -25,5 +25,6 @@ urlpatterns = [
     *retention.urlpatterns,
     *health.urlpatterns,
     *apply.urlpatterns,
+    *adopt.urlpatterns,
     *trash.urlpatterns,
 ]

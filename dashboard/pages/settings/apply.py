@@ -45,7 +45,8 @@ def plan(request: HttpRequest) -> HttpResponse:
         document = document_of(request)
         if request.POST.get("act") == "apply":
             return carry_out(request, document, given)
-        return show_plan(request, document, given, make_plan(document, remove=given["remove"]))
+        present = make_plan(document, by=actor_of(request, "dashboard"), remove=given["remove"])
+        return show_plan(request, document, given, present)
     except RegistryError as error:
         return show_form(request, given, error)
 
@@ -63,7 +64,7 @@ def carry_out(request: HttpRequest, document: bytes, given: dict[str, Any]) -> H
     try:
         result = apply_plan(document, remove=given["remove"], expected_digest=digest, by=by, wait=True)
     except Outdated:
-        again = make_plan(document, remove=given["remove"])
+        again = make_plan(document, by=by, remove=given["remove"])
         return show_plan(request, document, given, again, outdated=True)
     audit = f"{reverse('dashboard:settings-audit')}?request_id={by.request_id}"
     if result.credentials:

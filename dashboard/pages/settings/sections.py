@@ -26,6 +26,7 @@ SECTIONS = [
     Section("settings-retention", "Retention"),
     Section("settings-health", "Health"),
     Section("settings-apply", "Import and export"),
+    Section("settings-adopt", "Adopt", Deed.CHANGE),
     Section("settings-trash", "Trash"),
 ]
 

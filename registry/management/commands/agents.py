@@ -5,7 +5,10 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from agents.models import Agent
+from registry.describing import describe_trouble
+from registry.fleet.telling import safe
 from registry.management.command import RegistryCommand
+from registry.troubles import AgentTrouble, troubles
 
 
 class Command(RegistryCommand):
@@ -24,6 +27,7 @@ class Command(RegistryCommand):
         if not options["trash"]:
             hidden = Agent.objects.filter(state=Agent.State.TRASHED).count()
             agents = agents.exclude(state=Agent.State.TRASHED)
+        in_trouble = troubles()
         rows: list[dict[str, Any]] = [
             {
                 "name": agent.name,
@@ -33,24 +37,42 @@ class Command(RegistryCommand):
                 "routes": [route.path for route in agent.routes.all()],
                 "sip": [mapping.username for route in agent.routes.all() for mapping in route.sip_mappings.all()],
                 "version": agent.live.number if agent.live else None,
+                "trouble": describe_trouble(in_trouble.get(agent.name)),
             }
             for agent in agents
         ]
         if not rows:
             self.say("No agent is registered: python3 manage.py register NAME --route /path --file agent.yaml")
-        table = [["NAME", "STATE", "VERSION", "ROUTES", "SIP NAMES"]]
+        table = [["NAME", "KIND", "STATE", "VERSION", "ROUTES", "SIP NAMES"]]
         table += [
-            [row["name"], state_of(row), str(row["version"]), " ".join(row["routes"]), " ".join(row["sip"])]
+            [
+                row["name"],
+                row["kind"],
+                state_of(row),
+                str(row["version"]),
+                " ".join(row["routes"]),
+                " ".join(row["sip"]),
+            ]
             for row in rows
         ]
         if rows:
             self.table(table)
         if hidden:
             self.say(f"{hidden} more in the trash: agents --trash")
+        for row in rows:
+            if row["trouble"]:
+                self.say(f"{row['name']} {told(in_trouble[row['name']])}")
         return rows
 
 
 def state_of(row: dict[str, Any]) -> str:
     """An agent's state for people."""
-    until = row["paused_until"]
-    return f"{row['state']} until {until:%Y-%m-%d %H:%M} UTC" if until else str(row["state"])
+    until, trouble = row["paused_until"], row["trouble"]
+    words = f"{row['state']} until {until:%Y-%m-%d %H:%M} UTC" if until else str(row["state"])
+    return f"{words}, {trouble['state']}" if trouble else words
+
+
+def told(trouble: AgentTrouble) -> str:
+    """An agent's trouble for people."""
+    where = f"on {trouble.workers} of {trouble.of} workers"
+    return f"is {trouble.state} {where} since {trouble.since:%Y-%m-%d %H:%M} UTC: {safe(trouble.detail)}"

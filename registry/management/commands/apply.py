@@ -40,7 +40,7 @@ class Command(RegistryCommand):
         if options["yes"] and options["dry_run"]:
             self.fail("--yes and --dry-run: choose one", USAGE)
         document = read(options["file"])
-        plan = make_plan(document, remove=options["remove"], progress=self.progress)
+        plan = make_plan(document, by=self.actor, remove=options["remove"], progress=self.progress)
         if plan.all_problems:
             lines = [f"  {safe(path)}: {safe(problem)}" for path, problem in plan.all_problems.items()]
             self.fail("\n".join(["the document cannot be applied:", *lines]), REFUSED, problems=plan.all_problems)

@@ -16,7 +16,7 @@ class Command(RegistryCommand):
 
     def arguments(self, parser: CommandParser) -> None:
         """NAME [--days 90]"""
-        parser.add_argument("name", help="the agent; its definition needs mcp: true")
+        parser.add_argument("name", help="the agent; its definition needs mcp: true, or its class enable_mcp_server()")
         parser.add_argument("--days", type=int, default=90, help="how long the token opens secure functions (90)")
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:

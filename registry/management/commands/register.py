@@ -1,7 +1,5 @@
 """`manage.py register`: register an agent, or give a registered one a new version."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -9,30 +7,35 @@ from django.core.management.base import CommandParser
 
 from registry import actions
 from registry.changes import Change
+from registry.credentials import COLUMNS
 from registry.errors import Malformed
-from registry.files import read_yaml
 from registry.management.command import USAGE, RegistryCommand
-
-NOT_YET = "not there yet"
-LATER = {"python": "Python agents", "remote": "remote agents"}
-NONE = "none"
+from registry.management.sources import (
+    NONE,
+    add_arguments,
+    found_lines,
+    from_environment,
+    live_source,
+    misuse,
+    source_json,
+    source_of,
+    upstream_of,
+)
 
 
 class Command(RegistryCommand):
     """Register an agent."""
 
-    help = "Register an agent: its definition goes live, its route and SIP names answer in every replica."
+    help = (
+        "Register an agent: its definition, Python class or remote server goes live, its route and SIP names answer in "
+        "every replica."
+    )
 
     def arguments(self, parser: CommandParser) -> None:
-        """NAME --route /sales --file agent.yaml …"""
+        """NAME --route /sales (--file agent.yaml | --python module:Class | --script PATH --at /x | --remote URL) …"""
         parser.add_argument("name", help="lower-case letters, digits, - and _")
         parser.add_argument("--route", help="URL path, such as /sales; with --update: needed if it has several")
-        source = parser.add_mutually_exclusive_group(required=True)
-        source.add_argument("--file", type=Path, help="the definition, in YAML or JSON")
-        source.add_argument("--python", metavar="MODULE:CLASS", help=f"an AgentBase subclass ({NOT_YET})")
-        source.add_argument("--remote", metavar="URL", help=f"a running SWML server ({NOT_YET})")
-        parser.add_argument("--user", help=f"of the remote server ({NOT_YET})")
-        parser.add_argument("--password", help=f"of the remote server ({NOT_YET})")
+        add_arguments(parser)
         parser.add_argument("--sip", nargs="+", default=[], metavar="NAME", help="SIP names that lead here")
         parser.add_argument("--no-auto-sip", action="store_true", help="no SIP names from the agent's name and route")
         parser.add_argument(
@@ -52,29 +55,39 @@ class Command(RegistryCommand):
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         """Register, or publish."""
-        for word, what in LATER.items():
-            if options[word]:
-                raise Malformed(f"--{word}: {what} are {NOT_YET}. Use --file with a stored definition.")
         name, route, update = options["name"], options["route"], options["update"]
         if update and options["no_auto_sip"]:
             self.fail("--no-auto-sip is for a new agent: with --update no SIP name is made from its name", USAGE)
         if not update and not route:
             self.fail("--route is missing: the URL path at which the agent answers, such as /sales", USAGE)
-        definition = read_yaml(options["file"])
+        if problem := misuse(options):
+            self.fail(problem, USAGE)
+        definition = source_of(options)
         given: dict[str, Any] = {
             "by": self.actor,
             "sip": options["sip"],
             "credentials": basic_auth(options["basic_auth"]),
             "signing_key": signing_key(options["signing_key"]),
             "note": options["note"],
+            "upstream": upstream_of(options),
             "wait": True,
         }
         if update:
             change = actions.publish(name, definition, route=route or actions.only_route(name).path, **given)
-            return self.report(self.warned(change), updated(change))
+            return self.told(change, updated(change))
         change = actions.register(name, route, definition, auto_sip=not options["no_auto_sip"], **given)
         names = f", SIP names {', '.join(change.sip)}" if change.sip else ", no SIP names"
-        return self.report(self.warned(change), f"Registered {name} at {change.route}{names}.")
+        return self.told(change, f"Registered {name} at {change.route}{names}.")
+
+    def told(self, change: Change, sentence: str) -> dict[str, Any]:
+        """Say what was done, and what was found."""
+        reported = self.report(self.warned(change), sentence)
+        source = live_source(change.agent)
+        for line in found_lines(source) if source else ():
+            self.say(f"  {line}")
+        if change.of_code:
+            self.say(f"  Used: the {' and the '.join(change.of_code)} in its code")
+        return reported | source_json(source) | ({"of_code": change.of_code} if source else {})
 
     def warned(self, change: Change) -> Change:
         """The same, with a warning where this process's environment has decided what the server's must repeat."""
@@ -93,7 +106,7 @@ def updated(change: Change) -> str:
     words = [f"Version {change.version} of {change.agent} is live{'' if 'version' in change.renewed else ' already'}."]
     if change.sip:
         words.append(f"SIP names {', '.join(change.sip)} lead to {change.route}.")
-    secrets = [word for word in change.renewed if word in ("credentials", "signing key")]
+    secrets = [word for word in change.renewed if word in COLUMNS.values()]
     if secrets:
         words.append(f"Replaced: {', '.join(secrets)}.")
     return " ".join(words)
@@ -120,13 +133,3 @@ def signing_key(text: str | None) -> actions.SigningKey:
     if not text.startswith("env:"):
         raise Malformed("--signing-key needs env:NAME, with the key in the variable NAME, or none")
     return from_environment(text)
-
-
-def from_environment(text: str) -> str:
-    """The value of a variable if the text is env:NAME, else the text."""
-    if not text.startswith("env:"):
-        return text
-    value = os.environ.get(text[4:], "")
-    if not value:
-        raise Malformed(f"the environment has no variable {text[4:]}")
-    return value

@@ -15,6 +15,7 @@ READ, OPERATE, ADMIN, NOTHING = Level.READ, Level.OPERATE, Level.ADMIN, Level.NO
 OPERATIONS = {
     "list_agents": READ, "register_agent": OPERATE, "get_agent": READ, "update_agent": OPERATE,
     "unregister_agent": OPERATE, "pause_agent": OPERATE, "resume_agent": OPERATE, "restore_agent": OPERATE,
+    "reload_agent": OPERATE,
     "reveal_credentials": OPERATE,
     "list_versions": READ, "publish_definition": OPERATE, "get_version": READ, "get_draft": READ,
     "save_draft": OPERATE, "discard_draft": OPERATE, "publish_draft": OPERATE, "preview_document": READ,
@@ -23,7 +24,7 @@ OPERATIONS = {
     "unregister_route": OPERATE, "list_sip_names": READ, "register_sip_username": OPERATE,
     "unregister_sip_username": OPERATE, "decide": READ,
     "list_events": READ, "export_events": READ, "get_event": READ, "get_call": READ, "list_calls": READ,
-    "export_fleet": READ, "apply_fleet": OPERATE,
+    "export_fleet": READ, "apply_fleet": OPERATE, "adopt_server": OPERATE,
     "who_am_i": READ, "get_definition_schema": NOTHING, "list_replicas": READ, "list_audit": READ,
     "list_tokens": ADMIN, "create_token": ADMIN, "revoke_token": ADMIN,
 }  # fmt: skip
@@ -39,6 +40,7 @@ BODIES = {
     "register_sip_username": {"username": "more", "route": "/pumps"},
     "decide": {},
     "apply_fleet": {"switchboard": 1, "agents": {}},
+    "adopt_server": {"url": "nowhere"},
     "create_token": {"name": "x", "scope": "read"},
 }
 # Everybody: what they may, and with what they come.

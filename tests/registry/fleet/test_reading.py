@@ -108,7 +108,7 @@ agents:
     assert "hunter2" not in str(found)
     assert found["agents.sales.signing_key"].startswith("must be env:NAME")
     assert "put it in quotes" in found["agents.sales.definition.params.when"]
-    assert found["agents.none.definition"] == "is missing"
+    assert found["agents.none.definition"] == "is missing: an agent has a definition, or python or remote"
     assert "one route at least" in found["agents.none.routes"]
     assert found["agents.text"] == "must be an object"
     assert found["agents.message.pause_message"] == "is of no use without state: paused"

@@ -1,0 +1,198 @@
+"""The Definition tab of Python and remote agents: what they are, looking at them again, and another source."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path, reverse
+
+from agents.models import Agent, AgentVersion
+from agents.sources import PythonSource, RemoteSource, kind_of
+from dashboard.agents.frame import agent_frame, find_agent
+from dashboard.shell import page_for, problem, show
+from dashboard.sources.told import ElsewhereSource, digest_of
+from dashboard.sources.typed import Typed, problems_of
+from dashboard.toasts import everywhere, say
+from dashboard.words import AGENT_KINDS
+from registry import actions
+from registry.activity import calls_of
+from registry.asking import actor_of, principal_of
+from registry.changes import Change
+from registry.describing import definition_tag
+from registry.errors import Conflict, Malformed, NotFound, RegistryError
+from registry.fleet.writing import to_yaml
+from registry.instead import NOTHING
+from registry.policy import Deed
+from registry.sources import seen_before
+from registry.troubles import AgentTrouble
+from registry.versions import get_version
+
+FORMS = ("GET", "HEAD", "POST")
+
+
+def runs_elsewhere(agent: Agent) -> bool:
+    """Whether what would be edited is no definition of ours: the draft, else the live version."""
+    if agent.draft_id is not None:  # whose definition was not read
+        return kind_of(AgentVersion.objects.values_list("definition", flat=True).get(pk=agent.draft_id)) is not None
+    return agent.live is not None and kind_of(agent.live.definition) is not None
+
+
+def source_page(request: HttpRequest, context: dict[str, Any], status: int = 200, **more: Any) -> HttpResponse:
+    """What the agent is, and what can be done with that. `more`: what was typed, and what is wrong with it."""
+    agent: Agent = context["agent"]
+    version = get_version(agent, (agent.draft or agent.live).number)  # type: ignore[union-attr]
+    source = seen_before(version.definition)
+    assert isinstance(source, PythonSource | RemoteSource)
+    kind = source.kind()
+    context |= {
+        "version": version,
+        "source": source,
+        "kind": kind,
+        "word": AGENT_KINDS[kind][1],
+        "code": digest_of(version.definition),
+        "arguments": to_yaml(source.arguments) if isinstance(source, PythonSource) and source.arguments else "",
+        "endpoints": endpoints_of(source, context["trouble"]),
+        "has_upstream": Agent.objects.filter(pk=agent.pk).exclude(upstream="").exists(),
+        "may_reload": principal_of(request).may(Deed.RUN_CODE if kind == "python" else Deed.CHANGE)
+        and agent.state != Agent.State.TRASHED,
+        "base": definition_tag(agent),
+    }
+    return show(request, "pages/agent/source.html", {**context, **more}, status=status)
+
+
+def endpoints_of(source: ElsewhereSource, trouble: AgentTrouble | None) -> list[tuple[str, str]]:
+    """The endpoints of a remote agent, each with its state. The trouble's detail says which are away."""
+    if not isinstance(source, RemoteSource):
+        return []
+    away = [url for url in source.endpoints if trouble and names(trouble.detail, url)]
+    if trouble and (trouble.state == "down" or not away):
+        return [(url, trouble.state) for url in source.endpoints]
+    return [(url, "down" if url in away else "on_air") for url in source.endpoints]
+
+
+def names(detail: str, url: str) -> bool:
+    """Whether a detail is about an endpoint: it has its URL, and no longer one that begins so."""
+    before, found, after = detail.partition(url)
+    return bool(found) and not (after[:1].isalnum() or after[:1] in ("/", "-", "_") or before[-1:] == "/")
+
+
+def no_editor(request: HttpRequest, agent: Agent) -> HttpResponse:
+    """The editor's answer for an agent that is no definition."""
+    word = AGENT_KINDS[agent.kind][1]
+    detail = (
+        f"{agent.name} is a {word} agent: it has no form and no YAML here. Its source can be looked at and changed."
+    )
+    back = (reverse("dashboard:agent-definition", args=[agent.name]), "Its source")
+    return problem(request, "There is nothing to edit here", detail, 409, back)
+
+
+@page_for(Deed.CHANGE, methods=["POST"])
+def reload(request: HttpRequest, name: str) -> HttpResponse:
+    """Look at the code or the server again; `force` makes a new version of the same too."""
+    former = find_agent(name).live
+    force = bool(request.POST.get("force"))
+    change = actions.reload(name, force=force, by=actor_of(request, "dashboard"), wait=True)
+    tell(request, name, change, former, "Its code is the same" if is_python(former) else "Its server says the same")
+    return redirect("dashboard:agent-definition", name)
+
+
+@page_for(Deed.CHANGE, methods=FORMS)
+def change_source(request: HttpRequest, name: str) -> HttpResponse:
+    """Another class, other arguments, another URL: it is looked at, and becomes the next version."""
+    agent = find_agent(name)
+    if not runs_elsewhere(agent):
+        return redirect("dashboard:agent-definition", name)
+    version = get_version(agent, (agent.draft or agent.live).number)  # type: ignore[union-attr]
+    source = seen_before(version.definition)
+    assert isinstance(source, PythonSource | RemoteSource)
+    kind = source.kind()
+    if request.method != "POST":
+        return change_form(request, name, kind, Typed.of_source(source), {})
+    typed = Typed.of(posted(request))
+    try:
+        former = agent.live
+        upstream = typed.upstream() if kind == "remote" else None
+        change = actions.publish(
+            name, typed.value(kind), upstream=upstream, expected=None, by=actor_of(request, "dashboard"), wait=True
+        )
+    except (Conflict, NotFound):
+        raise
+    except RegistryError as error:
+        return change_form(request, name, kind, typed, problems_of(error, kind), 422)
+    tell(request, name, change, former, "It says what is live already", undo=True)
+    return redirect("dashboard:agent-definition", name)
+
+
+def change_form(
+    request: HttpRequest, name: str, kind: str, typed: Typed, problems: dict[str, str], status: int = 200
+) -> HttpResponse:
+    """The form with what was typed."""
+    context = agent_frame(request, name, "agent-definition")
+    may_publish = principal_of(request).may(Deed.RUN_CODE) or kind != "python"
+    context |= {"typed": typed, "kind": kind, "source_problems": problems, "change": True, "may_publish": may_publish}
+    context["agent_path"] = settings.AGENT_PATH
+    return show(request, "pages/agent/source_change.html", context, status=status)
+
+
+@page_for(Deed.CHANGE, methods=["POST"])
+def server_credentials(request: HttpRequest, name: str) -> HttpResponse:
+    """Another user and password for a remote agent's server, or none (`act=none`); it is asked with them first."""
+    agent = find_agent(name)
+    typed = Typed.of(posted(request))
+    if agent.live is None or kind_of(agent.live.definition) != "remote":
+        raise Conflict(f"{name} has no server elsewhere")
+    try:
+        upstream = NOTHING if request.POST.get("act") == "none" else typed.upstream()
+        if upstream is None:
+            raise Malformed("type both", problems={"server": "Type the user and the password."})
+        source = seen_before(agent.live.definition)
+        assert isinstance(source, RemoteSource)
+        change = actions.publish(name, source.given(), upstream=upstream, by=actor_of(request, "dashboard"), wait=True)
+    except Malformed as error:
+        found = problems_of(error, "remote")
+        words = found.get("server") or next(iter(found.values()))
+        context = agent_frame(request, name, "agent-definition")
+        return source_page(request, context, 422, server_problem=words, typed=typed)
+    same = "Its server accepts these; they are what it had"
+    how = "without credentials" if upstream is NOTHING else "with other credentials"
+    say(request, f"{name} is asked {how}{everywhere(change)}" if change.changed else same)
+    return redirect("dashboard:agent-definition", name)
+
+
+# --- what they have in common ----------------------------------------------------------------------------------------
+
+
+def posted(request: HttpRequest) -> dict[str, str]:
+    """The fields of the form."""
+    return {name: str(request.POST[name]) for name in request.POST}
+
+
+def is_python(version: AgentVersion | None) -> bool:
+    """Whether a version is a Python agent's."""
+    return version is not None and kind_of(version.definition) == "python"
+
+
+def tell(
+    request: HttpRequest, name: str, change: Change, former: AgentVersion | None, same: str, *, undo: bool = False
+) -> None:
+    """Say which version is live. `undo`: the former one can come back, which changed files cannot."""
+    if not change.changed:
+        say(request, f"{same}: version {change.version} stays live")
+    else:
+        running = calls_of(name).get(former.number, 0) if former else 0
+        stay = f"; running calls stay on version {former.number}" if former and running else ""
+        way_back: dict[str, Any] = {}
+        if undo and former is not None and change.version != former.number:
+            fields = {"number": str(former.number), "base": definition_tag(find_agent(name))}
+            way_back = {"undo": reverse("dashboard:agent-version-restore", args=[name]), "fields": fields}
+        say(request, f"Version {change.version} is live{everywhere(change)}{stay}", **way_back)
+    for warning in change.warnings:
+        say(request, warning, tone="warn")
+
+
+urlpatterns = [
+    path("agents/<str:name>/definition/reload/", reload, name="agent-reload"),
+    path("agents/<str:name>/definition/source/", change_source, name="agent-source"),
+    path("agents/<str:name>/definition/server/", server_credentials, name="agent-server"),
+]

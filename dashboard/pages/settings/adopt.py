@@ -1,0 +1,97 @@
+"""Settings: all agents of a running AgentServer, looked at first and then registered in one step."""
+
+import re
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+from dashboard.pages.settings.sections import show_section
+from dashboard.shell import page_for
+from registry.adopting import Report, Wishes, adopt_server
+from registry.asking import actor_of
+from registry.errors import Malformed, RegistryError, sentence
+from registry.policy import Deed
+from registry.sources import Upstream
+
+MAX_FIELD = 2048  # characters of a line
+MAX_ROUTES = 500
+FIELDS = ("urls", "user", "name_prefix", "route_prefix")
+HERE = "settings-adopt"
+WORDS = [
+    (re.compile(r", with --only \S+"), "; adopt it by itself with them"),
+    (re.compile(r" \(--user and --password\)"), ""),
+    (re.compile(r"--update publishes these"), "they can get what has changed, see the form"),
+    (re.compile(r"choose others with --name-prefix"), "put something before their names"),
+    (re.compile(r"choose others with --route-prefix"), "put something before their routes"),
+    (re.compile(r"with `register NAME --remote URL`"), "as a remote server"),
+    (re.compile(r"Map them with `sip map NAME /route`"), "Map them on the Routing page"),
+]
+
+
+@page_for(Deed.CHANGE, methods=("GET", "HEAD", "POST"))
+def adopt(request: HttpRequest) -> HttpResponse:
+    """The form. `act=look`: what the server has; `act=adopt`: register the picked `route`s of it."""
+    if request.method != "POST":
+        given = {"urls": request.GET.get("url", "")[:MAX_FIELD], "auto_sip": True}
+        return show_section(request, HERE, "adopt", {"given": given, "report": None})
+    given = {name: request.POST.get(name, "").replace("\0", "")[:MAX_FIELD].strip() for name in FIELDS}
+    given |= {"auto_sip": "auto_sip" in request.POST, "update": "update" in request.POST}
+    looking = request.POST.get("act") != "adopt"
+    context: dict[str, Any] = {"given": given, "report": None, "posted": True}
+    try:
+        report = asked(request, given, looking=looking)
+    except RegistryError as error:
+        place = next(iter(error.problems), "urls")
+        context |= {"problem": in_words(sentence(error)), "place": place if place in ("server", "route") else "urls"}
+        return show_section(request, HERE, "adopt", context, parts={"there"}, status=200 if looking else error.status)
+    context |= told(report)
+    if looking:
+        return show_section(request, HERE, "adopt", context, parts={"there"})
+    return show_section(request, HERE, "adopted", context)
+
+
+def told(report: Report) -> dict[str, Any]:
+    """A report for a page: what commands name by their options stands here beside the form."""
+    rows = [
+        {"entry": entry, "told": [in_words(text) for text in (entry.reason, *entry.warnings) if text]}
+        for entry in report.entries
+    ]
+    return {"report": report, "rows": rows, "not_served": [in_words(text) for text in report.not_served]}
+
+
+def in_words(text: str) -> str:
+    """A sentence without the options of a command."""
+    for pattern, words in WORDS:
+        text = pattern.sub(words, text)
+    return sentence(Exception(text)) if text[:1].isalpha() and not text.startswith("http") else text
+
+
+def asked(request: HttpRequest, given: dict[str, Any], *, looking: bool) -> Report:
+    """What the server has, or what became of it."""
+    urls = [line for line in given["urls"].split() if line]
+    if not urls:
+        raise Malformed("give the server's URL", problems={"urls": ""})
+    routes = tuple(request.POST.getlist("route")[:MAX_ROUTES])
+    if not looking and not routes:
+        raise Malformed("pick at least one of its agents; look at the server first", problems={"route": ""})
+    wishes = Wishes(
+        only=() if looking else routes,
+        name_prefix=given["name_prefix"],
+        route_prefix=given["route_prefix"],
+        auto_sip=given["auto_sip"],
+        update=given["update"],
+        dry_run=looking,
+        upstream=upstream_of(given["user"], request.POST.get("password", "")[:MAX_FIELD]),
+    )
+    return adopt_server(urls, wishes, by=actor_of(request, "dashboard"), wait=not looking)
+
+
+def upstream_of(user: str, password: str) -> Upstream:
+    """With which the server is asked."""
+    if bool(user) != bool(password):
+        raise Malformed("it takes both, a user and a password, or neither", problems={"server": ""})
+    return (user, password) if user else None
+
+
+urlpatterns = [path("settings/adopt/", adopt, name="settings-adopt")]

@@ -1,0 +1,83 @@
+"""What is registered already, as far as an adoption must know it: agents by where they come from, names and routes."""
+
+from collections.abc import Hashable
+
+from yarl import URL
+
+from agents.models import Agent
+from agents.sources import AnySource, PythonSource, RemoteSource
+from registry.addresses import normalise_route
+from registry.adopting.entries import Entry, as_path
+from registry.errors import RegistryError
+from registry.models import Route
+from registry.sources import seen_before
+
+Origins = frozenset[Hashable]  # where an agent comes from: all its endpoints, or its place in a script
+
+
+def endpoint_of(url: str) -> Hashable:
+    """A URL in a form in which two that mean the same are equal."""
+    parts = URL(url)
+    return parts.scheme, (parts.host or "").lower(), parts.port, parts.path.rstrip("/")
+
+
+def origins_of(source: AnySource) -> Origins:
+    """Where an agent comes from; a definition comes from nowhere."""
+    if isinstance(source, RemoteSource):
+        return frozenset(endpoint_of(url) for url in source.endpoints)
+    if isinstance(source, PythonSource) and source.script:
+        return frozenset({(source.script, as_path(source.route or "/"))})
+    return frozenset()
+
+
+class Present:
+    """What is registered; claims of the entries are added as they are made."""
+
+    def __init__(self, kind: Agent.Kind):
+        agents = Agent.objects.filter(kind=kind, live__isnull=False).select_related("live")
+        self.sources = {agent.name: seen_before(agent.live.definition) for agent in agents if agent.live}
+        self.origins = {name: origins_of(source) for name, source in self.sources.items()}
+        trashed = set(Agent.objects.filter(state=Agent.State.TRASHED).values_list("name", flat=True))
+        self.names: dict[str, str] = dict.fromkeys(Agent.objects.values_list("name", flat=True), "is taken")
+        self.names |= dict.fromkeys(trashed, "is that of another agent in the trash")
+        self.trashed = trashed
+        self.routes: dict[str, str] = dict(Route.objects.values_list("path", "agent__name"))
+
+    def agent_from(self, origins: Origins) -> str:
+        """The registered agent that comes from one of these places, "" if none does."""
+        names = (name for name, its in self.origins.items() if its & origins and name not in self.trashed)
+        return next(names, "")
+
+    def free_name(self, wanted: str, origins: Origins) -> bool:
+        """Whether a new agent may have this name: nobody has it, or it comes back from the trash as what it was."""
+        return wanted not in self.names or (
+            wanted in self.trashed and bool(self.origins.get(wanted, frozenset()) & origins)
+        )
+
+    def reach_of(self, agent: str) -> list[str]:
+        """The routes of a registered agent."""
+        return [path for path, name in self.routes.items() if name == agent]
+
+    def place(self, entry: Entry, prefix: str) -> None:
+        """Give an entry its route here, or refuse it."""
+        path = prefix.rstrip("/") + entry.original if entry.original != "/" else prefix or "/"
+        try:
+            entry.route = normalise_route(path)
+        except RegistryError as error:
+            entry.refuse(error)
+
+    def claim(self, entry: Entry, origins: Origins, *names: str) -> None:
+        """Give an entry the first of these names that is free, and its route; or refuse it."""
+        name = next((name for name in names if name and self.free_name(name, origins)), "")
+        if not name:
+            entry.agent = names[0]
+            entry.refuse(f"the name {names[0]!r} {self.names[names[0]]}: choose others with --name-prefix")
+        elif entry.route in self.routes:
+            entry.agent = name
+            owner = self.routes[entry.route]
+            entry.refuse(f"route {entry.route} is taken by agent {owner}: choose others with --route-prefix")
+        else:
+            entry.agent = name
+            self.names[name] = "is taken by another one of these agents"
+            self.trashed.discard(name)
+            self.routes[entry.route] = name

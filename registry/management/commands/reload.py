@@ -1,0 +1,43 @@
+"""`manage.py reload`: look at a Python agent's code, or a remote agent's server, again."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from registry import actions
+from registry.management.command import RegistryCommand
+from registry.management.sources import found_lines, live_source, source_json
+
+SAME = {
+    "python": "its code is the same: nothing changed; --force loads it anew all the same",
+    "remote": "its server says the same: nothing changed; --force makes a new version all the same",
+}
+
+
+class Command(RegistryCommand):
+    """Reload an agent."""
+
+    help = (
+        "Look at a Python agent's code, or a remote agent's server, again. What changed becomes a new version: new "
+        "calls get it, running calls keep theirs."
+    )
+
+    def arguments(self, parser: CommandParser) -> None:
+        """NAME [--force]"""
+        parser.add_argument("name", help="the agent, a Python or remote one")
+        parser.add_argument(
+            "--force", action="store_true", help="also if its code is the same: its data or a package has changed"
+        )
+
+    def run(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Reload."""
+        name = options["name"]
+        change = actions.reload(name, by=self.actor, force=options["force"], wait=True)
+        source = live_source(name)
+        assert source is not None
+        if not change.changed:
+            return self.report(change, f"{name}: {SAME[source.kind()]}.") | source_json(source)
+        reported = self.report(change, f"Version {change.version} of {name} is live.")
+        for line in found_lines(source):
+            self.say(f"  {line}")
+        return reported | source_json(source)
