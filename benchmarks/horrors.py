@@ -162,7 +162,9 @@ async def measure(port: int, rate: float, seconds: float, horror: str = "") -> F
         for caller in callers:
             caller.cancel()
     worst = await watching
-    failed = [result for result in await asyncio.gather(*callers, return_exceptions=True) if isinstance(result, Exception)]
+    failed = [
+        result for result in await asyncio.gather(*callers, return_exceptions=True) if isinstance(result, Exception)
+    ]
     if failed:
         raise failed[0]
     took.sort()
@@ -241,8 +243,12 @@ def main() -> None:
     with serving(options.deadline) as port:
         time.sleep(3)
         rate = options.rate or asyncio.run(capacity(port)) / 2
-        print(f"others at {rate:.0f} requests/s; {CALLERS} callers of each horror, {options.rounds} rounds of each kind")
-        print(f"{'horror':12} {'p50 ms':>8} {'p99 ms':>8} {'quiet p99':>10} {'ratio':>6} {'/health ms':>11} {'quiet':>6}")
+        print(
+            f"others at {rate:.0f} requests/s; {CALLERS} callers of each horror, {options.rounds} rounds of each kind"
+        )
+        print(
+            f"{'horror':12} {'p50 ms':>8} {'p99 ms':>8} {'quiet p99':>10} {'ratio':>6} {'/health ms':>11} {'quiet':>6}"
+        )
         for horror in options.only:
             bad, quiet = [], []
             for _ in range(options.rounds):
@@ -252,7 +258,10 @@ def main() -> None:
             p50, p99 = (statistics.median(each) for each in ([r.p50_ms for r in bad], [r.p99_ms for r in bad]))
             before = statistics.median(each.p99_ms for each in quiet)
             worst, calm = max(each.health_ms for each in bad), max(each.health_ms for each in quiet)
-            print(f"{horror:12} {p50:8.1f} {p99:8.1f} {before:10.1f} {p99 / before:6.2f} {worst:11.1f} {calm:6.1f}", flush=True)
+            print(
+                f"{horror:12} {p50:8.1f} {p99:8.1f} {before:10.1f} {p99 / before:6.2f} {worst:11.1f} {calm:6.1f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -43,7 +43,9 @@ def of_function(value: Any, status: int = 200, name: Any = "pay") -> Answer:
     return judged(request("swaig", {"function": name}), status, body)
 
 
-@pytest.mark.parametrize("value", [{"response": "Paid."}, {"response": "x", "action": [{"hangup": True}]}, {"any": 1}, {}])
+@pytest.mark.parametrize(
+    "value", [{"response": "Paid."}, {"response": "x", "action": [{"hangup": True}]}, {"any": 1}, {}]
+)
 def test_good_answers_are_passed_on_byte_by_byte(value: dict[str, Any]) -> None:
     assert of_function(value) == Answer(200, json.dumps(value).encode(), function="pay")
 
@@ -51,7 +53,10 @@ def test_good_answers_are_passed_on_byte_by_byte(value: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("said", "outcome"),
     [
-        ("I'm sorry, the security token for this function is invalid or expired. I cannot execute this action.", "denied"),
+        (
+            "I'm sorry, the security token for this function is invalid or expired. I cannot execute this action.",
+            "denied",
+        ),
         ("Function 'pay' not found", "not_found"),
     ],
 )
@@ -82,7 +87,11 @@ def test_refused_requests_keep_their_status(status: int, outcome: str) -> None:
 
 def test_failed_tools_have_no_exceptions_either() -> None:
     asked = {"jsonrpc": "2.0", "id": 4, "method": "tools/call", "params": {"name": "pay"}}
-    told = {"jsonrpc": "2.0", "id": 4, "result": {"content": [{"type": "text", "text": "Error: dead"}], "isError": True}}
+    told = {
+        "jsonrpc": "2.0",
+        "id": 4,
+        "result": {"content": [{"type": "text", "text": "Error: dead"}], "isError": True},
+    }
     answer = judged(request("mcp", asked), 200, json.dumps(told).encode())
     assert json.loads(answer.body)["result"]["content"] == [{"type": "text", "text": SAFE_LINE}]
     assert json.loads(answer.body)["id"] == 4

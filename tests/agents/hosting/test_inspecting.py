@@ -39,7 +39,12 @@ def test_all_that_can_be_known_is_seen(folder: Path) -> None:
     assert list(seen.functions) == ["plain", "price", "book", "explicit", "elsewhere", "decorated", "weather"]
     assert seen.functions["price"].parameters["required"] == ["kind"]
     assert [name for name, function in seen.functions.items() if not function.runs_here] == ["elsewhere", "weather"]
-    assert [name for name, function in seen.functions.items() if function.secure] == ["price", "book", "elsewhere", "weather"]
+    assert [name for name, function in seen.functions.items() if function.secure] == [
+        "price",
+        "book",
+        "elsewhere",
+        "weather",
+    ]
 
 
 def test_its_own_secrets_callbacks_and_names(folder: Path) -> None:
@@ -97,7 +102,10 @@ def test_only_what_is_in_the_folders_is_loaded(name: str, folder: Path) -> None:
 
 def test_agent_modules_allow_others_and_nothing_else(folder: Path) -> None:
     faqs = [{"question": "When?", "answer": "Now."}]
-    assert look(folder, "signalwire.prefabs:FAQBotAgent", modules=("signalwire.prefabs",), faqs=faqs).found.name == "faq_bot"
+    assert (
+        look(folder, "signalwire.prefabs:FAQBotAgent", modules=("signalwire.prefabs",), faqs=faqs).found.name
+        == "faq_bot"
+    )
     assert "not among those of AGENT_MODULES: sales*" in refusal(folder, "sdk_agents:Steady", modules=("sales*",))
 
 
@@ -129,11 +137,11 @@ def test_the_digest_tells_changed_code_from_touched_code(folder: Path) -> None:
 
 def test_nothing_of_ours_reaches_an_agent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "curious.py").write_text(
-        "import os, sys\nfrom sdk_agents import Steady\n"
+        "import os, sys\nfrom os import environ as e\nfrom sdk_agents import Steady\n"
         "class Agent(Steady):\n"
         "    def __init__(self):\n"
         "        super().__init__()\n"
-        "        self.name = f'{os.environ.get(\"SECRET_KEY\")} {os.environ.get(\"CRM_URL\")} {\"agents\" in sys.modules}'\n"
+        '        self.name = f\'{e.get("SECRET_KEY")} {e.get("CRM_URL")} {"agents" in sys.modules}\'\n'
     )
     monkeypatch.setenv("SECRET_KEY", "ours")
     monkeypatch.setenv("CRM_URL", "theirs")
