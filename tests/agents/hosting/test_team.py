@@ -157,6 +157,9 @@ async def test_hosts_that_die_young_are_started_ever_more_slowly(made: Make, mon
     await zygote.host(0)
     host = sales.host
     assert host is not None
+    question = asked(sales)
+    await zygote.hosts[0].answer()
+    await question
     pauses = []
     for _ in range(12):
         sales.note_end(host, "died")
