@@ -13,7 +13,19 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.hosting import SAFE, act, done, folder_of_agents, functions, registering, serving, wait_for
+from tests.e2e.hosting import (
+    SAFE,
+    act,
+    alive,
+    done,
+    folder_of_agents,
+    functions,
+    is_host,
+    processes_of,
+    registering,
+    serving,
+    wait_for,
+)
 from tests.e2e.server import Server, database_url
 
 SECONDS = 6  # that an agent has for a request here
@@ -60,18 +72,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def alive() -> set[int]:
-    """All processes that are not over."""
-    return {int(folder.name) for folder in Path("/proc").glob("[0-9]*") if state_of(folder) not in ("Z", "")}
-
-
-def state_of(folder: Path) -> str:
-    try:
-        return (folder / "stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
-
-
 class Others:
     """Everybody else, asked again and again; `failed` has what was not as it should be."""
 
@@ -115,30 +115,6 @@ def others_asked(server: Server, *, python: bool = True) -> Iterator[None]:
         thread.join()
     assert others.failed == []
     assert others.answered > 0
-
-
-def processes_of(server: Server) -> dict[int, str]:
-    """Processes below the server, and what they run."""
-    children: dict[int, list[tuple[int, str, str]]] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            stat = (folder / "stat").read_text()
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        state, parent = stat.rpartition(")")[2].split()[:2]
-        children.setdefault(int(parent), []).append((int(folder.name), state, line))
-    found: dict[int, str] = {}
-    wanted = [server.process.pid]
-    while wanted:
-        for pid, state, line in children.get(wanted.pop(), []):
-            found[pid] = f"{state} {line}"
-            wanted.append(pid)
-    return found
-
-
-def is_host(line: str) -> bool:
-    return "switchboard_host" in line
 
 
 def well(server: Server, name: str) -> bool:

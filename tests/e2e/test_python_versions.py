@@ -10,7 +10,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.e2e.hosting import act, done, folder_of_agents, functions, registering, serving, wait_for
+from tests.e2e.hosting import (
+    act,
+    alive,
+    done,
+    folder_of_agents,
+    functions,
+    is_host,
+    processes_of,
+    registering,
+    serving,
+    wait_for,
+)
 from tests.e2e.server import Server, database_url
 
 PUBLIC = "https://voice.example.com/base"
@@ -189,3 +200,11 @@ for what in ({"python": {"class": "sdk_agents:Steady"}},):
 """
     assert "Forbidden a Python agent runs code on the server" in server.command("shell", "--no-imports", "-c", code)
     assert server.get("/sneaky").status == 404
+
+
+def test_nothing_is_left_when_serve_is_stopped(server: Server) -> None:
+    """The last test of this file: the server is no more after it."""
+    left = set(processes_of(server))
+    assert len([line for line in processes_of(server).values() if is_host(line)]) > 2
+    assert server.stop() == 0
+    wait_for(lambda: not left & alive())

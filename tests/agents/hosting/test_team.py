@@ -148,6 +148,8 @@ async def test_what_a_dead_host_had_begun_is_lost_and_the_rest_is_asked_again(ma
     trouble = sales.trouble()
     assert trouble is not None
     assert (trouble.state, trouble.detail) == ("shaky", "its host was killed by SIGKILL")
+    sales.died_at -= team.SHAKY_SECONDS
+    assert sales.trouble() is None, "a while later"
 
 
 async def test_hosts_that_die_young_are_started_ever_more_slowly(made: Make, monkeypatch: pytest.MonkeyPatch) -> None:
