@@ -61,14 +61,31 @@ class Link(asyncio.Protocol):
         self.frames = Frames(self.take, orjson.loads)
         self.number = PING
         self.waiting: dict[int, Waiting] = {}
-        self.memory = shared_memory(SLOTS)  # a descriptor, for the host
-        self.begun = mmap.mmap(self.memory, SLOTS)
+        self.begun: mmap.mmap | bytearray = bytearray(SLOTS)
         self.slots = list(range(SLOTS))
+        self.connected = self.closed = False
         self.pinged: float | None = None  # when it was asked whether it hears, if it has not said so yet
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is being built."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by name
+        self.connected = True
+        if self.closed:
+            self.transport.abort()
+
+    def open(self) -> int:
+        """The memory in which the host says what it has begun, as a descriptor for it; `OSError` if there is none."""
+        memory = shared_memory(SLOTS)
+        self.begun = mmap.mmap(memory, SLOTS)
+        return memory
+
+    def close(self) -> None:
+        """Nothing more will be asked. The memory has a descriptor of its own, which no collector would free soon."""
+        self.closed = True
+        if self.connected:
+            self.transport.abort()
+        if isinstance(self.begun, mmap.mmap):
+            self.begun.close()
 
     def data_received(self, data: bytes) -> None:
         """Answers."""

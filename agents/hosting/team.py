@@ -51,10 +51,11 @@ class Host:
 
     async def connect(self, order: Mapping[str, Any]) -> None:
         """Have it forked and listen to it."""
+        memory = self.link.open()
         try:
-            sock = self.team.zygote.fork(order, self.link.memory, self.forked, self.ended)
+            sock = self.team.zygote.fork(order, memory, self.forked, self.ended)
         finally:
-            os.close(self.link.memory)
+            os.close(memory)
         await asyncio.get_running_loop().create_unix_connection(lambda: self.link, sock=sock)
 
     def forked(self, pid: int) -> None:
@@ -83,14 +84,21 @@ class Host:
         """Nobody can ask it any more: if it goes on all the same, it shall not."""
         if not self.gone:
             self.kill()
-            self.ended("ended")
+            self.over("ended")
 
     def ended(self, how: str) -> None:
-        """It is no more."""
+        """It is no more. If it was never ready, why it could not be may still be on its way to us."""
+        if self.ready or self.why:
+            self.over(how)
+        else:
+            asyncio.get_running_loop().call_later(WORDS_SECONDS, self.over, how)
+
+    def over(self, how: str) -> None:
+        """Nothing more will come."""
         if not self.gone:
             self.gone = True
             self.link.give_up(f"the agent's host {self.why if self.kill_at is not None and self.why else how}")
-            self.link.transport.abort()
+            self.link.close()
             self.team.host_ended(self, how)
 
     def leave(self, why: str) -> None:
@@ -201,6 +209,7 @@ class Team:
             await host.connect(self.order)
         except OSError as error:  # no process or descriptor left
             host.gone = True
+            host.link.close()
             self.host_ended(host, f"could not be started: {error}")
 
     def host_ready(self, host: Host, code: str) -> None:
