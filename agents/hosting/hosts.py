@@ -80,7 +80,7 @@ class Hosts:
             if each.live:
                 team = self.teams.get(version_id) or self.team(each.version)
                 self.live[each.agent] = team
-                if not team.live or team.host is None:
+                if not team.live or (team.host is None and team.restart is None):
                     team.revive()
             elif version_id in self.teams:
                 self.teams[version_id].retire()
