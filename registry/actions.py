@@ -53,6 +53,7 @@ from registry.reach import (
     update_route,
 )
 from registry.sources import Upstream, look_at, seen_before
+from registry.troubles import DOWN, troubles
 from registry.versions import Expected, discard_draft, make_live, publish_draft, restore_version, save_draft, set_aside
 
 # The whole of it, also what is at home elsewhere.
@@ -222,7 +223,8 @@ def reload(name: str, *, by: Actor, force: bool = False, wait: bool = False) -> 
     """Look at a Python agent's code, or a remote server's document, again: what changed becomes a new version.
 
     Running calls stay on the code that they began with, new ones get the other. `force`: a new version also of code
-    that says the same, because something beside it has changed: data, the environment, another package.
+    that says the same, because something beside it has changed: data, the environment, another package. The same for an
+    agent that is down.
     """
     agent = get_agent(name, changing=False)
     live = agent.live
@@ -230,6 +232,8 @@ def reload(name: str, *, by: Actor, force: bool = False, wait: bool = False) -> 
         raise Conflict(f"agent {name} is built here: publish a new version of its definition instead")
     given = seen_before(live.definition)
     assert not isinstance(given, AgentDefinition)
+    trouble = troubles([name]).get(name)
+    force = force or (trouble is not None and trouble.state == DOWN)  # it is to be had again at once, not after a pause
     definition = given.again() if force else given.given()
     with pghistory.context(changed="reloaded"):
         return publish(name, definition, by=by, note="reloaded", wait=wait)

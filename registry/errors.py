@@ -57,4 +57,5 @@ class WrongSecret(RegistryError):  # noqa: N818
 def sentence(error: Exception) -> str:
     """An error's message, as a sentence."""
     text = str(error)
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}"
+    first = text[:1] if text.startswith(("http://", "https://")) else text[:1].upper()
+    return f"{first}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}"

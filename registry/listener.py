@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 from django.conf import settings
@@ -51,6 +52,7 @@ class Listener(Daemon):
         self.stale = ""  # where the table is from, if not from the database
         self.runners = runners or Runners({})
         self.loader = Loader(self.runners.engines)
+        self.told_troubles: dict[str, Any] = {}  # of agents, by the last heartbeat
         self.fresh = True  # nothing has been loaded on this connection yet
         self.connected = 0  # connections on which everything has been loaded
         self.polled_at: float | None = None  # when the database last answered; monotonic
@@ -106,7 +108,8 @@ class Listener(Daemon):
                 polled = time.monotonic()
                 if self.load() or not beaten:
                     beaten = 0.0
-            if time.monotonic() - beaten > settings.HEARTBEAT_SECONDS or not beaten:
+            told = self.told_troubles == self.runners.troubles()
+            if time.monotonic() - beaten > settings.HEARTBEAT_SECONDS or not beaten or not told:
                 beaten = time.monotonic()
                 self.beat()
             news = any(True for _ in listening.notifies(timeout=TICK_SECONDS, stop_after=1))
@@ -167,4 +170,6 @@ class Listener(Daemon):
         table = self.tables.current
         trouble = "; ".join(text for text in (self.last_error, self.others_trouble()) if text)
         with watched(self.name):
-            self.heart.beat(table.revision if table else 0, self.spool_bytes(), trouble, self.runners.troubles())
+            troubles = self.runners.troubles()
+            self.heart.beat(table.revision if table else 0, self.spool_bytes(), trouble, troubles)
+            self.told_troubles = troubles

@@ -18,7 +18,7 @@ from agents.remote.probing import Reach, probe
 from agents.sources import AnySource, PythonSource, RemoteSource, kind_of, read_source
 from registry.changes import Actor
 from registry.definitions import read_definition
-from registry.errors import Forbidden, Malformed
+from registry.errors import Conflict, Forbidden, Malformed
 from registry.instead import NOTHING, Instead
 
 # User and password of a remote server; None = those that it has, if any.
@@ -42,8 +42,7 @@ def look_at(value: Any, *, by: Actor, name: str = "", upstream: Upstream = None,
     """
     if kind_of(value) is None:
         return Seen(read_definition(value))
-    source = parsed(value)
-    assert not isinstance(source, AgentDefinition)
+    source = parsed_source(value)
     try:
         if isinstance(source, PythonSource):
             return look_at_python(source, by)
@@ -51,6 +50,28 @@ def look_at(value: Any, *, by: Actor, name: str = "", upstream: Upstream = None,
         return look_at_remote(source, by, credentials, signing_key or kept_signing_key(name))
     except UnusableSource as error:
         raise Malformed(str(error), problems={field_of(source): str(error)}, where="definition") from None
+
+
+def look_again(value: Any, *, by: Actor, name: str) -> Seen:
+    """What a kept version says, looked at anew because it is to serve: a Python agent's files do not come back with it.
+
+    `Conflict` if they are others than those that the version was made of.
+    """
+    seen = look_at(value if kind_of(value) is None else parsed_source(value).given(), by=by, name=name)
+    before = parsed(value) if kind_of(value) else None
+    if isinstance(before, PythonSource) and isinstance(seen.source, PythonSource) and before.code != seen.source.code:
+        raise Conflict(
+            f"that version was made of other code ({before.code}) than the files have now ({seen.source.code}): bring "
+            f"them back, then reload {name}"
+        )
+    return seen
+
+
+def parsed_source(value: Any) -> PythonSource | RemoteSource:
+    """A source that is no definition."""
+    source = parsed(value)
+    assert not isinstance(source, AgentDefinition)
+    return source
 
 
 def seen_before(value: Any) -> AnySource:

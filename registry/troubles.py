@@ -1,13 +1,18 @@
 """Agents in trouble, as all live workers tell: for the API, the commands and the dashboard alike."""
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from registry.pooling import let_go
 from registry.workers import live_workers
 
-WORST_FIRST = ("down", "shaky")  # see agents/engines.py
+DOWN = "down"
+WORST_FIRST = (DOWN, "shaky")  # see agents/engines.py
+POLL_SECONDS = 0.1
+SOON_SECONDS = 1.5  # an agent that cannot be built is told of by then
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,18 @@ def troubles(names: Iterable[str] | None = None) -> dict[str, AgentTrouble]:
     return {
         name: summed_up([by_name[name] for by_name in told if name in by_name], len(told)) for name in sorted(wanted)
     }
+
+
+def trouble_soon(name: str) -> AgentTrouble | None:
+    """What keeps an agent that was just registered or reloaded from running, if workers tell of it soon."""
+    end = time.monotonic() + SOON_SECONDS
+    while live_workers().exists():
+        found = troubles([name]).get(name)
+        if (found is not None and found.state == DOWN) or time.monotonic() > end:
+            return found if found is not None and found.state == DOWN else None
+        let_go()
+        time.sleep(POLL_SECONDS)
+    return None
 
 
 def summed_up(found: list[Mapping[str, Any]], live: int) -> AgentTrouble:

@@ -11,10 +11,10 @@ from agents.sources import AnySource, kind_of
 from registry.changes import Actor, Change, changing, finish
 from registry.definitions import warnings_of
 from registry.describing import agent_tag, check_expected, definition_tag, draft_tag
-from registry.errors import NotFound
+from registry.errors import NotFound, Outdated
 from registry.lookups import check_storable, get_agent
 from registry.models import RegistryChange
-from registry.sources import look_at, seen_before
+from registry.sources import look_again, look_at
 
 Expected = Collection[str] | None  # tags, one of which the thing must have now; None = any
 
@@ -67,14 +67,18 @@ def discard_draft(name: str, *, by: Actor, expected: Expected = None) -> Change:
 def publish_draft(
     name: str, *, by: Actor, expected: Expected = None, base: Expected = None, wait: bool = False
 ) -> Change:
-    """Make the draft the live version; running calls keep theirs. It is checked again: the world may have changed."""
+    """Make the draft the live version; running calls keep theirs. It is looked at again: the world may have changed."""
+    looked_at = draft_of(get_agent(name, changing=False))
+    seen = look_again(looked_at.definition, by=by, name=name)
     with changing(by):
         agent = get_agent(name)
         draft = draft_of(agent)
         check_expected(expected, draft_tag(agent))
         check_expected(base, definition_tag(agent))
-        checked = seen_before(draft.definition)
-        change = Change(agent=name, warnings=warnings_of(checked, name))
+        if draft.pk != looked_at.pk:
+            raise Outdated("somebody has saved another draft: look at it, then publish it")
+        checked = seen.source
+        change = Change(agent=name, warnings=[*seen.warnings, *warnings_of(checked, name)])
         agent.draft = None
         if agent.live is not None and says_the_same(agent.live, checked):
             agent.save(update_fields=["draft"])
@@ -96,14 +100,14 @@ def restore_version(
     base: Expected = None,
     wait: bool = False,
 ) -> Change:
-    """Make what an old version says live again, as a new version."""
+    """Make what an old version says live again, as a new version. It is looked at again: see `look_again`."""
+    seen = look_again(get_version(get_agent(name, changing=False), number).definition, by=by, name=name)
     with changing(by):
         agent = get_agent(name)
         check_expected(expected, agent_tag(agent))
         check_expected(base, definition_tag(agent))
-        old = get_version(agent, number)
-        checked = seen_before(old.definition)
-        change = Change(agent=name, warnings=warnings_of(checked, name))
+        checked = seen.source
+        change = Change(agent=name, warnings=[*seen.warnings, *warnings_of(checked, name)])
         before = agent.live_id
         change.version = make_live(agent, checked, by, note or f"restored from version {number}").number
         change.changed = agent.live_id != before

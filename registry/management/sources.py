@@ -18,6 +18,7 @@ from registry.errors import Malformed
 from registry.files import MAX_FILE_BYTES, parse, read_text, read_yaml
 from registry.fleet.telling import safe
 from registry.sources import Upstream
+from registry.troubles import trouble_soon
 
 NONE = "none"
 OF_PYTHON = ("arguments",)
@@ -88,6 +89,12 @@ def source_of(options: dict[str, Any]) -> Any:
         }
         return {"remote": {word: value for word, value in given.items() if value is not None}}
     return read_yaml(options["file"])
+
+
+def former_arguments(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The arguments that an agent of the same class has, for an update that gives none."""
+    live = live_source(name) if options["python"] and options["arguments"] is None else None
+    return live.arguments if isinstance(live, PythonSource) and live.class_ == options["python"] else {}
 
 
 def arguments_of(text: str | None) -> Any:
@@ -161,6 +168,18 @@ def found_lines(source: PythonSource | RemoteSource) -> Iterator[str]:
         yield safe(f"Found: routing callbacks at {', '.join('/' + path for path in found.callbacks)}")
     for words in found.not_served:
         yield safe(f"Not served here: {words}")
+
+
+def trouble_lines(name: str, source: PythonSource | RemoteSource | None) -> list[str]:
+    """What keeps a Python agent from running in the workers, which may have other files and settings than a command."""
+    trouble = trouble_soon(name) if isinstance(source, PythonSource) else None
+    if trouble is None:
+        return []
+    where = f"on {trouble.workers} of {trouble.of} workers" if trouble.of > 1 else "in the server"
+    return [
+        safe(f"It does not run {where}: {trouble.detail}"),
+        "Its files, AGENT_PATH and AGENT_MODULES must be the server's, too.",
+    ]
 
 
 def source_json(source: PythonSource | RemoteSource | None) -> dict[str, Any]:

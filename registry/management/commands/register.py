@@ -9,16 +9,18 @@ from registry import actions
 from registry.changes import Change
 from registry.credentials import COLUMNS
 from registry.errors import Malformed
-from registry.management.command import USAGE, RegistryCommand
+from registry.management.command import NOT_EVERYWHERE, USAGE, RegistryCommand
 from registry.management.sources import (
     NONE,
     add_arguments,
+    former_arguments,
     found_lines,
     from_environment,
     live_source,
     misuse,
     source_json,
     source_of,
+    trouble_lines,
     upstream_of,
 )
 
@@ -63,6 +65,8 @@ class Command(RegistryCommand):
         if problem := misuse(options):
             self.fail(problem, USAGE)
         definition = source_of(options)
+        if update and (arguments := former_arguments(name, options)):
+            definition["python"]["arguments"] = arguments
         given: dict[str, Any] = {
             "by": self.actor,
             "sip": options["sip"],
@@ -85,6 +89,10 @@ class Command(RegistryCommand):
         source = live_source(change.agent)
         for line in found_lines(source) if source else ():
             self.say(f"  {line}")
+        if lines := trouble_lines(change.agent, source):
+            self.exit_code = NOT_EVERYWHERE
+            for line in lines:
+                self.say(f"  {line}")
         if change.of_code:
             self.say(f"  Used: the {' and the '.join(change.of_code)} in its code")
         return reported | source_json(source) | ({"of_code": change.of_code} if source else {})

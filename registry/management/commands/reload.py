@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from registry import actions
-from registry.management.command import RegistryCommand
-from registry.management.sources import found_lines, live_source, source_json
+from registry.management.command import NOT_EVERYWHERE, RegistryCommand
+from registry.management.sources import found_lines, live_source, source_json, trouble_lines
 
 SAME = {
     "python": "its code is the same: nothing changed; --force loads it anew all the same",
@@ -38,6 +38,10 @@ class Command(RegistryCommand):
         if not change.changed:
             return self.report(change, f"{name}: {SAME[source.kind()]}.") | source_json(source)
         reported = self.report(change, f"Version {change.version} of {name} is live.")
+        if lines := trouble_lines(name, source):
+            self.exit_code = NOT_EVERYWHERE
+            for line in lines:
+                self.say(f"  {line}")
         for line in found_lines(source):
             self.say(f"  {line}")
         return reported | source_json(source)
