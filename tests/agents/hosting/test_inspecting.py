@@ -1,4 +1,4 @@
-"""Looking at a Python agent in a process of its own: the answer comes, whatever its size and whatever the code starts."""
+"""Looking at a Python agent in a process of its own: its answer comes, whatever its size and what its code starts."""
 
 import textwrap
 from pathlib import Path
@@ -39,7 +39,8 @@ def test_many_functions_are_seen(tmp_path: Path) -> None:
 def test_what_an_agent_starts_holds_up_nobody(tmp_path: Path, then: str) -> None:
     """A process that it leaves behind has its standard error, and ends with it."""
     started = tmp_path / "started"
-    constructor = f"child = subprocess.Popen(['sleep', '60'])\nopen({str(started)!r}, 'w').write(str(child.pid))\n{then}"
+    keep = f"open({str(started)!r}, 'w').write(str(child.pid))"
+    constructor = f"child = subprocess.Popen(['sleep', '60'])\n{keep}\n{then}"
     if then:
         with pytest.raises(UnusableSource, match="was not built within 3 seconds"):
             looked_at(tmp_path, constructor, seconds=3)
