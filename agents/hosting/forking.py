@@ -87,7 +87,10 @@ class Zygote:
             self.frames.feed(data)
             return
         logger.warning("The process that agent hosts are forked from has ended; the next host starts another one")
-        self.drop()
+        process = self.drop()
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # also what agents have started
         lost = [ended for _, ended in self.ordered.values()] + list(self.running.values())
         self.ordered, self.running = {}, {}
         for ended in lost:

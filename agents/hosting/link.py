@@ -53,6 +53,7 @@ class Link(asyncio.Protocol):
     """Hands requests to a host and its answers to whoever waits."""
 
     transport: asyncio.Transport
+    begun: mmap.mmap  # which requests the host has begun
 
     def __init__(self, ready: Callable[[Head], None], exhausted: Callable[[], None], lost: Callable[[], None]):
         self.ready = ready
@@ -61,20 +62,31 @@ class Link(asyncio.Protocol):
         self.frames = Frames(self.take, orjson.loads)
         self.number = PING
         self.waiting: dict[int, Waiting] = {}
-        self.memory = shared_memory(SLOTS)  # a descriptor, for the host
-        self.begun = mmap.mmap(self.memory, SLOTS)
         self.slots = list(range(SLOTS))
+        self.connected = False
         self.pinged: float | None = None  # when it was asked whether it hears, if it has not said so yet
+
+    def share(self) -> int:
+        """Memory that the host sees, too: a descriptor for it."""
+        memory = shared_memory(SLOTS)
+        self.begun = mmap.mmap(memory, SLOTS)
+        return memory
+
+    def cut(self) -> None:
+        """Hear nothing more of it."""
+        if self.connected:
+            self.transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is being built."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by name
+        self.connected = True
 
     def data_received(self, data: bytes) -> None:
-        """Answers."""
+        """Answers; a host that sends something else is no host any more."""
         try:
             self.frames.feed(data)
-        except FrameError:
+        except (FrameError, KeyError, TypeError, ValueError):
             self.transport.abort()
 
     def connection_lost(self, _error: Exception | None) -> None:
@@ -102,15 +114,16 @@ class Link(asyncio.Protocol):
             self.ready(head)
         elif number == PING:
             self.pinged = None
-        elif waiting := self.waiting.pop(number, None):
+        elif number in self.waiting:
+            reply = None if head.get("late") else reply_of(head, body)
+            waiting = self.waiting.pop(number)
             self.free_slot(waiting)
             if waiting.future.done():
                 pass
-            elif head.get("late"):
+            elif reply is None:
                 waiting.future.set_exception(HostGone("was blocked", begun=False))
             else:
-                about = (str(head.get(key, "")) for key in ("l", "d", "t"))
-                waiting.future.set_result(Reply(int(head["s"]), body, *about))
+                waiting.future.set_result(reply)
             if head.get("x"):
                 self.exhausted()
 
@@ -173,6 +186,11 @@ class Link(asyncio.Protocol):
             self.pinged = now
             self.transport.write(framed({"i": PING}))
         return ""
+
+
+def reply_of(head: Head, body: bytes) -> Reply:
+    """What a message says; `KeyError`, `TypeError` or `ValueError` if it is no answer."""
+    return Reply(int(head["s"]), body, *(str(head.get(key, "")) for key in ("l", "d", "t")))
 
 
 def shared_memory(size: int) -> int:

@@ -51,10 +51,11 @@ class Host:
 
     async def connect(self, order: Mapping[str, Any]) -> None:
         """Have it forked and listen to it."""
+        memory = self.link.share()
         try:
-            sock = self.team.zygote.fork(order, self.link.memory, self.forked, self.ended)
+            sock = self.team.zygote.fork(order, memory, self.forked, self.ended)
         finally:
-            os.close(self.link.memory)
+            os.close(memory)
         await asyncio.get_running_loop().create_unix_connection(lambda: self.link, sock=sock)
 
     def forked(self, pid: int) -> None:
@@ -90,7 +91,7 @@ class Host:
         if not self.gone:
             self.gone = True
             self.link.give_up(f"the agent's host {self.why if self.kill_at is not None and self.why else how}")
-            self.link.transport.abort()
+            self.link.cut()
             self.team.host_ended(self, how)
 
     def leave(self, why: str) -> None:
@@ -240,8 +241,8 @@ class Team:
             self.failed, self.failed_at = f"the agent {why}", self.failed_at if self.failed else time.time()
         if self.closed or not self.live:
             return
-        lived = time.monotonic() - host.started
-        pause = 0.0 if lived >= LIVED_SECONDS else min(self.pause * 2 or FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS)
+        lived = host.ready and time.monotonic() - host.started >= LIVED_SECONDS
+        pause = 0.0 if lived else min(self.pause * 2 or FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS)
         self.pause = pause
         logger.warning("The host of agent %s %s; another one starts in %.1f s", self.agent, why, pause)
         self.restart = asyncio.get_running_loop().call_later(pause, self.start)
@@ -270,7 +271,8 @@ class Team:
     def revive(self) -> None:
         """Its code is what is live again."""
         self.live = True
-        self.start()
+        if self.restart is None:  # else one starts anyway, when its pause is over
+            self.start()
 
     def close(self) -> None:
         """Take nothing more; end when nothing runs."""
@@ -285,7 +287,8 @@ class Team:
 
     def trouble(self) -> Trouble | None:
         """What is wrong, if something is. May be asked from another thread."""
-        if self.failed and (self.host is None or not self.host.ready):
+        host = self.host
+        if self.failed and (host is None or not host.ready):
             return Trouble("down", self.failed, self.failed_at)
         if time.time() - self.died_at < SHAKY_SECONDS:
             return Trouble("shaky", self.died, self.died_at)
