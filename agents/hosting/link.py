@@ -53,7 +53,6 @@ class Link(asyncio.Protocol):
     """Hands requests to a host and its answers to whoever waits."""
 
     transport: asyncio.Transport
-    begun: mmap.mmap  # which requests the host has begun
 
     def __init__(self, ready: Callable[[Head], None], exhausted: Callable[[], None], lost: Callable[[], None]):
         self.ready = ready
@@ -64,6 +63,7 @@ class Link(asyncio.Protocol):
         self.waiting: dict[int, Waiting] = {}
         self.slots = list(range(SLOTS))
         self.connected = False
+        self.begun: mmap.mmap | None = None  # in which the host says what it has begun
         self.pinged: float | None = None  # when it was asked whether it hears, if it has not said so yet
 
     def share(self) -> int:
@@ -73,9 +73,12 @@ class Link(asyncio.Protocol):
         return memory
 
     def cut(self) -> None:
-        """Hear nothing more of it."""
+        """Hear nothing more of it, and let go of what was shared."""
         if self.connected:
             self.transport.abort()
+        if self.begun is not None:
+            self.begun.close()  # has a descriptor
+            self.begun = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is being built."""
@@ -150,11 +153,11 @@ class Link(asyncio.Protocol):
 
     def has_begun(self, waiting: Waiting) -> bool:
         """Whether the host may have carried it out."""
-        return waiting.slot is not None and self.begun[waiting.slot] == BEGUN
+        return waiting.slot is not None and self.begun is not None and self.begun[waiting.slot] == BEGUN
 
     def take_slot(self) -> int:
         """A place for the host to say that it has begun."""
-        if not self.slots:
+        if not self.slots or self.begun is None:
             raise HostGone("has too much to do", begun=False)
         slot = self.slots.pop()
         self.begun[slot] = 0

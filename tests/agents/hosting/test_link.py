@@ -39,7 +39,7 @@ def link(transport: Transport) -> Iterator[Link]:
     os.close(made.share())
     made.connection_made(transport)  # type: ignore[arg-type]
     yield made
-    made.begun.close()
+    made.cut()
 
 
 async def test_an_answer_reaches_whoever_asked(link: Link, transport: Transport) -> None:
@@ -69,6 +69,13 @@ async def test_what_is_no_answer_ends_the_connection_and_leaves_nobody_waiting(
     link.give_up("ended")
     with pytest.raises(HostGone):
         await asyncio.wait_for(asked, 1)
+
+
+def test_what_is_cut_leaves_no_descriptor(link: Link) -> None:
+    """The memory that was shared has one, which must not wait for the garbage collector."""
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    link.cut()
+    assert len(os.listdir("/proc/self/fd")) == before - 1  # noqa: PTH208
 
 
 def test_a_link_that_never_was_connected_can_be_cut() -> None:
