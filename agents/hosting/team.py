@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import signal
 import time
@@ -47,10 +48,16 @@ class Host:
         self.gone = False
         self.kill_at: float | None = None  # monotonic; it is on its way out
         self.why = ""  # it is
-        self.started = time.monotonic()
+        self.started = math.inf  # monotonic; before, it waits for its turn
 
     async def connect(self, order: Mapping[str, Any]) -> None:
         """Have it forked and listen to it."""
+        await self.team.zygote.turns.take(self)
+        if self.kill_at is not None:
+            self.team.zygote.turns.give_back(self)
+            self.ended("is not needed any more")
+            return
+        self.started = time.monotonic()
         memory = self.link.share()
         try:
             sock = self.team.zygote.fork(order, memory, self.forked, self.ended)
@@ -71,6 +78,7 @@ class Host:
             self.team.host_ready(self, str(head.get("code", "")))
         else:
             self.why = str(head.get("failed", "it sent something else than an answer"))
+        self.team.zygote.turns.give_back(self)
 
     def exhausted(self) -> None:
         """It ran out of memory: another one takes over."""
@@ -90,6 +98,7 @@ class Host:
         """It is no more."""
         if not self.gone:
             self.gone = True
+            self.team.zygote.turns.give_back(self)
             self.link.give_up(f"the agent's host {self.why if self.kill_at is not None and self.why else how}")
             self.link.cut()
             self.team.host_ended(self, how)
@@ -181,6 +190,7 @@ class Team:
                     wait = self.restart.when() - asyncio.get_running_loop().time() if self.restart else 0
                     if self.closed or not self.live or wait > WAIT_SECONDS:
                         raise Unavailable(self.failed or "the agent's host is gone")
+                    self.zygote.turns.hurry(self.host)
                     self.changed.clear()
                     await self.changed.wait()
         except TimeoutError:
@@ -202,6 +212,7 @@ class Team:
             await host.connect(self.order)
         except OSError as error:  # no process or descriptor left
             host.gone = True
+            self.zygote.turns.give_back(host)
             self.host_ended(host, f"could not be started: {error}")
 
     def host_ready(self, host: Host, code: str) -> None:
