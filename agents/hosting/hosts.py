@@ -63,7 +63,7 @@ class Hosts:
         for team in [*self.teams.values(), *self.closing]:
             team.close()
             for host in list(team.leaving):
-                host.ended("is not needed any more")  # at the end of its socket it goes by itself
+                host.over("is not needed any more")  # at the end of its socket it goes by itself
         await self.zygote.close()
 
     # --- in the loop -------------------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ class Hosts:
             if each.live:
                 team = self.teams.get(version_id) or self.team(each.version)
                 self.live[each.agent] = team
-                if not team.live or team.host is None:
+                if not team.live or (team.host is None and team.restart is None):
                     team.revive()
             elif version_id in self.teams:
                 self.teams[version_id].retire()

@@ -61,29 +61,31 @@ class Link(asyncio.Protocol):
         self.frames = Frames(self.take, orjson.loads)
         self.number = PING
         self.waiting: dict[int, Waiting] = {}
+        self.begun: mmap.mmap | bytearray = bytearray(SLOTS)
         self.slots = list(range(SLOTS))
-        self.connected = False
-        self.begun: mmap.mmap | None = None  # in which the host says what it has begun
+        self.connected = self.closed = False
         self.pinged: float | None = None  # when it was asked whether it hears, if it has not said so yet
-
-    def share(self) -> int:
-        """Memory that the host sees, too: a descriptor for it."""
-        memory = shared_memory(SLOTS)
-        self.begun = mmap.mmap(memory, SLOTS)
-        return memory
-
-    def cut(self) -> None:
-        """Hear nothing more of it, and let go of what was shared."""
-        if self.connected:
-            self.transport.abort()
-        if self.begun is not None:
-            self.begun.close()  # has a descriptor
-            self.begun = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is being built."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by name
         self.connected = True
+        if self.closed:
+            self.transport.abort()
+
+    def open(self) -> int:
+        """The memory in which the host says what it has begun, as a descriptor for it; `OSError` if there is none."""
+        memory = shared_memory(SLOTS)
+        self.begun = mmap.mmap(memory, SLOTS)
+        return memory
+
+    def close(self) -> None:
+        """Nothing more will be asked. The memory has a descriptor of its own, which no collector would free soon."""
+        self.closed = True
+        if self.connected:
+            self.transport.abort()
+        if isinstance(self.begun, mmap.mmap):
+            self.begun.close()
 
     def data_received(self, data: bytes) -> None:
         """Answers; a host that sends something else is no host any more."""
@@ -153,11 +155,11 @@ class Link(asyncio.Protocol):
 
     def has_begun(self, waiting: Waiting) -> bool:
         """Whether the host may have carried it out."""
-        return waiting.slot is not None and self.begun is not None and self.begun[waiting.slot] == BEGUN
+        return waiting.slot is not None and self.begun[waiting.slot] == BEGUN
 
     def take_slot(self) -> int:
         """A place for the host to say that it has begun."""
-        if not self.slots or self.begun is None:
+        if not self.slots:
             raise HostGone("has too much to do", begun=False)
         slot = self.slots.pop()
         self.begun[slot] = 0

@@ -55,10 +55,10 @@ class Host:
         await self.team.zygote.turns.take(self)
         if self.kill_at is not None:
             self.team.zygote.turns.give_back(self)
-            self.ended("is not needed any more")
+            self.over("is not needed any more")
             return
         self.started = time.monotonic()
-        memory = self.link.share()
+        memory = self.link.open()
         try:
             sock = self.team.zygote.fork(order, memory, self.forked, self.ended)
         finally:
@@ -92,15 +92,22 @@ class Host:
         """Nobody can ask it any more: if it goes on all the same, it shall not."""
         if not self.gone:
             self.kill()
-            self.ended("ended")
+            self.over("ended")
 
     def ended(self, how: str) -> None:
-        """It is no more."""
+        """It is no more. If it was never ready, why it could not be may still be on its way to us."""
+        if self.ready or self.why:
+            self.over(how)
+        else:
+            asyncio.get_running_loop().call_later(WORDS_SECONDS, self.over, how)
+
+    def over(self, how: str) -> None:
+        """Nothing more will come."""
         if not self.gone:
             self.gone = True
             self.team.zygote.turns.give_back(self)
             self.link.give_up(f"the agent's host {self.why if self.kill_at is not None and self.why else how}")
-            self.link.cut()
+            self.link.close()
             self.team.host_ended(self, how)
 
     def leave(self, why: str) -> None:
@@ -213,6 +220,7 @@ class Team:
         except OSError as error:  # no process or descriptor left
             host.gone = True
             self.zygote.turns.give_back(host)
+            host.link.close()
             self.host_ended(host, f"could not be started: {error}")
 
     def host_ready(self, host: Host, code: str) -> None:

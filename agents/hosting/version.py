@@ -25,7 +25,6 @@ MARK = re.compile(rb"(^|&)%b=[^&]*" % VERSION_MARK.encode())
 TOKEN = re.compile(r"((?:^|&)(?:__token|token)=)([^&]*)")
 # Not for the agent: they are between us and whoever sent the request.
 NOT_PASSED_ON = frozenset({b"connection", b"content-length", b"host", b"keep-alive", b"te", b"transfer-encoding"})
-DOCUMENTS = frozenset({"", "debug"})
 IN_CALL = frozenset({"swaig", "post_prompt", "check_for_input", "debug_events", "mcp"})
 
 

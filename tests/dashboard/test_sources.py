@@ -276,6 +276,8 @@ def test_credentials_of_a_server_are_replaced_once_it_accepts_them(both: World, 
     assert Agent.objects.get(name="desk").upstream == "me:another-of-theirs"
     assert AgentVersion.objects.filter(agent__name="desk").count() == 1
     assert operator.post(page, {"server_user": "me"}).status_code == 422
+    assert "asked without credentials" in text_of(operator.post(page, {"act": "none"}, follow=True))
+    assert Agent.objects.get(name="desk").upstream == ""
     assert operator.post(f"{SALES}definition/server/", given).status_code == 409
 
 

@@ -179,3 +179,39 @@ def functions(server: Server, route: str, name: str, call: str = "C1", **argumen
     """What an insecure function answers."""
     body = {"function": name, "call_id": call, "argument": {"parsed": [arguments], "raw": json.dumps(arguments)}}
     return server.post(f"{route}/swaig", body).json
+
+
+def processes_of(server: Server) -> dict[int, str]:
+    """Processes below the server, and what they run."""
+    children: dict[int, list[tuple[int, str, str]]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text()
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        state, parent = stat.rpartition(")")[2].split()[:2]
+        children.setdefault(int(parent), []).append((int(folder.name), state, line))
+    found: dict[int, str] = {}
+    wanted = [server.process.pid]
+    while wanted:
+        for pid, state, line in children.get(wanted.pop(), []):
+            found[pid] = f"{state} {line}"
+            wanted.append(pid)
+    return found
+
+
+def is_host(line: str) -> bool:
+    return "switchboard_host" in line
+
+
+def alive() -> set[int]:
+    """All processes that are not over."""
+    return {int(folder.name) for folder in Path("/proc").glob("[0-9]*") if state_of(folder) not in ("Z", "")}
+
+
+def state_of(folder: Path) -> str:
+    try:
+        return (folder / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""

@@ -4,6 +4,7 @@ Runs as it is on the SDK's own server: `python sdk_agents.py PORT`.
 """
 
 import asyncio
+import contextlib
 import ctypes
 import json
 import math
@@ -257,12 +258,10 @@ class Root(AgentBase):
 
 def own_socket() -> int:
     """The descriptor by which this process is asked."""
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            if os.readlink(f"/proc/self/fd/{name}").startswith("socket:") and int(name) > 2:
-                return int(name)
-        except OSError:
-            continue
+    for place in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if str(place.readlink()).startswith("socket:") and int(place.name) > 2:
+                return int(place.name)
     raise LookupError("no socket")
 
 
@@ -299,7 +298,7 @@ def shout(args: Any, raw: Any) -> FunctionResult:
 
 
 async def block(args: Any, raw: Any) -> FunctionResult:
-    time.sleep(float(args.get("seconds", 30)))
+    time.sleep(float(args.get("seconds", 30)))  # noqa: ASYNC251 - that is the horror
     return FunctionResult("blocked")
 
 

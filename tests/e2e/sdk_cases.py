@@ -115,14 +115,18 @@ FUNCTIONS = [
     Case("no JSON", "POST", f"{CLINIC}/swaig", raw=b"{x", headers=JSON),
     Case("another content type", "POST", f"{CLINIC}/swaig", raw=b"x", headers={"Content-Type": "text/xml"}),
     Case("no credentials", "POST", f"{CLINIC}/swaig", call("plain"), auth=None),
-    Case("of a skill", "POST", "/skilled/swaig?__token={/skilled:calculate:C1}", call("calculate", {"expression": "6*7"})),
+    Case(
+        "of a skill", "POST", "/skilled/swaig?__token={/skilled:calculate:C1}", call("calculate", {"expression": "6*7"})
+    ),
     Case("configured for each call", "POST", "/tiers/swaig", call("which", caller_id_num="+1555")),
     Case("of a step", "POST", "/steps/swaig?__token={/steps:go:C1}", call("go")),
     *[
         Case(f"that answers {name}", "POST", f"{ODD}/swaig", call(name))
         for name in ("text", "nothing", "number", "items", "mapping", "empty", "structured")
     ],
-    Case("signed with SHA-256", "POST", f"{SIGNED}/swaig", call("open"), "kiosk:c0de-word", sign=("PSK-code", "sha256")),
+    Case(
+        "signed with SHA-256", "POST", f"{SIGNED}/swaig", call("open"), "kiosk:c0de-word", sign=("PSK-code", "sha256")
+    ),
     Case("signed with SHA-1", "POST", f"{SIGNED}/swaig", call("open"), "kiosk:c0de-word", sign=("PSK-code", "sha1")),
     Case("signed with another key", "POST", f"{SIGNED}/swaig", call("open"), "kiosk:c0de-word", sign=("PSK", "sha256")),
     Case("not signed", "POST", f"{SIGNED}/swaig", call("open"), "kiosk:c0de-word"),
@@ -131,9 +135,13 @@ FUNCTIONS = [
 
 REST = [
     Case("a summary", "POST", SUMMED, {"call_id": "C1", "summary": {"ok": True}}),
-    Case("a summary of the prompt's data", "POST", SUMMED, {"call_id": "C1", "post_prompt_data": {"parsed": [{"a": 1}]}}),
+    Case(
+        "a summary of the prompt's data", "POST", SUMMED, {"call_id": "C1", "post_prompt_data": {"parsed": [{"a": 1}]}}
+    ),
     Case("a summary that the handler fails at", "POST", SUMMED, {"call_id": "C1", "summary": "raise"}),
-    Case("a conversation is fetched", "POST", SUMMED, {"call_id": "C1", "action": "fetch_conversation", "summary": "s"}),
+    Case(
+        "a conversation is fetched", "POST", SUMMED, {"call_id": "C1", "action": "fetch_conversation", "summary": "s"}
+    ),
     Case("a summary without a token", "POST", f"{CLINIC}/post_prompt", {"call_id": "C1"}),
     Case("a summary of another call", "POST", SUMMED, {"call_id": "C2"}),
     Case("a summary by conversation", "POST", SUMMED, {"conversation_id": "C1"}),

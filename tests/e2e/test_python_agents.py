@@ -83,7 +83,9 @@ def one_worker(fleet: Server, url: str, folder: Path) -> Iterator[Server]:
 def ask(server: Server | Reference, case: Case) -> Response:
     path = with_tokens(server, case.path)
     headers = case.headers_for(server.base, path)
-    return server.request(case.method, path, case.body if case.raw is None else None, auth=case.auth, headers=headers, raw=case.raw)
+    return server.request(
+        case.method, path, case.body if case.raw is None else None, auth=case.auth, headers=headers, raw=case.raw
+    )
 
 
 @pytest.mark.parametrize("group_and_case", CASES, ids=lambda each: f"{each[0]}: {each[1].name}")
@@ -129,9 +131,7 @@ def test_defect_1_functions_none_is_served_although_the_sdks_schema_refuses_it(
     assert steps_of(fleet)[1]["functions"] == "none"
 
 
-def test_defect_2_an_empty_prompt_is_served_and_said_at_registration(
-    fleet: Server, registered: dict[str, Any]
-) -> None:
+def test_defect_2_an_empty_prompt_is_served_and_said_at_registration(fleet: Server, registered: dict[str, Any]) -> None:
     assert fleet.get("/no-prompt").ai["prompt"] == {"pom": []}
     assert "has no prompt" in registered["NoPrompt"]["warnings"][0]
 

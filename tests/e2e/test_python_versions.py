@@ -1,5 +1,6 @@
 """Python agents that change: code is reloaded under running calls, routes are added, the public URL has a path."""
 
+import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.e2e.hosting import act, done, folder_of_agents, functions, registering, serving, wait_for
+from tests.e2e.hosting import (
+    act,
+    alive,
+    done,
+    folder_of_agents,
+    functions,
+    is_host,
+    processes_of,
+    registering,
+    serving,
+    wait_for,
+)
 from tests.e2e.server import Server, database_url
 
 PUBLIC = "https://voice.example.com/base"
@@ -51,12 +63,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(folder: Path) -> Iterator[Server]:
     url = database_url("e2e_versions")
     write(folder, "first")
-    todo = (
-        registering("shop", "/shop", "shop:Shop"),
-        registering("root", "/", "sdk_agents:Root", arguments={"greeting": "Good day.", "route": "/ignored"}),
-    )
+    root = registering("root", "/", "sdk_agents:Root", arguments={"greeting": "Good day.", "route": "/ignored"})
     with serving(url, folder.parent / "data", workers=2, AGENT_PATH=str(folder), PUBLIC_URL=PUBLIC) as server:
-        done(act(server, *todo))
+        server.command("register", "shop", "--route", "/shop", "--python", "shop:Shop")
+        done(act(server, root))
         done(act(server, ("register_route", {"name": "root", "route": "/second", "wait": True})))
         yield server
 
@@ -92,15 +102,17 @@ def prompt(server: Server) -> str:
     return str(server.get("/shop", **AUTH).ai["prompt"]["pom"][0]["body"])
 
 
-def reload(server: Server, **options: Any) -> Any:
+def reload(server: Server, *options: str) -> Any:
     """What reloading did: the number of the live version."""
-    return done(act(server, ("reload", {"name": "shop", "wait": True, **options})))[0]["version"]
+    return json.loads(server.command("reload", "shop", "--json", *options))["version"]
 
 
 def test_running_calls_keep_the_code_they_began_with(server: Server, folder: Path, tmp_path: Path) -> None:
     assert prompt(server) == "first"
     of_first = urls(server, "/shop", "C1", **AUTH)
-    assert "__version" not in of_first["defaults"], "the contract knows no such parameter; it is added when it is needed"
+    assert "__version" not in of_first["defaults"], (
+        "the contract knows no such parameter; it is added when it is needed"
+    )
 
     assert reload(server) == 1, "nothing has changed"
     write(folder, "second")
@@ -111,9 +123,7 @@ def test_running_calls_keep_the_code_they_began_with(server: Server, folder: Pat
     of_second = urls(server, "/shop", "C2", **AUTH)
     begun, go_on = tmp_path / "begun", tmp_path / "go on"
     with ThreadPoolExecutor(1) as thread:
-        slow = thread.submit(
-            run, server, of_second["defaults"], "slow", "C2", begun=str(begun), go_on=str(go_on)
-        )
+        slow = thread.submit(run, server, of_second["defaults"], "slow", "C2", begun=str(begun), go_on=str(go_on))
         wait_for(begun.exists)
         write(folder, "third")
         assert reload(server) == 3
@@ -134,14 +144,18 @@ def test_running_calls_keep_the_code_they_began_with(server: Server, folder: Pat
     assert "the call is on version 2" in str(rows[0]["steps"])
 
     assert reload(server) == 3
-    assert reload(server, force=True) == 4, "although the code says the same"
+    assert reload(server, "--force") == 4, "although the code says the same"
     assert prompt(server) == "third"
     assert run(server, of_third["secure"], "secure", "C3") == "third"
 
 
 def test_code_that_cannot_be_loaded_changes_nothing(server: Server, folder: Path) -> None:
     before, kept = prompt(server), (folder / "shop.py").read_text()
-    for broken, words in (("def (", "SyntaxError"), ("import no_such_module", "no_such_module"), ("x = 1", "no shop:Shop")):
+    for broken, words in (
+        ("def (", "SyntaxError"),
+        ("import no_such_module", "no_such_module"),
+        ("x = 1", "no shop:Shop"),
+    ):
         (folder / "shop.py").write_text(broken)
         [result] = act(server, ("reload", {"name": "shop"}))
         assert result["kind"] == "Malformed"
@@ -152,7 +166,9 @@ def test_code_that_cannot_be_loaded_changes_nothing(server: Server, folder: Path
 
 def test_its_own_credentials_are_asked_for_and_stand_in_its_urls(server: Server) -> None:
     assert server.get("/shop").status == 401
-    assert urls(server, "/shop", "C1", **AUTH)["secure"].startswith("https://shop:its-own@voice.example.com/base/shop/swaig/?")
+    assert urls(server, "/shop", "C1", **AUTH)["secure"].startswith(
+        "https://shop:its-own@voice.example.com/base/shop/swaig/?"
+    )
 
 
 def test_the_root_and_a_second_route_of_the_same_agent(server: Server) -> None:
@@ -185,3 +201,10 @@ for what in ({"python": {"class": "sdk_agents:Steady"}},):
     assert "Forbidden a Python agent runs code on the server" in server.command("shell", "--no-imports", "-c", code)
     assert server.get("/sneaky").status == 404
 
+
+def test_nothing_is_left_when_serve_is_stopped(server: Server) -> None:
+    """The last test of this file: the server is no more after it."""
+    left = set(processes_of(server))
+    assert len([line for line in processes_of(server).values() if is_host(line)]) > 2
+    assert server.stop() == 0
+    wait_for(lambda: not left & alive())

@@ -119,7 +119,7 @@ def check_module(name: str, order: Order) -> None:
 
 
 def is_inside(place: str, folders: Sequence[str]) -> bool:
-    """Whether a file is in one of the folders; a link in there counts as what it leads to."""
+    """Whether a file is in one of the folders; a link in there counts as being there."""
     return any(absolute(place).is_relative_to(absolute(folder)) for folder in folders)
 
 

@@ -22,7 +22,6 @@ AUTHORIZATION = (b"authorization", b"Basic " + PLACEHOLDER)
 NOT_PASSED_ON = frozenset(
     {"authorization", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-original-host"}
 )
-SIGNED_BY_US = "/sip"  # the path of the SDK's own SIP callback, which is the worker's business
 LOCKED = "This tool is secure: ask the operator for this agent's MCP URL with a token (manage.py mcp)."
 
 NOBODY_SEES = bytearray(SLOTS)

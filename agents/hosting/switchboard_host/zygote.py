@@ -95,7 +95,13 @@ class Zygote:
         memory = self.sockets.pop(0)
         sys.stdout.flush()
         sys.stderr.flush()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # too many processes: its socket's end says that there is none
+            sys.stderr.write(f"agent hosts: no process for another one: {error.strerror}\n")
+            sock.close()
+            os.close(memory)
+            return
         if pid == 0:
             self.control.close()
             for each in self.inherited:

@@ -22,6 +22,7 @@ from registry.changes import Change
 from registry.describing import definition_tag
 from registry.errors import Conflict, Malformed, NotFound, RegistryError
 from registry.fleet.writing import to_yaml
+from registry.instead import NOTHING
 from registry.policy import Deed
 from registry.sources import seen_before
 from registry.troubles import AgentTrouble
@@ -136,13 +137,13 @@ def change_form(
 
 @page_for(Deed.CHANGE, methods=["POST"])
 def server_credentials(request: HttpRequest, name: str) -> HttpResponse:
-    """Another user and password for a remote agent's server; it is asked with them first."""
+    """Another user and password for a remote agent's server, or none (`act=none`); it is asked with them first."""
     agent = find_agent(name)
     typed = Typed.of(posted(request))
     if agent.live is None or kind_of(agent.live.definition) != "remote":
         raise Conflict(f"{name} has no server elsewhere")
     try:
-        upstream = typed.upstream()
+        upstream = NOTHING if request.POST.get("act") == "none" else typed.upstream()
         if upstream is None:
             raise Malformed("type both", problems={"server": "Type the user and the password."})
         source = seen_before(agent.live.definition)
@@ -154,7 +155,8 @@ def server_credentials(request: HttpRequest, name: str) -> HttpResponse:
         context = agent_frame(request, name, "agent-definition")
         return source_page(request, context, 422, server_problem=words, typed=typed)
     same = "Its server accepts these; they are what it had"
-    say(request, f"{name} is asked with other credentials{everywhere(change)}" if change.changed else same)
+    how = "without credentials" if upstream is NOTHING else "with other credentials"
+    say(request, f"{name} is asked {how}{everywhere(change)}" if change.changed else same)
     return redirect("dashboard:agent-definition", name)
 
 

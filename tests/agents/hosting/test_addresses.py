@@ -1,4 +1,4 @@
-"""Where a host has left a placeholder stands our public address, with the right credentials, and nothing else changes."""
+"""Where a host has left a placeholder stands our public address, with the right credentials; the rest stays."""
 
 import json
 from typing import Any
@@ -12,7 +12,10 @@ PLAIN = "http://agent-host.invalid"
 KNOWN = "http://switchboard:placeholder@agent-host.invalid"
 BASE = "https://voice.example.com/base"
 OWN = "https://ada:p%40ss@voice.example.com/base"
-OTHERS = {"/billing": "https://bob:b@voice.example.com/base/billing", "/sales/night": "https://n:n@voice.example.com/base/sales/night"}
+OTHERS = {
+    "/billing": "https://bob:b@voice.example.com/base/billing",
+    "/sales/night": "https://n:n@voice.example.com/base/sales/night",
+}
 
 
 def request(route: str) -> AgentRequest:
@@ -68,9 +71,7 @@ def test_addresses_are_replaced(text: str, expected: str) -> None:
 
 def test_in_the_middle_of_prose_they_are_found_and_the_prose_stays() -> None:
     text = f"Call {KNOWN}/sales/swaig, (or {PLAIN}/x.) And <{KNOWN}/billing>!"
-    assert rewritten(text) == f"Call {BASE}/sales/swaig, (or {BASE}/x.) And <{BASE}/billing>!" or OWN in rewritten(text)
-    assert "invalid" not in rewritten(text)
-    assert "placeholder" not in rewritten(text)
+    assert rewritten(text) == f"Call {OWN}/sales/swaig, (or {BASE}/x.) And <{BASE}/billing>!"
 
 
 @pytest.mark.parametrize("escape", ['"', "\\", "\n", "\t", " ", "é", "\u2028", "#x"])
@@ -78,7 +79,9 @@ def test_json_stays_json_whatever_follows(escape: str) -> None:
     value = {"a": f"{KNOWN}/sales/swaig{escape}more", "b": [f"{PLAIN}/sales?q=1{escape}"]}
     for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
         found: dict[str, Any] = json.loads(rewritten(text))
-        assert found["a"].startswith(f"{BASE}/sales/swaig" if escape == "é" else f"{OWN}/sales/swaig") or OWN in found["a"]
+        assert (
+            found["a"].startswith(f"{BASE}/sales/swaig" if escape == "é" else f"{OWN}/sales/swaig") or OWN in found["a"]
+        )
         assert found["a"].endswith(f"{escape}more")
         assert found["b"][0].endswith(f"q=1{escape}")
 

@@ -1,5 +1,6 @@
 """What a worker and its hosts say to each other arrives whole, in whatever pieces it comes."""
 
+import itertools
 import json
 
 import pytest
@@ -11,7 +12,9 @@ from agents.hosting.switchboard_host.frames import LENGTHS, MAX_FRAME, FrameErro
 from tests.agents.strategies import quick
 
 texts = st.text(st.characters(blacklist_categories=["Cs"]), max_size=20)
-heads = st.dictionaries(texts, st.none() | st.integers(-(2**53), 2**53) | texts | st.lists(texts, max_size=3), max_size=4)
+heads = st.dictionaries(
+    texts, st.none() | st.integers(-(2**53), 2**53) | texts | st.lists(texts, max_size=3), max_size=4
+)
 
 
 def fed(*pieces: bytes) -> list[tuple[Head, bytes]]:
@@ -28,9 +31,11 @@ def fed(*pieces: bytes) -> list[tuple[Head, bytes]]:
 def test_messages_arrive_whole_and_in_order_however_they_are_cut(
     messages: list[tuple[Head, bytes]], cuts: list[int]
 ) -> None:
-    data = b"".join(frame(head, body) if number % 2 else framed(head, body) for number, (head, body) in enumerate(messages))
+    data = b"".join(
+        frame(head, body) if number % 2 else framed(head, body) for number, (head, body) in enumerate(messages)
+    )
     places = [0, *sorted(cut for cut in cuts if cut < len(data)), len(data)]
-    assert fed(*[data[a:b] for a, b in zip(places, places[1:], strict=False)]) == messages
+    assert fed(*[data[a:b] for a, b in itertools.pairwise(places)]) == messages
 
 
 @quick

@@ -1,56 +1,150 @@
-"""Looking at a Python agent in a process of its own: its answer comes, whatever its size and what its code starts."""
+"""Agents are looked at in a process of their own: what is seen, where they may come from, and what cannot harm."""
 
-import textwrap
+import os
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agents.errors import UnusableSource
-from agents.hosting.inspecting import Whereabouts, inspect
+from agents.hosting.inspecting import Inspected, Whereabouts, inspect
 from agents.sources import PythonSource
+from tests.e2e.hosting import folder_of_agents
 
 
-def looked_at(folder: Path, constructor: str, seconds: float = 30) -> dict[str, object]:
-    """The functions of an agent whose constructor ends with these lines."""
-    (folder / "looked_at.py").write_text(
-        "import subprocess, time\n"
-        "from signalwire import AgentBase\n"
-        "class Agent(AgentBase):\n"
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of AGENT_PATH with the fleet of tests/e2e."""
+    return folder_of_agents(tmp_path_factory.mktemp("inspecting") / "agents")
+
+
+def look(folder: Path, name: str, seconds: float = 30, modules: tuple[str, ...] = (), **arguments: Any) -> Inspected:
+    """What is seen of a class."""
+    source = PythonSource.model_validate({"class": name, "arguments": arguments})
+    return inspect(source, Whereabouts((str(folder),), modules, seconds))
+
+
+def refusal(folder: Path, name: str, **options: Any) -> str:
+    """Why a class cannot be registered."""
+    with pytest.raises(UnusableSource) as refused:
+        look(folder, name, **options)
+    return str(refused.value)
+
+
+def test_all_that_can_be_known_is_seen(folder: Path) -> None:
+    seen = look(folder, "sdk_agents:Clinic").found
+    assert seen.name == "clinic"
+    assert seen.mcp is True
+    assert list(seen.functions) == ["plain", "price", "book", "explicit", "elsewhere", "decorated", "weather"]
+    assert seen.functions["price"].parameters["required"] == ["kind"]
+    assert [name for name, function in seen.functions.items() if not function.runs_here] == ["elsewhere", "weather"]
+    assert [name for name, function in seen.functions.items() if function.secure] == [
+        "price",
+        "book",
+        "elsewhere",
+        "weather",
+    ]
+
+
+def test_its_own_secrets_callbacks_and_names(folder: Path) -> None:
+    seen = look(folder, "sdk_agents:Signed")
+    assert (seen.credentials, seen.signing_key) == ("kiosk:c0de-word", "PSK-code")
+    seen = look(folder, "sdk_agents:Switchman")
+    assert (seen.credentials, seen.signing_key) == ("", "")
+    assert sorted(seen.found.callbacks) == ["desk/night", "vip"]
+    assert seen.found.sip == ["switch-desk"]
+
+
+def test_arguments_are_handed_over(folder: Path) -> None:
+    assert look(folder, "sdk_agents:Needing", number=3).found.name == "steady"
+    assert "number" in refusal(folder, "sdk_agents:Needing")
+
+
+def test_what_an_agent_prints_is_no_answer(folder: Path) -> None:
+    assert look(folder, "sdk_agents:Loud").found.name == "steady"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Raising", "ValueError: no key in the environment (sdk_agents.py:"),
+        ("Leaving", "its code called sys.exit(5)"),
+        ("Vanishing", "ended with exit code 6 before it was built"),
+        ("NotOne", "no AgentBase subclass: sdk_agents:NotOne"),
+        ("eat", "no AgentBase subclass"),
+        ("Nobody", "there is no sdk_agents:Nobody: is the name right?"),
+        ("Clinic.Nobody", "there is no sdk_agents:Clinic.Nobody"),
+    ],
+)
+def test_what_is_no_agent_is_said(name: str, words: str, folder: Path) -> None:
+    assert words in refusal(folder, f"sdk_agents:{name}")
+
+
+def test_a_constructor_that_hangs_is_given_up(folder: Path) -> None:
+    began = time.monotonic()
+    assert "was not built within 3 seconds" in refusal(folder, "sdk_agents:Hanging", seconds=3)
+    assert time.monotonic() - began < 20, "which is 3 s and the end of a process"
+
+
+def test_modules_that_cannot_be_imported_say_why(folder: Path) -> None:
+    (folder / "broken.py").write_text("def (:\n")
+    (folder / "needy.py").write_text("import no_such_package\n")
+    assert "SyntaxError" in refusal(folder, "broken:Agent")
+    assert "No module named 'no_such_package'" in refusal(folder, "needy:Agent")
+    assert f"there is no module nobody in the folders of AGENT_PATH: {folder}" in refusal(folder, "nobody:Agent")
+
+
+@pytest.mark.parametrize("name", ["json:JSONDecoder", "os:PathLike", "signalwire.prefabs:FAQBotAgent", "ftplib:FTP"])
+def test_only_what_is_in_the_folders_is_loaded(name: str, folder: Path) -> None:
+    assert "is not in a folder of AGENT_PATH: name it in AGENT_MODULES to allow it" in refusal(folder, name)
+
+
+def test_agent_modules_allow_others_and_nothing_else(folder: Path) -> None:
+    faqs = [{"question": "When?", "answer": "Now."}]
+    assert (
+        look(folder, "signalwire.prefabs:FAQBotAgent", modules=("signalwire.prefabs",), faqs=faqs).found.name
+        == "faq_bot"
+    )
+    assert "not among those of AGENT_MODULES: sales*" in refusal(folder, "sdk_agents:Steady", modules=("sales*",))
+
+
+def test_a_module_beside_the_folder_is_not_in_it(folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "beside.py").write_text("from sdk_agents import Steady as Agent\n")
+    assert "there is no module beside" in refusal(folder, "beside:Agent")
+    with pytest.raises(ValueError, match="must be MODULE:CLASS"):
+        PythonSource.model_validate({"class": "../outside/beside:Agent"})
+
+
+def test_a_link_in_the_folder_counts_as_being_there(folder: Path, tmp_path: Path) -> None:
+    real = tmp_path / "linked.py"
+    real.write_text("from sdk_agents import Steady as Agent\n")
+    (folder / "linked.py").symlink_to(real)
+    assert look(folder, "linked:Agent").found.name == "steady"
+
+
+def test_the_digest_tells_changed_code_from_touched_code(folder: Path) -> None:
+    (folder / "helper.py").write_text("WORD = 1\n")
+    (folder / "changing.py").write_text("import helper\nfrom sdk_agents import Steady as Agent\n")
+    first = look(folder, "changing:Agent").code
+    os.utime(folder / "changing.py", (1, 1))
+    assert look(folder, "changing:Agent").code == first
+    (folder / "helper.py").write_text("WORD = 2\n")
+    assert look(folder, "changing:Agent").code != first, "a module of its own that it imports"
+
+
+def test_nothing_of_ours_reaches_an_agent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "curious.py").write_text(
+        "import os, sys\nfrom os import environ as e\nfrom sdk_agents import Steady\n"
+        "class Agent(Steady):\n"
         "    def __init__(self):\n"
-        "        super().__init__(name='looked-at')\n" + textwrap.indent(textwrap.dedent(constructor), " " * 8)
+        "        super().__init__()\n"
+        '        self.name = f\'{e.get("SECRET_KEY")} {e.get("CRM_URL")} {"agents" in sys.modules}\'\n'
     )
-    source = PythonSource.model_validate({"class": "looked_at:Agent"})
-    return dict(inspect(source, Whereabouts((str(folder),), seconds=seconds)).found.functions)
-
-
-def test_many_functions_are_seen(tmp_path: Path) -> None:
-    """A pipe holds 64 kB; whoever writes more into one that nobody reads waits for ever."""
-    functions = looked_at(
-        tmp_path,
-        """
-        for number in range(300):
-            self.define_tool(f"function_{number}", "x" * 300, {}, lambda arguments, data: None)
-        """,
-    )
-    assert len(functions) == 300
-
-
-@pytest.mark.parametrize("then", ["", "time.sleep(60)"])
-def test_what_an_agent_starts_holds_up_nobody(tmp_path: Path, then: str) -> None:
-    """A process that it leaves behind has its standard error, and ends with it."""
-    started = tmp_path / "started"
-    keep = f"open({str(started)!r}, 'w').write(str(child.pid))"
-    constructor = f"child = subprocess.Popen(['sleep', '60'])\n{keep}\n{then}"
-    if then:
-        with pytest.raises(UnusableSource, match="was not built within 3 seconds"):
-            looked_at(tmp_path, constructor, seconds=3)
-    else:
-        assert looked_at(tmp_path, constructor) == {}
-    stat = Path(f"/proc/{started.read_text()}/stat")
-    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"  # nobody may have waited for it
-
-
-def test_what_a_process_that_ends_said_last_is_told(tmp_path: Path) -> None:
-    """Its last line is the reason."""
-    with pytest.raises(UnusableSource, match="exit code 3 before it was built: no licence"):
-        looked_at(tmp_path, "import os, sys\nprint('no licence', file=sys.stderr, flush=True)\nos._exit(3)")
+    monkeypatch.setenv("SECRET_KEY", "ours")
+    monkeypatch.setenv("CRM_URL", "theirs")
+    source = PythonSource.model_validate({"class": "curious:Agent"})
+    seen = inspect(source, Whereabouts((str(folder),), hidden=frozenset({"SECRET_KEY"})))
+    assert seen.found.name == "None theirs False"

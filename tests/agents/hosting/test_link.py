@@ -36,10 +36,10 @@ def transport() -> Transport:
 def link(transport: Transport) -> Iterator[Link]:
     """A link to a host that does nothing by itself."""
     made = Link(IGNORED, IGNORED, IGNORED)
-    os.close(made.share())
+    os.close(made.open())
     made.connection_made(transport)  # type: ignore[arg-type]
     yield made
-    made.cut()
+    made.close()
 
 
 async def test_an_answer_reaches_whoever_asked(link: Link, transport: Transport) -> None:
@@ -71,13 +71,13 @@ async def test_what_is_no_answer_ends_the_connection_and_leaves_nobody_waiting(
         await asyncio.wait_for(asked, 1)
 
 
-def test_what_is_cut_leaves_no_descriptor(link: Link) -> None:
+def test_what_is_closed_leaves_no_descriptor(link: Link) -> None:
     """The memory that was shared has one, which must not wait for the garbage collector."""
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-    link.cut()
+    link.close()
     assert len(os.listdir("/proc/self/fd")) == before - 1  # noqa: PTH208
 
 
-def test_a_link_that_never_was_connected_can_be_cut() -> None:
+def test_a_link_that_never_was_connected_can_be_closed() -> None:
     """Its host may have ended before."""
-    Link(IGNORED, IGNORED, IGNORED).cut()
+    Link(IGNORED, IGNORED, IGNORED).close()

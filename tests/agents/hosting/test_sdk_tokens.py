@@ -39,7 +39,10 @@ def test_a_token_of_the_sdk_names_its_version(version: int) -> None:
 
 
 @quick
-@given(st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=40), st.sampled_from(["book", "défaut", "a-b"]))
+@given(
+    st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=40),
+    st.sampled_from(["book", "défaut", "a-b"]),
+)
 def test_whatever_the_call_is_called(call_id: str, function: str) -> None:
     token = minted(function, call_id)
     assert KEY.version_of(token, for_function(function), [call_id], NOW) == 2
