@@ -14,7 +14,7 @@ from registry.describing import agent_tag, check_expected, definition_tag, draft
 from registry.errors import NotFound
 from registry.lookups import check_storable, get_agent
 from registry.models import RegistryChange
-from registry.sources import look_at, seen_before
+from registry.sources import look_at, refuse_other_server, seen_before
 
 Expected = Collection[str] | None  # tags, one of which the thing must have now; None = any
 
@@ -74,6 +74,7 @@ def publish_draft(
         check_expected(expected, draft_tag(agent))
         check_expected(base, definition_tag(agent))
         checked = seen_before(draft.definition)
+        refuse_other_server(agent, checked)
         change = Change(agent=name, warnings=warnings_of(checked, name))
         agent.draft = None
         if agent.live is not None and says_the_same(agent.live, checked):
@@ -103,6 +104,7 @@ def restore_version(
         check_expected(base, definition_tag(agent))
         old = get_version(agent, number)
         checked = seen_before(old.definition)
+        refuse_other_server(agent, checked)
         change = Change(agent=name, warnings=warnings_of(checked, name))
         before = agent.live_id
         change.version = make_live(agent, checked, by, note or f"restored from version {number}").number
