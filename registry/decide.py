@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from agents.stored import StoredVersion
 from agents.tokens import FOR_DEFAULTS, FOR_MCP, FOR_POST_PROMPT, MCP_CALL, for_function
 from agents.wire import Version
 from registry.addresses import sip_username
@@ -114,8 +115,10 @@ def decide_call(facts: Facts, route: RouteEntry, sub_path: str, now: float) -> D
     """A request of a running call: the version that its token names goes on answering, paused or not."""
     agent = route.agent
     claim, number = proven(agent, facts, sub_path, now)
-    if number is None and facts.mark and agent.kind != "stored":
-        number = int(facts.mark)  # it opens nothing: what it leads to checks its own tokens
+    if number is None and facts.mark.isdecimal():
+        marked = int(facts.mark)  # it opens nothing: what it leads to checks its own tokens
+        if agent.kind != "stored" or is_elsewhere(agent.versions.get(marked)):
+            number = marked
     version = agent.live
     step = agent.live_step
     if number is not None and (version is None or number != version.number):
@@ -125,6 +128,11 @@ def decide_call(facts: Facts, route: RouteEntry, sub_path: str, now: float) -> D
             version, claim, step = agent.live, None, RETIRED
     outcome = "agent" if version is not None else "broken"
     return Decision(outcome, (route.step, step), route, sub_path, version, claim)
+
+
+def is_elsewhere(version: Version | None) -> bool:
+    """Whether a version is of a Python or remote agent, as the live one need not be any more."""
+    return version is not None and not isinstance(version, StoredVersion)
 
 
 def decide_mcp(facts: Facts, route: RouteEntry, now: float) -> Decision:

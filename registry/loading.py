@@ -4,7 +4,7 @@ import gc
 import logging
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from agents.tokens import TOKEN_SECONDS, TokenKey
 from agents.wire import Version
 from registry.agent_secrets import environment
 from registry.models import RegistryChange
-from registry.table import NOT_PAUSED, AgentEntry, Credentials, RouteEntry, RoutingTable, Step
+from registry.table import NOT_PAUSED, AgentEntry, Credentials, Key, RouteEntry, RoutingTable, Step
 
 logger = logging.getLogger(__name__)
 CHUNK = 100  # agents that are read at once; about 200 kB
@@ -247,7 +247,7 @@ class Builder:
             name=record.name,
             credentials=Credentials.of(user, password) if password else None,
             signing_key=signing_key or settings.SIGNALWIRE_SIGNING_KEY,
-            key=SdkKey(key, versions) if record.kind == Agent.Kind.PYTHON else key,
+            key=key_for(key, versions),
             live=None if isinstance(live, str) else live,
             versions=versions,
             paused=pause_document(record.pause_message) if paused else None,
@@ -276,6 +276,17 @@ class Builder:
         except (InvalidDefinition, RecursionError, TypeError, ValueError) as error:
             logger.exception("Version %s cannot be served", version.id)
             return f"its definition cannot be served: {error}"
+
+
+def key_for(key: TokenKey, versions: Mapping[int, Version]) -> Key:
+    """Knows the tokens of all versions that running calls may be on: an agent that changes its kind has both sorts."""
+    python = [number for number, version in versions.items() if is_python(version)]
+    return SdkKey(key, python) if python else key
+
+
+def is_python(version: Version) -> bool:
+    """Whether its code is the SDK's."""
+    return isinstance(getattr(version, "source", None), PythonSource)
 
 
 def callbacks_of(version: Version | str) -> frozenset[str]:

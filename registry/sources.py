@@ -21,6 +21,7 @@ from registry.definitions import read_definition
 from registry.errors import Conflict, Forbidden, Malformed
 from registry.instead import NOTHING, Instead
 
+LOOKED_BACK = 50  # versions among which the one is looked for that an agent's credentials are of
 # User and password of a remote server; None = those that it has, if any.
 Upstream = tuple[str, str] | Literal[Instead.NOTHING] | None
 
@@ -147,17 +148,34 @@ def kept(source: RemoteSource, upstream: Upstream, name: str) -> tuple[str, str]
     agent = Agent.objects.select_related("live").filter(name=name).first() if name else None
     if agent is None or upstream is NOTHING or agent.upstream in ("", UNREADABLE):
         return None
-    known = agent.live.definition.get("remote", {}) if agent.live else {}
+    refuse_other_server(agent, source)
+    user, _, password = agent.upstream.partition(":")
+    return user, password
+
+
+def refuse_other_server(agent: Agent, source: AnySource) -> None:
+    """Raise `Malformed` if an agent's credentials, which belong to its newest server, would be sent to another one."""
+    if not isinstance(source, RemoteSource) or agent.upstream in ("", UNREADABLE):
+        return
+    known = newest_remote(agent)
     urls = [known["url"], *known.get("more_urls", [])] if known else []
     others = {origin_of(url) for url in source.endpoints} - {origin_of(url) for url in urls}
     if others:
         words = (
-            f"the credentials that {name} has are for another server than {', '.join(sorted(others))}: give the user "
-            "and the password again"
+            f"the credentials that {agent.name} has are for another server than {', '.join(sorted(others))}: give the "
+            "user and the password again"
         )
         raise Malformed(words, problems={"remote.user": words}, where="definition")
-    user, _, password = agent.upstream.partition(":")
-    return user, password
+
+
+def newest_remote(agent: Agent) -> dict[str, Any]:
+    """What the agent's live version says of its server, else the last one that did, if it is not long ago."""
+    retired = agent.versions.filter(retired__isnull=False).order_by("-retired")[:LOOKED_BACK]
+    for version in [agent.live, *retired] if agent.live else retired:
+        if kind_of(version.definition) == "remote":
+            found: dict[str, Any] = version.definition["remote"]
+            return found
+    return {}
 
 
 def origin_of(url: str) -> str:

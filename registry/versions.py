@@ -14,7 +14,7 @@ from registry.describing import agent_tag, check_expected, definition_tag, draft
 from registry.errors import NotFound, Outdated
 from registry.lookups import check_storable, get_agent
 from registry.models import RegistryChange
-from registry.sources import look_again, look_at
+from registry.sources import look_again, look_at, refuse_other_server
 
 Expected = Collection[str] | None  # tags, one of which the thing must have now; None = any
 
@@ -78,6 +78,7 @@ def publish_draft(
         if draft.pk != looked_at.pk:
             raise Outdated("somebody has saved another draft: look at it, then publish it")
         checked = seen.source
+        refuse_other_server(agent, checked)
         change = Change(agent=name, warnings=[*seen.warnings, *warnings_of(checked, name)])
         agent.draft = None
         if agent.live is not None and says_the_same(agent.live, checked):
@@ -107,6 +108,7 @@ def restore_version(
         check_expected(expected, agent_tag(agent))
         check_expected(base, definition_tag(agent))
         checked = seen.source
+        refuse_other_server(agent, checked)
         change = Change(agent=name, warnings=[*seen.warnings, *warnings_of(checked, name)])
         before = agent.live_id
         change.version = make_live(agent, checked, by, note or f"restored from version {number}").number

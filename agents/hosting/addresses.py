@@ -6,10 +6,15 @@ from re import Match
 from agents.hosting.switchboard_host.placeholders import HOST, PASSWORD, USER
 from agents.wire import SUB_PATHS, VERSION_MARK, AgentRequest
 
-PLACEHOLDER = re.compile(
-    rb"http://(%b:%b@)?%b((?:/[^\"?#\\\s]*)?)(\?[^\"#\\\s]*)?"
-    % (re.escape(USER.encode()), re.escape(PASSWORD.encode()), re.escape(HOST.encode()))
+UNKNOWN = HOST.encode()
+BEHIND_SCHEME = rb"://(%b:%b@)?%b((?:/[^\"?#\\\s]*)?)(\?[^\"#\\\s]*)?" % (
+    re.escape(USER.encode()),
+    re.escape(PASSWORD.encode()),
+    re.escape(UNKNOWN),
 )
+PLACEHOLDER = re.compile(b"http" + BEHIND_SCHEME)
+OTHER_SCHEMES = re.compile(rb"(?:https|wss?)" + BEHIND_SCHEME)  # that an agent has put there itself
+USERINFO = re.compile(rb"://[^/@]*@")
 
 
 def with_our_addresses(text: bytes, request: AgentRequest, route: str, version: int) -> bytes:
@@ -31,8 +36,13 @@ def with_our_addresses(text: bytes, request: AgentRequest, route: str, version: 
         if mine and (other is None or not rest.strip(b"/")):
             if mark and comes_back:
                 query = query + b"&" + mark if query else b"?" + mark
-            place = request.url if userinfo else request.base + prefix
+            place = request.url if userinfo else USERINFO.sub(b"://", request.url, count=1)
             return place + rest + query
         return (other.encode() if other else request.base + path) + query
 
-    return PLACEHOLDER.sub(ours, text)
+    def in_its_scheme(found: Match[bytes]) -> bytes:
+        url = ours(found)
+        return url.replace(b"http", b"ws", 1) if found[0].startswith(b"ws") else url
+
+    text = PLACEHOLDER.sub(ours, text)
+    return OTHER_SCHEMES.sub(in_its_scheme, text) if UNKNOWN in text else text

@@ -14,6 +14,7 @@ import orjson
 
 from agents.hosting.running import HostLimits, command, environment
 from agents.hosting.switchboard_host.frames import LENGTHS, Frames, Head
+from agents.hosting.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class Zygote:
         self.limits = limits
         self.process: subprocess.Popen[bytes] | None = None
         self.control: socket.socket | None = None
+        self.turns = Turns()
         self.number = 0
         self.ordered: dict[int, tuple[Callable[[int], None], Ended]] = {}  # hosts that have no process yet
         self.running: dict[int, Ended] = {}  # by process
@@ -87,7 +89,10 @@ class Zygote:
             self.frames.feed(data)
             return
         logger.warning("The process that agent hosts are forked from has ended; the next host starts another one")
-        self.drop()
+        process = self.drop()
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # also what agents have started
         lost = [ended for _, ended in self.ordered.values()] + list(self.running.values())
         self.ordered, self.running = {}, {}
         for ended in lost:

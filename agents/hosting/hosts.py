@@ -60,8 +60,10 @@ class Hosts:
         self.closed = True
         if self.watching is not None:
             self.watching.cancel()
-        for team in self.teams.values():
+        for team in [*self.teams.values(), *self.closing]:
             team.close()
+            for host in list(team.leaving):
+                host.over("is not needed any more")  # at the end of its socket it goes by itself
         await self.zygote.close()
 
     # --- in the loop -------------------------------------------------------------------------------------------------

@@ -1,16 +1,20 @@
 """Builds a Python agent once, in a process of its own, to see what it is."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
+import tempfile
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from agents.errors import UnusableSource
 from agents.hosting.running import command, environment, order
 from agents.sources import Found, FoundFunction, PythonSource
 
 MAX_SEEN = 4 * 1024 * 1024  # bytes of an answer
+MAX_OUTPUT = 64 * 1024  # bytes of what a process said last
 SHOWN_OUTPUT = 300  # characters of what a process that died said last
 
 
@@ -90,39 +94,50 @@ def inspected(seen: dict[str, Any], code: str) -> Inspected:
 
 
 def ask(asked: dict[str, Any], whereabouts: Whereabouts) -> dict[str, Any]:
-    """Start the process, give it the order, read its answer."""
-    reading, writing = os.pipe()
-    with os.fdopen(reading, "rb") as answers:
+    """Start the process, give it the order, read its answer.
+
+    Both it and what it says on the way come in files: a pipe holds only so much, and stays open as long as any process
+    that the agent's code has started.
+    """
+    with tempfile.TemporaryFile() as answers, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            command("inspect", str(answers.fileno())),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            pass_fds=[answers.fileno()],
+            env=environment(whereabouts.hidden),
+            process_group=0,
+        )
         try:
-            process = subprocess.Popen(
-                command("inspect", str(writing)),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                pass_fds=[writing],
-                env=environment(whereabouts.hidden),
-                process_group=0,
-            )
-        finally:
-            os.close(writing)
-        try:
-            _, errors = process.communicate(json.dumps(asked).encode(), timeout=whereabouts.seconds)
+            process.communicate(json.dumps(asked).encode(), timeout=whereabouts.seconds)
         except subprocess.TimeoutExpired:
             words = f"it was not built within {whereabouts.seconds:g} seconds: what does its constructor wait for?"
             raise UnusableSource(words) from None
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.communicate()
-        text = answers.read(MAX_SEEN)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # also what its code has started
+            process.wait()
+        text = beginning(answers, MAX_SEEN)
+        last_words = ending(errors).decode(errors="replace").strip().rpartition("\n")[2][:SHOWN_OUTPUT]
     try:
         answer: dict[str, Any] = json.loads(text)
     except ValueError:
-        said = errors.decode(errors="replace").strip().rpartition("\n")[2][:SHOWN_OUTPUT]
-        words = (
-            f"its process ended with exit code {process.returncode} before it was built{f': {said}' if said else ''}"
-        )
+        said = f": {last_words}" if last_words else ""
+        words = f"its process ended with exit code {process.returncode} before it was built{said}"
         raise UnusableSource(words) from None
     if "failed" in answer:
         raise UnusableSource(answer["failed"])
     return answer
+
+
+def beginning(file: IO[bytes], size: int) -> bytes:
+    """So many bytes of a file at most."""
+    file.seek(0)
+    return file.read(size)
+
+
+def ending(file: IO[bytes]) -> bytes:
+    """The last bytes of a file."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - MAX_OUTPUT))
+    return file.read()

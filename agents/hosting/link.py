@@ -88,10 +88,10 @@ class Link(asyncio.Protocol):
             self.begun.close()
 
     def data_received(self, data: bytes) -> None:
-        """Answers."""
+        """Answers; a host that sends something else is no host any more."""
         try:
             self.frames.feed(data)
-        except FrameError:
+        except (FrameError, KeyError, TypeError, ValueError):
             self.transport.abort()
 
     def connection_lost(self, _error: Exception | None) -> None:
@@ -119,15 +119,16 @@ class Link(asyncio.Protocol):
             self.ready(head)
         elif number == PING:
             self.pinged = None
-        elif waiting := self.waiting.pop(number, None):
+        elif number in self.waiting:
+            reply = None if head.get("late") else reply_of(head, body)
+            waiting = self.waiting.pop(number)
             self.free_slot(waiting)
             if waiting.future.done():
                 pass
-            elif head.get("late"):
+            elif reply is None:
                 waiting.future.set_exception(HostGone("was blocked", begun=False))
             else:
-                about = (str(head.get(key, "")) for key in ("l", "d", "t"))
-                waiting.future.set_result(Reply(int(head["s"]), body, *about))
+                waiting.future.set_result(reply)
             if head.get("x"):
                 self.exhausted()
 
@@ -190,6 +191,11 @@ class Link(asyncio.Protocol):
             self.pinged = now
             self.transport.write(framed({"i": PING}))
         return ""
+
+
+def reply_of(head: Head, body: bytes) -> Reply:
+    """What a message says; `KeyError`, `TypeError` or `ValueError` if it is no answer."""
+    return Reply(int(head["s"]), body, *(str(head.get(key, "")) for key in ("l", "d", "t")))
 
 
 def shared_memory(size: int) -> int:

@@ -33,7 +33,7 @@ def signed_anew(token: str, secret: str) -> str:
 
 
 class SdkKey:
-    """Tells which version a token of the SDK is of. MCP tokens are ours, as for other agents."""
+    """Tells which version a token of the SDK is of. Ours are known, too: MCP's, and those of versions built here."""
 
     __slots__ = ("key", "secrets")
 
@@ -43,8 +43,9 @@ class SdkKey:
 
     def version_of(self, token: str, purpose: bytes, call_ids: Iterable[str], now: float) -> int | None:
         """The version whose token this is, None if it is nobody's, too old, or for something else."""
-        if purpose == FOR_MCP:
-            return self.key.version_of(token, purpose, call_ids, now)
+        ours = self.key.version_of(token, purpose, call_ids, now)
+        if ours is not None or purpose == FOR_MCP:
+            return ours
         name = purpose.removeprefix(FUNCTION) if purpose.startswith(FUNCTION) else purpose
         if len(token) > MAX_TOKEN or (name == purpose and purpose != FOR_POST_PROMPT):
             return None

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import signal
 import time
@@ -47,10 +48,16 @@ class Host:
         self.gone = False
         self.kill_at: float | None = None  # monotonic; it is on its way out
         self.why = ""  # it is
-        self.started = time.monotonic()
+        self.started = math.inf  # monotonic; before, it waits for its turn
 
     async def connect(self, order: Mapping[str, Any]) -> None:
         """Have it forked and listen to it."""
+        await self.team.zygote.turns.take(self)
+        if self.kill_at is not None:
+            self.team.zygote.turns.give_back(self)
+            self.over("is not needed any more")
+            return
+        self.started = time.monotonic()
         memory = self.link.open()
         try:
             sock = self.team.zygote.fork(order, memory, self.forked, self.ended)
@@ -71,6 +78,7 @@ class Host:
             self.team.host_ready(self, str(head.get("code", "")))
         else:
             self.why = str(head.get("failed", "it sent something else than an answer"))
+        self.team.zygote.turns.give_back(self)
 
     def exhausted(self) -> None:
         """It ran out of memory: another one takes over."""
@@ -97,6 +105,7 @@ class Host:
         """Nothing more will come."""
         if not self.gone:
             self.gone = True
+            self.team.zygote.turns.give_back(self)
             self.link.give_up(f"the agent's host {self.why if self.kill_at is not None and self.why else how}")
             self.link.close()
             self.team.host_ended(self, how)
@@ -188,6 +197,7 @@ class Team:
                     wait = self.restart.when() - asyncio.get_running_loop().time() if self.restart else 0
                     if self.closed or not self.live or wait > WAIT_SECONDS:
                         raise Unavailable(self.failed or "the agent's host is gone")
+                    self.zygote.turns.hurry(self.host)
                     self.changed.clear()
                     await self.changed.wait()
         except TimeoutError:
@@ -209,6 +219,7 @@ class Team:
             await host.connect(self.order)
         except OSError as error:  # no process or descriptor left
             host.gone = True
+            self.zygote.turns.give_back(host)
             host.link.close()
             self.host_ended(host, f"could not be started: {error}")
 
@@ -249,8 +260,8 @@ class Team:
             self.failed, self.failed_at = f"the agent {why}", self.failed_at if self.failed else time.time()
         if self.closed or not self.live:
             return
-        lived = time.monotonic() - host.started
-        pause = 0.0 if lived >= LIVED_SECONDS else min(self.pause * 2 or FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS)
+        lived = host.ready and time.monotonic() - host.started >= LIVED_SECONDS
+        pause = 0.0 if lived else min(self.pause * 2 or FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS)
         self.pause = pause
         logger.warning("The host of agent %s %s; another one starts in %.1f s", self.agent, why, pause)
         self.restart = asyncio.get_running_loop().call_later(pause, self.start)
@@ -279,7 +290,8 @@ class Team:
     def revive(self) -> None:
         """Its code is what is live again."""
         self.live = True
-        self.start()
+        if self.restart is None:  # else one starts anyway, when its pause is over
+            self.start()
 
     def close(self) -> None:
         """Take nothing more; end when nothing runs."""
@@ -294,7 +306,8 @@ class Team:
 
     def trouble(self) -> Trouble | None:
         """What is wrong, if something is. May be asked from another thread."""
-        if self.failed and (self.host is None or not self.host.ready):
+        host = self.host
+        if self.failed and (host is None or not host.ready):
             return Trouble("down", self.failed, self.failed_at)
         if time.time() - self.died_at < SHAKY_SECONDS:
             return Trouble("shaky", self.died, self.died_at)

@@ -1,18 +1,25 @@
 import logging
 import math
+import time
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
+from signalwire.core.security.session_manager import SessionManager
 
+from agents.hosting.sdk_tokens import swaig_secret
 from agents.models import Agent, AgentVersion
-from agents.tokens import TOKEN_SECONDS
+from agents.tokens import TOKEN_SECONDS, TokenKey, for_function
 from registry import actions
+from registry.changes import Actor
+from registry.decide import Facts, decide
 from registry.loading import Loader
 from registry.models import RegistryChange, Route
 from registry.table import NOT_PAUSED
 from tests.client import load_table
+from tests.registry.pretending import pretend
 
 DEFINITION = {"prompt": {"text": "I sell."}}
 
@@ -292,3 +299,22 @@ def test_an_end_of_a_pause_that_only_sql_can_write_breaks_nothing(fleet, actor):
         with connection.cursor() as cursor:
             cursor.execute("UPDATE agents_agent SET paused_until = %s WHERE name = 'pharmacy'", [end])
         assert len(load_table().agents) == 3
+
+
+def test_calls_keep_their_version_when_their_agent_becomes_something_else(db, monkeypatch):
+    """A definition that becomes a Python agent, and back: tokens of both, and marks, lead to where they were made."""
+    pretend(monkeypatch)
+    admin = Actor("alice", "command", may_run_code=True)
+    settings_key = TokenKey(str(settings.SIGNALWIRE_SWAIG_SECRET), "changing")
+    purpose, now = for_function("get_price"), time.time()
+    actions.register("changing", "/changing", DEFINITION, by=admin)
+    python = {"python": {"class": "sales:Sales"}}
+    for definition in (python, text(3)):
+        actions.publish("changing", definition, by=admin)
+        table = load_table()
+        [ours] = settings_key.mint(1, int(now) + 60, [purpose], "C1")
+        sdk = SessionManager(60, swaig_secret(settings_key, 2)).generate_token("get_price", "C1")
+        for given, number in (({"token": ours.decode()}, 1), ({"token": sdk}, 2), ({"mark": "2"}, 2)):
+            facts = Facts("/changing/swaig", function="get_price", call_ids=("C1",), **given)
+            assert decide(table, facts, now).version.number == number, given
+    assert decide(table, Facts("/changing/swaig", function="get_price", mark="1"), now).version.number == 3

@@ -115,9 +115,7 @@ class AgentHost(asyncio.Protocol):
             said: Head = {"s": response.status_code}
             if location := response.headers.get("location"):
                 said["l"] = location
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - also sys.exit: it shall end this answer and nothing else
+        except BaseException as error:  # noqa: BLE001 - also sys.exit and what its tasks were cancelled for
             noted.take(error)
             said, content = {"s": 0}, b""
         if noted.detail:

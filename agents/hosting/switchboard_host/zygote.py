@@ -136,6 +136,8 @@ class Zygote:
         for pid in self.hosts:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)  # what agents have started, and ourselves
 
 
 def become_host(sock: socket.socket, memory: int, order: Order) -> None:

@@ -58,7 +58,9 @@ def rewritten(text: str, *, route: str = "/sales", asked: str = "", version: int
         (f"{KNOWN}/salesmen", f"{BASE}/salesmen"),
         (KNOWN, BASE),
         ("http://agent-host.invalid.example.com/", "https://voice.example.com/base.example.com/"),
-        ("https://agent-host.invalid/sales", "https://agent-host.invalid/sales"),
+        ("https://agent-host.invalid/sales", f"{BASE}/sales"),
+        ("ws://agent-host.invalid/stream", "wss://voice.example.com/base/stream"),
+        (f"{KNOWN}/sales/stream".replace("http", "wss"), f"{OWN}/sales/stream".replace("https", "wss")),
         ("nothing to change, not even \\u0068", "nothing to change, not even \\u0068"),
     ],
 )
@@ -106,3 +108,8 @@ def test_an_agent_inside_anothers_route_is_that_other_one() -> None:
 
 def test_an_agent_that_is_asked_at_its_second_route_stays_there() -> None:
     assert rewritten(f"{KNOWN}/sales/swaig/", asked="/second") == f"{OWN}/second/swaig/"
+
+
+def test_an_url_without_credentials_has_the_route_that_was_asked() -> None:
+    """The route that the host knows may be gone meanwhile."""
+    assert rewritten(f"{PLAIN}/sales/logo.png", asked="/shop") == f"{BASE}/shop/logo.png"

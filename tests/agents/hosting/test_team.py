@@ -16,6 +16,7 @@ from agents.hosting.link import HostGone, TooLate
 from agents.hosting.running import HostLimits
 from agents.hosting.switchboard_host.frames import BEGUN, SLOTS, Frames, Head
 from agents.hosting.team import Team, Unavailable
+from agents.hosting.turns import Turns
 
 READY = {"ready": True, "code": "c"}
 
@@ -61,6 +62,7 @@ class FakeZygote:
     def __init__(self, first: Mapping[str, Any] | None = READY):
         self.first = first
         self.hosts: list[FakeHost] = []
+        self.turns = Turns()
         self.made = asyncio.Event()
 
     def fork(self, _order: Any, memory: int, started: Callable[[int], None], ended: Callable[[str], None]) -> Any:
