@@ -127,7 +127,8 @@ def ask(asked: dict[str, Any], whereabouts: Whereabouts) -> dict[str, Any]:
         words = f"its process ended with exit code {process.returncode} before it was built{said}"
         raise UnusableSource(words) from None
     if "failed" in answer:
-        raise UnusableSource(answer["failed"])
+        printed = f": {last_words}" if "sys.exit" in answer["failed"] and last_words else ""
+        raise UnusableSource(f"{answer['failed']}{printed}")
     return answer
 
 

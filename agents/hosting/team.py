@@ -1,20 +1,16 @@
 """The hosts of one version of an agent in one worker: one that is asked, and those that are on their way out."""
 
 import asyncio
-import contextlib
 import logging
-import math
-import os
-import signal
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from agents.engines import Trouble
 from agents.hosting.forking import Zygote
-from agents.hosting.link import HostGone, Link, Reply
+from agents.hosting.host import Host
+from agents.hosting.link import HostGone, Reply
 from agents.hosting.running import HostLimits
-from agents.hosting.switchboard_host.frames import Head
 
 logger = logging.getLogger(__name__)
 
@@ -30,97 +26,10 @@ PING_SECONDS = 1  # a request that takes longer makes us ask whether the host st
 DEAF_SECONDS = 3  # and then it has so long to say so
 DEAF = "hears nothing: its event loop is blocked"
 MAX_LEAVING = 3  # hosts of a team on their way out; more of them are killed
-WORDS_SECONDS = 0.5  # for the zygote to say how a host ended, before it is told without that
 
 
 class Unavailable(Exception):  # noqa: N818
     """No host can be asked. The message says why."""
-
-
-class Host:
-    """One process, as its team sees it."""
-
-    def __init__(self, team: "Team"):
-        self.team = team
-        self.link = Link(self.said, self.exhausted, self.disconnected)
-        self.pid = 0
-        self.ready = False
-        self.gone = False
-        self.kill_at: float | None = None  # monotonic; it is on its way out
-        self.why = ""  # it is
-        self.started = math.inf  # monotonic; before, it waits for its turn
-
-    async def connect(self, order: Mapping[str, Any]) -> None:
-        """Have it forked and listen to it."""
-        await self.team.zygote.turns.take(self)
-        if self.kill_at is not None:
-            self.team.zygote.turns.give_back(self)
-            self.over("is not needed any more")
-            return
-        self.started = time.monotonic()
-        memory = self.link.open()
-        try:
-            sock = self.team.zygote.fork(order, memory, self.forked, self.ended)
-        finally:
-            os.close(memory)
-        await asyncio.get_running_loop().create_unix_connection(lambda: self.link, sock=sock)
-
-    def forked(self, pid: int) -> None:
-        """It has a process."""
-        self.pid = pid
-        if self.kill_at == 0:
-            self.kill()
-
-    def said(self, head: Head) -> None:
-        """It is ready, or could not build its agent."""
-        if head.get("ready"):
-            self.ready = True
-            self.team.host_ready(self, str(head.get("code", "")))
-        else:
-            self.why = str(head.get("failed", "it sent something else than an answer"))
-        self.team.zygote.turns.give_back(self)
-
-    def exhausted(self) -> None:
-        """It ran out of memory: another one takes over."""
-        self.team.replace(self, "ran out of memory")
-
-    def disconnected(self) -> None:
-        """Its socket has ended; how it ended the zygote will say."""
-        asyncio.get_running_loop().call_later(WORDS_SECONDS, self.cut_off)
-
-    def cut_off(self) -> None:
-        """Nobody can ask it any more: if it goes on all the same, it shall not."""
-        if not self.gone:
-            self.kill()
-            self.over("ended")
-
-    def ended(self, how: str) -> None:
-        """It is no more. If it was never ready, why it could not be may still be on its way to us."""
-        if self.ready or self.why:
-            self.over(how)
-        else:
-            asyncio.get_running_loop().call_later(WORDS_SECONDS, self.over, how)
-
-    def over(self, how: str) -> None:
-        """Nothing more will come."""
-        if not self.gone:
-            self.gone = True
-            self.team.zygote.turns.give_back(self)
-            self.link.give_up(f"the agent's host {self.why if self.kill_at is not None and self.why else how}")
-            self.link.close()
-            self.team.host_ended(self, how)
-
-    def leave(self, why: str) -> None:
-        """Finish what is running, but take nothing new."""
-        self.why = self.why or why
-        self.kill_at = time.monotonic() + self.team.limits.seconds
-
-    def kill(self) -> None:
-        """End it now."""
-        self.kill_at = 0
-        if self.pid and not self.gone:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
 
 
 class Team:
@@ -146,8 +55,15 @@ class Team:
         self.starting: asyncio.Task[None] | None = None
         self.failed = ""  # why no host is there
         self.failed_at = 0.0  # seconds since 1970, when that began
+        self.other_code = False  # the files have changed since
+        self.since = time.time()
         self.died = ""  # how the last one ended
         self.died_at = 0.0  # seconds since 1970
+
+    @property
+    def strange(self) -> str:
+        """What is wrong with its code, if it is not the version's."""
+        return f"runs other code than its version {self.version} was made of: reload it"
 
     @property
     def busy(self) -> list[Host]:
@@ -225,11 +141,11 @@ class Team:
 
     def host_ready(self, host: Host, code: str) -> None:
         """A host has built its agent."""
-        if self.code and code != self.code:
-            logger.warning(
-                "Agent %s runs other code than its version %d was made of: reload it", self.agent, self.version
-            )
-        self.failed = ""
+        self.other_code = bool(self.code) and code != self.code
+        if self.other_code:
+            logger.warning("Agent %s %s", self.agent, self.strange)
+        if self.failed:  # it could not be built: that is over
+            self.failed, self.died_at = "", 0.0
         if host is self.host:
             self.changed.set()
 
@@ -311,4 +227,6 @@ class Team:
             return Trouble("down", self.failed, self.failed_at)
         if time.time() - self.died_at < SHAKY_SECONDS:
             return Trouble("shaky", self.died, self.died_at)
+        if self.other_code and host is not None:
+            return Trouble("shaky", f"it {self.strange}", self.since)
         return None

@@ -73,7 +73,10 @@ class PythonVersion:
             return self.failed(request, str(error))
         except TooLate:
             return self.failed(request, f"the agent did not answer within {seconds:g} seconds; its host is replaced")
-        return self.told(request, reply)
+        answer = self.told(request, reply)
+        if team.version != self.number and not answer.detail:
+            return answer._replace(detail=f"version {self.number} runs no more: version {team.version} answered")
+        return answer
 
     def checked(self, request: AgentRequest) -> Answer | None:
         """What is said to wrong arguments, if they are to be checked."""

@@ -28,16 +28,20 @@ def looked_at(order: dict[str, Any]) -> dict[str, Any]:
     try:
         if order.get("list"):
             loading.prepare(order)
-            seen = seeing.look_at_script(loading.run_script(order), order)
+            script = loading.run_script(order)
+            code = seeing.digest(order["path"])
+            seen = seeing.look_at_script(script, order)
         else:
-            seen = asyncio.run(seeing.look(loading.build(order), order))
+            agent = loading.build(order)
+            code = seeing.digest(order["path"])  # now, as a host does it: what is loaded later is not in it
+            seen = asyncio.run(seeing.look(agent, order))
     except loading.CannotLoad as error:
         return {"failed": str(error)}
     except BaseException as error:  # noqa: BLE001 - its code may do anything
         with contextlib.suppress(Exception):
             sys.excepthook(type(error), error, error.__traceback__)
         return {"failed": f"it cannot be built: {notes.sentence(error)}"}
-    return {"seen": seen, "code": seeing.digest(order["path"])}
+    return {"seen": seen, "code": code}
 
 
 if __name__ == "__main__":

@@ -19,6 +19,11 @@ FORMER_NAME = "signalwire_agents"  # under which older code imports the SDK
 PRESENT_NAME = "signalwire"
 DAY_SECONDS = 24 * 60 * 60
 
+NOT_ALLOWED = (
+    "the module {} is not in a folder of AGENT_PATH: put one there that imports the class, or set AGENT_MODULES, which "
+    "then has to name the modules of all Python agents"
+)
+
 Order = dict[str, Any]
 homes: list[str] = []  # folders of the agent's own file, behind any links
 
@@ -108,14 +113,16 @@ def check_module(name: str, order: Order) -> None:
         if not any(fnmatchcase(name, pattern) for pattern in patterns):
             raise CannotLoad(f"the module {name} is not among those of AGENT_MODULES: {', '.join(patterns)}")
         return
+    if name.startswith(f"{PRESENT_NAME}."):
+        return  # the SDK's own: prefabs
     if name.partition(".")[0] in sys.modules:
-        raise CannotLoad(f"the module {name} is not in a folder of AGENT_PATH: name it in AGENT_MODULES to allow it")
+        raise CannotLoad(NOT_ALLOWED.format(name))
     top = importlib.util.find_spec(name.partition(".")[0])
     if top is None:
         return  # said better when it is imported
     places = [*(top.submodule_search_locations or ()), *([top.origin] if top.origin else [])]
     if not any(is_inside(place, order["path"]) for place in places):
-        raise CannotLoad(f"the module {name} is not in a folder of AGENT_PATH: name it in AGENT_MODULES to allow it")
+        raise CannotLoad(NOT_ALLOWED.format(name))
 
 
 def is_inside(place: str, folders: Sequence[str]) -> bool:

@@ -4,6 +4,7 @@ import contextvars
 import functools
 import inspect
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Awaitable
@@ -24,6 +25,8 @@ SERIOUS = frozenset(
         "request_failed",
     }
 )
+# In the paths of frames that are none of an agent's own code.
+NOT_ITS_OWN = ("/site-packages/", "switchboard_host", "<frozen ", f"{os.path.dirname(os.__file__)}/")  # noqa: PTH120
 MAX_DETAIL = 300  # characters of a detail
 MAX_TRACE = 20_000  # characters of a traceback
 
@@ -60,11 +63,11 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"its code called sys.exit({error.code!r})"
     frames = traceback.extract_tb(error.__traceback__)
-    own = [
-        each for each in frames if "/site-packages/" not in each.filename and "switchboard_host" not in each.filename
-    ]
+    own = [each for each in frames if not any(mark in each.filename for mark in NOT_ITS_OWN)]
     place = f" ({own[-1].filename.rpartition('/')[2]}:{own[-1].lineno} in {own[-1].name})" if own else ""
-    return f"{type(error).__name__}: {str(error)[:MAX_DETAIL]}{place}"
+    advice = f": is it installed in {sys.prefix}?" if isinstance(error, ModuleNotFoundError) else ""
+    said = f": {str(error)[:MAX_DETAIL]}" if str(error) else ""
+    return f"{type(error).__name__}{said}{place}{advice}"
 
 
 class Traced(functools.partial):  # type: ignore[type-arg]
@@ -78,6 +81,28 @@ class Traced(functools.partial):  # type: ignore[type-arg]
             take(error)
             raise
         return finished(result) if inspect.iscoroutine(result) else result
+
+
+def trace(function: Any) -> None:
+    """Note what goes wrong in a function's handler from now on."""
+    handler = getattr(function, "handler", None)
+    if handler is not None and not isinstance(handler, Traced):
+        function.handler = Traced(handler)
+
+
+def trace_calls() -> None:
+    """The same for every function that is called: those of a copy for one call are made anew each time."""
+    from signalwire.core.mixins.tool_mixin import ToolMixin
+
+    call = ToolMixin.on_function_call
+
+    @functools.wraps(call)
+    def on_function_call(self: Any, name: str, args: dict[str, Any], raw_data: dict[str, Any] | None = None) -> Any:
+        trace(self._tool_registry._swaig_functions.get(name))
+        return call(self, name, args, raw_data)
+
+    place: Any = ToolMixin
+    place.on_function_call = on_function_call
 
 
 async def finished(pending: Awaitable[Any]) -> Any:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, MutableSequence
 from typing import Any, cast
 
+from signalwire.core.agent_base import AgentBase
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -42,9 +43,20 @@ def adopt(agent: Any, order: Order) -> None:
     if "token_expiry_secs" not in getattr(agent, "_explicit_init_args", ()):
         sessions.token_expiry_secs = DAY_SECONDS  # an hour would end the functions of a long call
     for function in agent._tool_registry._swaig_functions.values():
-        handler = getattr(function, "handler", None)
-        if handler is not None:
-            function.handler = notes.Traced(handler)
+        notes.trace(function)
+    own_url(agent)
+
+
+def own_url(agent: Any) -> None:
+    """`get_full_url` is the agent's own address, also behind a proxy: there the SDK's leaves out the route."""
+    if type(agent).get_full_url is not AgentBase.get_full_url:
+        return
+
+    def get_full_url(include_auth: bool = False) -> str:
+        userinfo = f"{placeholders.USER}:{placeholders.PASSWORD}@" if include_auth else ""
+        return f"http://{userinfo}{placeholders.HOST}{agent.route}"
+
+    agent.get_full_url = get_full_url
 
 
 def endpoints_of(agent: Any) -> dict[tuple[str, str], Endpoint]:

@@ -17,7 +17,6 @@ import signal
 import socket
 import sys
 import time
-from typing import Any
 
 from . import notes, seeing
 from .frames import SLOTS, Frames, Head, frame
@@ -39,6 +38,7 @@ def main(control_fd: int) -> None:
     with contextlib.suppress(ImportError):
         import uvloop  # noqa: F401
     control = socket.socket(fileno=control_fd)
+    notes.trace_calls()
     gc.collect()
     gc.freeze()  # else each host's first collection copies all of it
     Zygote(control).run()
@@ -188,11 +188,12 @@ def serve(sock: socket.socket, begun: mmap.mmap, order: Order) -> int:
         if not isinstance(error, CannotLoad):
             raise
         return 1
+    code = seeing.digest(order["path"])
     adopt(agent, order)
     gc.collect()
     gc.freeze()
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(answer(sock, begun, agent, order))
+        runner.run(answer(sock, AgentHost(agent, order, {"code": code}, begun)))
     return 0
 
 
@@ -205,9 +206,8 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def answer(sock: socket.socket, begun: mmap.mmap, agent: Any, order: Order) -> None:
+async def answer(sock: socket.socket, host: AgentHost) -> None:
     """Serve over the socket until it ends."""
-    host = AgentHost(agent, order, {"code": seeing.digest(order["path"])}, begun)
     sock.setblocking(False)
     loop = asyncio.get_running_loop()
     await loop.create_unix_connection(lambda: host, sock=sock)

@@ -117,7 +117,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """What would take seconds takes none."""
     monkeypatch.setattr(team, "FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(team, "SLOT_SECONDS", 0.01)
-    monkeypatch.setattr(team, "WORDS_SECONDS", 0.01)
+    monkeypatch.setattr("agents.hosting.host.WORDS_SECONDS", 0.01)
 
 
 async def test_a_host_answers_in_any_order(made: Make) -> None:
