@@ -105,6 +105,11 @@ const addGap = (missed, before, after) => {
   lost = null;
 };
 
+// A row opens wherever it is clicked, but where it has something else to click, and not when text was selected.
+rows.addEventListener("click", (event) => {
+  if (event.target.closest("a, button") || getSelection().toString()) return;
+  event.target.closest("tr[id]")?.querySelector(".main-link")?.click();
+});
 document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-load]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
