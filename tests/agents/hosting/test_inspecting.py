@@ -107,7 +107,10 @@ def test_the_prefabs_of_the_sdk_are_classes_like_others(folder: Path) -> None:
 
 def test_agent_modules_allow_others_and_nothing_else(folder: Path) -> None:
     faqs = [{"question": "When?", "answer": "Now."}]
-    assert look(folder, modules=("signalwire.prefabs",), faqs=faqs).found.name == "faq_bot"
+    assert (
+        look(folder, "signalwire.prefabs:FAQBotAgent", modules=("signalwire.prefabs",), faqs=faqs).found.name
+        == "faq_bot"
+    )
     assert "not among those of AGENT_MODULES: sales*" in refusal(folder, "sdk_agents:Steady", modules=("sales*",))
 
 
