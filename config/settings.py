@@ -220,8 +220,9 @@ FIRST_CONNECT_SECONDS = 2  # a starting worker that has a snapshot waits no long
 TABLE_SECONDS = 15  # how long a starting worker waits for its first routing table before it takes connections
 # How long /ready says 503 before a SIGTERM ends us: a load balancer must have asked by then. Not for Ctrl-C.
 DRAIN_NOTICE_SECONDS = env.int("DRAIN_NOTICE_SECONDS", default=5)
-# How long running requests may take when a worker stops: longer than a webhook.
-DRAIN_SECONDS = env.int("DRAIN_SECONDS", default=WEBHOOK_SECONDS + 2)
+# How long running requests may take when a worker stops: longer than a webhook, and shorter, with the notice before it,
+# than the 30 seconds after which Kubernetes kills. Functions of Python and remote agents may take longer.
+DRAIN_SECONDS = env.int("DRAIN_SECONDS", default=20)
 STOP_SECONDS = 2  # and then the spool; with the database away it stays on disk for the next start
 LAST_RESORT_SECONDS = 3  # a worker that takes so much longer than that to stop is killed
 RESTART_SECONDS = 30  # the longest pause before a worker that keeps dying is started again; the first is one second

@@ -26,13 +26,19 @@ def with_our_addresses(text: bytes, request: AgentRequest, route: str, version: 
     prefix = route.rstrip("/").encode()
     mark = f"{VERSION_MARK}={version}".encode() if version > 1 else b""
 
+    def at(path: bytes) -> str | None:
+        return request.url_at(path.decode("latin-1").rstrip("/") or "/")
+
     def ours(found: Match[bytes]) -> bytes:
         userinfo, path, query = found.groups(default=b"")
         mine = path == prefix or path.startswith(prefix + b"/")
         rest = path[len(prefix) :] if mine else b""
+        while prefix and (rest == prefix or rest.startswith(prefix + b"/")):
+            rest = rest[len(prefix) :]  # who wrote it knew the SDK's `get_full_url` behind a proxy, without a route
         comes_back = rest.strip(b"/").decode("latin-1") in SUB_PATHS
-        # Another agent may be inside our route, as all are inside the root.
-        other = request.url_at(path.decode("latin-1").rstrip("/") or "/") if userinfo and not comes_back else None
+        # Another agent may be inside our route, as all are inside the root; or be meant to be beside it, likewise.
+        places = (path, rest) if mine and rest else (path,)
+        other = next(filter(None, map(at, places)), None) if userinfo and not comes_back else None
         if mine and (other is None or not rest.strip(b"/")):
             if mark and comes_back:
                 query = query + b"&" + mark if query else b"?" + mark

@@ -92,16 +92,18 @@ class Team:
                 raise Unavailable(f"{self.limits.running} requests of this agent are running already") from None
         else:
             await self.slots.acquire()
+        end = time.monotonic() + seconds
         try:
             host = self.host
             if host is None or not host.ready:
                 host = await self.ready_host()
             try:
-                return await host.link.ask(head, body, seconds, changes=changes)
+                return await host.link.ask(head, body, end - time.monotonic(), changes=changes)
             except HostGone as gone:
                 if gone.begun:
                     raise
-            return await (await self.ready_host()).link.ask(head, body, seconds, changes=changes)
+            host = await self.ready_host()
+            return await host.link.ask(head, body, end - time.monotonic(), changes=changes)
         finally:
             self.slots.release()
 

@@ -10,7 +10,7 @@ from agents.arguments import ArgumentChecks
 from agents.hosting.addresses import with_our_addresses
 from agents.hosting.link import HostGone, Reply, TooLate
 from agents.hosting.sdk_tokens import signed_anew
-from agents.hosting.team import Unavailable
+from agents.hosting.team import Team, Unavailable
 from agents.sdk_answers import judged
 from agents.sources import PythonSource
 from agents.tokens import FOR_MCP
@@ -65,10 +65,16 @@ class PythonVersion:
         limits = self.hosts.limits
         seconds = limits.seconds if in_call else limits.document_seconds
         try:
-            head = head_of(request)
-            if team.version != self.number and request.claim is not None:
-                head["q"] = with_token_of(head["q"], team.order["secret"])
-            reply = await team.ask(head, request.raw, seconds, changes=in_call)
+            head = head_of(request) | self.with_token(request, team)
+            try:
+                reply = await team.ask(head, request.raw, seconds, changes=in_call)
+            except Unavailable:
+                instead = self.hosts.live.get(self.agent)
+                if instead is None or instead is team:
+                    raise
+                team = instead  # its own code is no longer to be had
+                head = head_of(request) | self.with_token(request, team)
+                reply = await team.ask(head, request.raw, seconds, changes=in_call)
         except (Unavailable, HostGone) as error:
             return self.failed(request, str(error))
         except TooLate:
@@ -77,6 +83,12 @@ class PythonVersion:
         if team.version != self.number and not answer.detail:
             return answer._replace(detail=f"version {self.number} runs no more: version {team.version} answered")
         return answer
+
+    def with_token(self, request: AgentRequest, team: Team) -> dict[str, str]:
+        """The query with a token that another version's hosts take, if they answer and it has been found good."""
+        if team.version == self.number or request.claim is None:
+            return {}
+        return {"q": with_token_of(query_of(request), team.order["secret"])}
 
     def checked(self, request: AgentRequest) -> Answer | None:
         """What is said to wrong arguments, if they are to be checked."""
@@ -130,16 +142,21 @@ def head_of(request: AgentRequest) -> dict[str, Any]:
     """A request as hosts are told it."""
     # A GET of whatever sub-path is the document, with all that is configured per call (the SDK's /swaig forgets that).
     path = "" if request.method == "GET" and request.sub_path in ("swaig", "post_prompt") else request.sub_path
-    query = request.query_string
-    if VERSION_MARK.encode() in query:
-        query = MARK.sub(b"", query).lstrip(b"&")
     headers = [
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, value in request.headers.items()
         if name not in NOT_PASSED_ON
     ]
-    head = {"m": request.method, "p": path, "q": query.decode("latin-1"), "h": headers}
+    head = {"m": request.method, "p": path, "q": query_of(request), "h": headers}
     return {**head, "o": True} if request.claim == FOR_MCP else head
+
+
+def query_of(request: AgentRequest) -> str:
+    """A request's query without what is ours in it."""
+    query = request.query_string
+    if VERSION_MARK.encode() in query:
+        query = MARK.sub(b"", query).lstrip(b"&")
+    return query.decode("latin-1")
 
 
 def with_token_of(query: str, secret: str) -> str:

@@ -92,7 +92,7 @@ class Answerer:
         answer = answer._replace(detail=answer.detail[:MAX_DETAIL])
         if answer.body is not quotable:
             return answer
-        if rewritten.nowhere:
+        if rewritten.nowhere and leads_somewhere(read[0]):
             path = rewritten.nowhere[0][:MAX_DETAIL]
             detail = f"{server} answered with an address of its own that nobody serves here: {path}"
             return self.failed(request, detail, UNREACHABLE_REPLY)
@@ -128,6 +128,11 @@ class Answerer:
         return Answer(
             307, b"", "redirect", f"to {target.agent}, by the server's routing", location=urlsplit(url).path or "/"
         )
+
+
+def leads_somewhere(value: Any) -> bool:
+    """Whether an answer tells the platform to do something: an address that is only told leads no call to nowhere."""
+    return isinstance(value, dict) and bool(value.get("action"))
 
 
 LEAK = "answered with its own address or credentials in a place where they cannot be replaced"

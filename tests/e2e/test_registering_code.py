@@ -85,7 +85,7 @@ def test_mistakes_are_told_and_harm_nothing(server: Server, folder: Path) -> Non
     assert "no AgentBase subclass: odd:Odd" in said("odd:Odd")
     assert "rate" in said("needy:Shop")
     assert "nothing_of_that_name" in said("broken:Shop")
-    assert "not in a folder of AGENT_PATH: name it in AGENT_MODULES" in said("http.server:HTTPServer")
+    assert "is not in a folder of AGENT_PATH: put one there" in said("http.server:HTTPServer")
     assert json.loads(server.command("agents", "--json")) == []
 
 

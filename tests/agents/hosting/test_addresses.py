@@ -55,6 +55,8 @@ def rewritten(text: str, *, route: str = "/sales", asked: str = "", version: int
         (f"{KNOWN}/billing", OTHERS["/billing"]),
         (f"{KNOWN}/billing/?a=b", f"{OTHERS['/billing']}?a=b"),
         (f"{KNOWN}/nobody?x=1", f"{BASE}/nobody?x=1"),
+        (f"{KNOWN}/sales/sales/swaig", f"{OWN}/sales/swaig"),
+        (f"{KNOWN}/sales/billing", OTHERS["/billing"]),
         (f"{KNOWN}/salesmen", f"{BASE}/salesmen"),
         (KNOWN, BASE),
         ("http://agent-host.invalid.example.com/", "https://voice.example.com/base.example.com/"),
