@@ -9,6 +9,9 @@ from django.utils import timezone
 
 from agents.models import Agent, AgentVersion
 from agents.sources import Found
+from registry import actions
+from registry.changes import Actor
+from registry.errors import Forbidden
 from registry.models import SipMapping
 from registry.workers import Heart
 from tests.registry.pretending import PRICE, Pretended, pretend
@@ -248,3 +251,53 @@ def test_an_mcp_token_for_what_offers_mcp(run, refused, pretended):
     pretended.found = Found(mcp=True)
     run("reload", "sales")
     assert "/sales/mcp?__token=" in run("mcp", "sales")
+
+
+def test_a_version_comes_back_only_with_the_files_that_it_was_made_of(run, refused, pretended):
+    run(*PYTHON)
+    pretended.code = "digest-2"
+    run("reload", "sales")
+    words = refused("restore", "sales", "--number", "1")
+    assert "that version was made of other code (digest-1) than the files have now (digest-2)" in words
+    pretended.code = "digest-1"
+    assert "which says what 1 said, is live" in run("restore", "sales", "--number", "1")
+
+
+def test_only_who_may_run_code_brings_a_version_or_a_draft_of_it_back(run):
+    run(*PYTHON)
+    run(*PYTHON, "--update", "--arguments", '{"rate": 2}')
+    operator = Actor("olga", "api")
+    with pytest.raises(Forbidden, match="only an Admin"):
+        actions.restore_version("sales", 1, by=operator)
+    actions.save_draft("sales", {"python": {"class": "fleet.sales:Other"}}, by=Actor("ada", "api", may_run_code=True))
+    with pytest.raises(Forbidden, match="only an Admin"):
+        actions.publish_draft("sales", by=operator)
+    assert Agent.objects.get(name="sales").live.number == 2
+
+
+def test_an_update_keeps_the_arguments_of_the_same_class(run):
+    run(*PYTHON, "--arguments", '{"rate": 2}')
+    run(*PYTHON, "--update", "--validate-arguments")
+    assert Agent.objects.get(name="sales").live.definition["python"]["arguments"] == {"rate": 2}
+    run("register", "sales", "--route", "/sales", "--python", "fleet.sales:Other", "--update")
+    assert "arguments" not in Agent.objects.get(name="sales").live.definition["python"]
+
+
+def test_what_keeps_an_agent_from_running_in_the_server_is_said_at_once(pretended):
+    trouble = {"state": "down", "detail": "there is no module fleet", "since": 1}
+    Heart("replica", timezone.now()).beat(99, 0, "", {"sales": trouble})
+    out = StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command(*PYTHON, stdout=out)
+    assert ended.value.code == 4
+    assert "It does not run in the server: there is no module fleet" in out.getvalue()
+
+
+def test_a_reload_of_what_is_down_starts_it_anew_also_if_its_code_is_the_same(run):
+    run(*PYTHON)
+    trouble = {"state": "down", "detail": "SyntaxError", "since": 1}
+    heart = Heart("replica", timezone.now())
+    heart.beat(99, 0, "", {"sales": trouble})
+    with pytest.raises(SystemExit):
+        call_command("reload", "sales", stdout=StringIO())
+    assert Agent.objects.get(name="sales").live.number == 2

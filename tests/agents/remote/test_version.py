@@ -228,6 +228,18 @@ async def test_transfers_lead_to_agents_that_are_here(remotes: Remotes) -> None:
     assert (answered.outcome, answered.detail.rpartition(" ")[2]) == ("error", "/vip")
 
 
+async def test_an_address_that_is_only_told_costs_no_answer(remotes: Remotes) -> None:
+    told: list[str] = []
+    async with serve(routes({"/sales/swaig": lambda _query, _body: as_answer({"response": told[-1]})})) as server:
+        base = f"http://127.0.0.1:{server.port}"
+        version = made(remotes, source(f"{base}/sales"))
+        serve_all(remotes, version)
+        told.append(f"Our prices are at {base}/prices.")
+        answered = clean(await version.answer(call("hours")), server)
+    assert answered.outcome == "ok"
+    assert line_of(answered) == "Our prices are at https://voice.example.com/prices."
+
+
 @pytest.mark.parametrize(
     "data",
     [
