@@ -69,7 +69,9 @@ class Team:
     def busy(self) -> list[Host]:
         """Hosts that have something to answer, or are to go."""
         hosts = [self.host, *self.leaving] if self.host else list(self.leaving)
-        return [host for host in hosts if host.link.waiting or host.kill_at is not None or not host.ready]
+        return [
+            host for host in hosts if host.link.waiting or host.kill_at is not None or not host.ready or host.made_way
+        ]
 
     @property
     def can_answer(self) -> bool:
@@ -193,6 +195,10 @@ class Team:
                 host.why = f"was not built within {START_SECONDS} seconds"
                 host.kill()
                 continue
+            if host.made_way and not host.link.waiting and host is self.host:
+                self.replace(host, "has used a processor for too long")
+                continue
+            host.make_way(now)
             problem = host.link.look(now, PING_SECONDS) or (DEAF if host.link.is_deaf(now, DEAF_SECONDS) else "")
             if problem and host.kill_at is None:
                 self.replace(host, problem)
