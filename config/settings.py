@@ -188,7 +188,7 @@ REMOTE_RUNNING = 100  # requests at once per remote agent
 AGENT_SECONDS = env.int("AGENT_SECONDS", default=100, minimum=1)  # the platform gives a function up after 120
 AGENT_DOCUMENT_SECONDS = env.int("AGENT_DOCUMENT_SECONDS", default=15, minimum=1)  # the caller hears the ringing
 AGENT_RUNNING = env.int("AGENT_RUNNING", default=40, minimum=1)  # requests at once; the SDK has so many threads
-AGENT_MEMORY_MB = env.int("AGENT_MEMORY_MB", default=1024, minimum=128)  # of one host
+AGENT_MEMORY_MB = env.int("AGENT_MEMORY_MB", default=512, minimum=128)  # of one host
 INSPECT_SECONDS = 30  # for building an agent when it is registered
 STRANGER_ROWS = 10  # a minute of each source, of requests to nobody's paths; the rest is one row: scanners fill disks
 STRANGERS = 10_000  # sources that are told apart in a minute, 4 MB at most; all others are one
