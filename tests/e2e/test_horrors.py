@@ -39,7 +39,7 @@ ENDS = {
     "exit": "sys.exit(3)",
     "exit-inside": "sys.exit(4)",
     "hard-exit": "ended with exit code 7",
-    "eat": "MemoryError",
+    "eat": "MemoryError|did not answer within",  # where others need the machine, it takes its time
     "segfault": "was killed by SIGSEGV",
     "kill-itself": "was killed by SIGKILL",
     "close-all": "the agent's host",
@@ -150,7 +150,7 @@ def test_every_horror_ends_its_own_host_only(server: Server) -> None:
         for name, words in ENDS.items():
             row = event(server, name, f"H-{name}")
             assert (row["outcome"], row["function"], row["status"]) == ("error", name.replace("-", "_"), 200)
-            assert words in row["detail"], (name, row["detail"])
+            assert any(word in row["detail"] for word in words.split("|")), (name, row["detail"])
         in_trouble = set(ENDS) - set(LEAVE_IT_RUNNING)
         assert set(wait_for(lambda: in_trouble <= set(troubles(server)) and troubles(server))) == in_trouble
         for name in ENDS:
