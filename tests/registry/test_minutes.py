@@ -5,7 +5,7 @@ import math
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,11 +39,9 @@ def histogram(values: list[int]) -> list[int]:
 
 
 @pytest.fixture
-def minutes(log: Callable[[], list[RoutingEvent]]) -> Iterator[Callable[[], dict[Any, Any]]]:
+def minutes(log: Callable[[], list[RoutingEvent]]) -> Callable[[], dict[Any, Any]]:
     """The agents' minutes as they are kept; none before and after."""
-    apart(lambda: AgentMinute.objects.all().delete())
-    yield lambda: apart(lambda: {m.pk: (m.count, m.errors, m.latencies) for m in AgentMinute.objects.all()})
-    apart(lambda: AgentMinute.objects.all().delete())
+    return lambda: apart(lambda: {m.pk: (m.count, m.errors, m.latencies) for m in AgentMinute.objects.all()})
 
 
 def recount(rows: list[RoutingEvent]) -> dict[Any, Any]:

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from registry.events import reading
 from registry.events.reading import COLUMNS, Cursor, Read, now, read_since
 from registry.events.record import uuid7
-from registry.models import RoutingEvent
-from tests.registry.test_writer import apart
+from tests.registry.test_writer import apart, empty_log
 
 EVERYTHING = 1_000_000
 INSERT = """
@@ -48,11 +47,11 @@ def connected(db: None) -> Iterator[Callable[[], Connection]]:
         opened.append(psycopg.connect(**connection.get_connection_params(), autocommit=True))
         return opened[-1]
 
-    apart(lambda: RoutingEvent.objects.all().delete())
+    apart(empty_log)
     yield make
     for one in opened:
         one.close()
-    apart(lambda: RoutingEvent.objects.all().delete())
+    apart(empty_log)
 
 
 # --- cursors ---------------------------------------------------------------------------------------------------------
