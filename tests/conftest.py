@@ -29,12 +29,15 @@ def _servers_end() -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
     """A test with transactions of its own ends with empty tables: without the roles, but with the routing log.
 
-    Django runs such tests last; where several processes share the files, others follow them.
+    Django runs such tests last; where several processes share the files, others follow them. After the very last one
+    there is no database any more.
     """
     yield
+    if nextitem is None:
+        return
     marker = item.get_closest_marker("django_db")
     if "transactional_db" in getattr(item, "fixturenames", ()) or (marker and marker.kwargs.get("transaction")):
         with item.config.stash[blocking_manager_key].unblock(), connection.cursor() as cursor:

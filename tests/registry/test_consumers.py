@@ -16,7 +16,7 @@ import pytest
 from channels.testing import WebsocketCommunicator
 from django.conf import settings as django_settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
 
 from dashboard import away, consumers
@@ -64,6 +64,14 @@ def session(db: None) -> Iterator[str]:
     yield key
     apart(lambda: sessions()(key).delete())
     apart(lambda: get_user_model().objects.filter(username="watcher").delete())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_audit_is_left(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """What was committed for these tests is in the audit, which other files' tests count."""
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("TRUNCATE pghistory_context CASCADE")
 
 
 @pytest.fixture

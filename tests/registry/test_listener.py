@@ -38,9 +38,10 @@ def starting(transactional_db, monkeypatch, file):
 
 @pytest.fixture
 def listening(starting):
-    """A running listener that has loaded its first table."""
+    """A running listener that has loaded its first table, and has said so: who waits for it knows that it is there."""
     starting.start()
     assert starting.loaded.wait(10)
+    assert soon(Worker.objects.exists)
     return starting
 
 
