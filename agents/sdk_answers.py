@@ -7,11 +7,20 @@ import orjson
 from agents import mcp
 from agents.apologies import apology_to
 from agents.functions import SAFE_LINE
-from agents.wire import AgentRequest, Answer
+from agents.wire import AgentRequest, Answer, body_fault, fault, function_of
 
 DENIED = "I'm sorry, the security token for this function is invalid or expired. I cannot execute this action."
 FAILED = "Error executing function '"  # what signalwire.core.mixins.tool_mixin says before an exception's text
 OUTCOMES = {400: "invalid", 403: "denied", 404: "not_found", 405: "invalid", 413: "invalid", 415: "invalid"}
+
+
+def refused(request: AgentRequest) -> Answer | None:
+    """What no agent of the SDK is sent (CONTRACT.md, "Where we differ"): bodies of which it makes a 500, or nothing."""
+    if request.method != "POST":
+        return None
+    if request.sub_path == "swaig":
+        return None if function_of(request) else fault(400, "Missing function name")
+    return None if request.sub_path in ("post_prompt", "check_for_input", "mcp") else body_fault(request.body)
 
 
 def judged(request: AgentRequest, status: int, body: bytes) -> Answer:
@@ -26,8 +35,7 @@ def judged(request: AgentRequest, status: int, body: bytes) -> Answer:
 
 def of_function(request: AgentRequest, status: int, body: bytes) -> Answer:
     """A function's answer."""
-    name = request.body.get("function") if isinstance(request.body, dict) else ""
-    name = name if isinstance(name, str) else ""
+    name = function_of(request)
     value = parsed(body)
     if not isinstance(value, dict):
         return apology_to(request, "it answered something that is no JSON object")._replace(function=name)

@@ -5,7 +5,7 @@ apart; each answers the same questions, so that versions, drafts and comparisons
 """
 
 import re
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import orjson
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -19,6 +19,7 @@ from agents.errors import InvalidDefinition
 CLASS_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z", re.ASCII)
 MAX_ENDPOINTS = 16
 KINDS = ("python", "remote")  # keys of versions that are no definitions
+SEEN = ("found", "code")  # fields of theirs that nobody writes
 
 
 class FoundFunction(Part):
@@ -46,6 +47,8 @@ class Found(Part):
 class Source(Part):
     """What Python and remote agents have in common with definitions: the questions that the registry asks."""
 
+    KIND: ClassVar[Literal["python", "remote"]]
+
     validate_arguments: bool = Field(
         False,
         description="check arguments by the function's JSON Schema before it runs; its own code may expect more",
@@ -61,8 +64,7 @@ class Source(Part):
 
     def given(self) -> dict[str, Any]:
         """The same without what was found: what people write, and fleet documents hold."""
-        hidden = {"found", "code"}
-        return {self.kind(): self.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=hidden)}
+        return {self.kind(): self.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=set(SEEN))}
 
     def again(self) -> dict[str, Any]:
         """What people wrote, as a version that differs from the one before all the same."""
@@ -73,7 +75,7 @@ class Source(Part):
     @classmethod
     def kind(cls) -> Literal["python", "remote"]:
         """The agent's kind."""
-        raise NotImplementedError
+        return cls.KIND
 
     def transfer_targets(self) -> dict[str, set[str]]:
         """Nobody knows before it runs."""
@@ -91,16 +93,13 @@ class Source(Part):
 class PythonSource(Source):
     """An `AgentBase` subclass, or what a script registers with the SDK's AgentServer at one of its routes."""
 
+    KIND = "python"
+
     class_: Word | None = Field(None, alias="class", description="MODULE:CLASS, an AgentBase subclass")
     script: Word | None = Field(None, description="path of a script below a folder of AGENT_PATH")
     route: Word | None = Field(None, description="route at which the script registers the agent")
     arguments: Object = Field(default={}, description="keyword arguments of the class")
-    code: Text = Field("", description="digest of the code that was seen, see host.py")
-
-    @classmethod
-    def kind(cls) -> Literal["python", "remote"]:
-        """Its kind."""
-        return "python"
+    code: Text = Field("", description="digest of the code that was seen (switchboard_host/seeing.py)")
 
     @model_validator(mode="after")
     def one_of_two(self) -> "PythonSource":
@@ -130,6 +129,8 @@ class PythonSource(Source):
 class RemoteSource(Source):
     """A SWML server elsewhere, at one or several equal endpoints."""
 
+    KIND = "remote"
+
     url: Word = Field(description="the agent's URL on its server, without credentials: http://host:3000/sales")
     more_urls: list[Word] = Field(
         default=[], max_length=MAX_ENDPOINTS - 1, description="further instances of the same agent"
@@ -139,11 +140,6 @@ class RemoteSource(Source):
     keep_last_document: bool = Field(
         False, description="serve the last good document while the server is down; it may hold another caller's data"
     )
-
-    @classmethod
-    def kind(cls) -> Literal["python", "remote"]:
-        """Its kind."""
-        return "remote"
 
     @property
     def endpoints(self) -> list[str]:

@@ -52,7 +52,7 @@ class AgentRequest(NamedTuple):
     query_string: bytes = b""  # as it came
     url_at: Callable[[str], str | None] = nobody_at  # public URL, with credentials, of whoever is at this route
     upstream: str = ""  # user:password for a remote agent's server
-    signing_key: str = ""  # of the platform, with which requests to that server are signed
+    signing_key: str = ""  # of the platform, with which requests to a remote agent's server are signed
 
 
 class Answer(NamedTuple):
@@ -76,6 +76,12 @@ class Version(Protocol):
     async def answer(self, request: AgentRequest) -> Answer:
         """Answer a request to this agent, whatever its sub-path."""
         ...
+
+
+def function_of(request: AgentRequest) -> str:
+    """The function that a request asks for; "" if it is none."""
+    name = request.body.get("function") if request.sub_path == "swaig" and isinstance(request.body, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def fault(status: int, message: str, outcome: str = "invalid", *, function: str = "") -> Answer:

@@ -39,6 +39,7 @@ from registry.public_url import PublicUrl
 from registry.resuming import Resumer
 from registry.runners import Runners
 from registry.snapshot import SnapshotFile, SnapshotKeeper, database_place
+from registry.sources import whereabouts
 from registry.table import Credentials, Tables
 from registry.workers import Heart
 
@@ -57,15 +58,7 @@ def run_name() -> str:
 
 def host_limits() -> HostLimits:
     """What Python agents may take."""
-    return HostLimits(
-        tuple(settings.AGENT_PATH),
-        tuple(settings.AGENT_MODULES),
-        settings.AGENT_SECONDS,
-        settings.AGENT_DOCUMENT_SECONDS,
-        settings.AGENT_RUNNING,
-        settings.AGENT_MEMORY_MB * 2**20,
-        frozenset(settings.NOT_FOR_AGENTS),
-    )
+    return HostLimits(whereabouts(), settings.AGENT_SECONDS, settings.AGENT_DOCUMENT_SECONDS, settings.AGENT_RUNNING)
 
 
 def remote_limits() -> RemoteLimits:

@@ -14,7 +14,6 @@ CONTEXT = 3  # equal lines that are shown around those that differ
 MAX_PAIRS = 16_000_000  # lines of the one times lines of the other that are compared: a second at most
 BUSY_LINES = 2_000  # from here on lines that are everywhere (brackets) are no landmarks
 MAX_LINES = 4_000  # that are shown; a browser lays out more for seconds
-MAX_FIELDS = 200  # that are shown
 MAX_VALUE = 2_000  # characters of a value that are shown
 
 

@@ -52,43 +52,17 @@ from registry.reach import (
     unregister_sip_username,
     update_route,
 )
-from registry.sources import Upstream, look_at, seen_before
+from registry.sources import Upstream, look_at, parsed
 from registry.troubles import DOWN, troubles
 from registry.versions import Expected, discard_draft, make_live, publish_draft, restore_version, save_draft, set_aside
 
 # The whole of it, also what is at home elsewhere.
 __all__ = [
-    "FLEET",
-    "NOTHING",
-    "Credentials",
-    "SigningKey",
-    "default_route",
-    "discard_draft",
-    "issue_mcp_token",
-    "move_sip_username",
-    "only_route",
-    "pause",
-    "publish",
-    "publish_draft",
-    "reencrypt",
-    "register",
-    "register_route",
-    "register_sip_username",
-    "reload",
-    "restore_agent",
-    "restore_route",
-    "restore_version",
-    "resume",
-    "resume_what_is_over",
-    "reveal_credentials",
-    "save_draft",
-    "set_aside",
-    "set_default_route",
-    "unregister",
-    "unregister_agent",
-    "unregister_sip_username",
-    "update_agent",
-    "update_route",
+    "FLEET", "NOTHING", "Credentials", "SigningKey", "default_route", "discard_draft", "issue_mcp_token",
+    "move_sip_username", "only_route", "pause", "publish", "publish_draft", "reencrypt", "register", "register_route",
+    "register_sip_username", "reload", "restore_agent", "restore_route", "restore_version", "resume",
+    "resume_what_is_over", "reveal_credentials", "save_draft", "set_aside", "set_default_route", "unregister",
+    "unregister_agent", "unregister_sip_username", "update_agent", "update_route",
 ]  # fmt: skip
 
 PAUSE_MESSAGE = "This line is paused at the moment. Please call again later."
@@ -230,8 +204,7 @@ def reload(name: str, *, by: Actor, force: bool = False, wait: bool = False) -> 
     live = agent.live
     if live is None or kind_of(live.definition) is None:
         raise Conflict(f"agent {name} is built here: publish a new version of its definition instead")
-    given = seen_before(live.definition)
-    assert not isinstance(given, AgentDefinition)
+    given = parsed(live.definition)
     trouble = troubles([name]).get(name)
     force = force or (trouble is not None and trouble.state == DOWN)  # it is to be had again at once, not after a pause
     definition = given.again() if force else given.given()

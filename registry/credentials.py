@@ -16,8 +16,7 @@ from agents.sources import kind_of
 from agents.tokens import FOR_MCP, MCP_CALL, TokenKey
 from registry.changes import Actor, Change, changing
 from registry.errors import Conflict, Malformed, NotFound
-from registry.instead import FLEET as FLEET
-from registry.instead import NOTHING, Instead
+from registry.instead import FLEET, NOTHING, Instead
 from registry.lookups import check_storable, get_agent
 from registry.sources import Seen
 

@@ -10,12 +10,12 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from agents.models import Agent, AgentVersion
-from agents.sources import KINDS, kind_of
+from agents.sources import KINDS, SEEN, kind_of
 from registry.errors import Outdated
 from registry.models import Route
 from registry.troubles import AgentTrouble
 
-UNWRITTEN = ("found", "code", "again")  # of a version that is no definition: nobody writes it
+UNWRITTEN = (*SEEN, "again")  # of a version that is no definition: nobody writes it
 ANY = "*"  # of If-Match: whatever it is, as long as there is one (RFC 9110, 13.1.1)
 
 

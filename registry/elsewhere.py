@@ -13,6 +13,7 @@ from agents.wire import AgentRequest, Answer, Version
 from registry.agent_secrets import environment
 from registry.errors import Conflict, NotFound, RegistryError
 from registry.events.masking import Masker
+from registry.http import parse_query
 from registry.table import AgentEntry, RoutingTable
 
 MAX_NESTED = 64  # levels of a document in which functions are looked for
@@ -84,14 +85,8 @@ async def with_token(version: Version, request: AgentRequest) -> AgentRequest:
         document, _ = await document_answer(version, asked)
     except NoDocument:
         return request
-    query = query_of(document, request.body["function"])
-    return request._replace(query=dict(pair_of(part) for part in query.split("&") if part), query_string=query.encode())
-
-
-def pair_of(part: str) -> tuple[str, str]:
-    """A parameter's name and value; tokens are URL-safe as they are."""
-    name, _, value = part.partition("=")
-    return name, value
+    query = query_of(document, request.body["function"]).encode()
+    return request._replace(query=parse_query(query), query_string=query)
 
 
 def query_of(document: Any, function: str) -> str:

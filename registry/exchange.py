@@ -191,7 +191,7 @@ class Exchange:
             self.scope["query_string"],
             self.url_at,
             route.agent.upstream,
-            route.agent.signing_key if route.agent.kind == "remote" else "",
+            route.agent.signing_key,
         )
         answer = await version.answer(request)
         if decision.fallback and answer.outcome == "ok":

@@ -31,7 +31,7 @@ from registry.events.record import Excerpts, Recorder
 from registry.loading import Loader
 from registry.lookups import get_agent
 from registry.models import Route
-from registry.sources import seen_before
+from registry.sources import parsed
 from registry.table import AgentEntry, RoutingTable, Step, Tables
 from registry.tracing import current, new_id
 from registry.versions import get_version
@@ -212,9 +212,8 @@ def version_to_run(
     agent: Agent, version: AgentVersion, function: str, stage: Stage | None
 ) -> tuple[Version, AgentEntry | None]:
     """The version that has the function, ready to answer; of an agent that runs elsewhere, how it is served too."""
-    source = seen_before(version.definition) if kind_of(version.definition) is not None else None
-    if source is not None and not isinstance(source, AgentDefinition):
-        elsewhere.refuse_unknown(source, function, version.number, agent.name)
+    if kind_of(version.definition) is not None:
+        elsewhere.refuse_unknown(parsed(version.definition), function, version.number, agent.name)
         entry = elsewhere.served_entry(stage.tables.current if stage else None, agent, version)
         assert entry.live is not None
         return entry.live, entry

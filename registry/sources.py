@@ -12,7 +12,8 @@ from yarl import URL
 from agents.definition import AgentDefinition
 from agents.errors import InvalidDefinition, UnusableSource
 from agents.fields import UNREADABLE
-from agents.hosting.inspecting import Whereabouts, inspect
+from agents.hosting.inspecting import inspect
+from agents.hosting.running import Whereabouts
 from agents.models import Agent
 from agents.remote.probing import Reach, probe
 from agents.sources import AnySource, PythonSource, RemoteSource, kind_of, read_source
@@ -43,7 +44,7 @@ def look_at(value: Any, *, by: Actor, name: str = "", upstream: Upstream = None,
     """
     if kind_of(value) is None:
         return Seen(read_definition(value))
-    source = parsed_source(value)
+    source = parsed(value)
     try:
         if isinstance(source, PythonSource):
             return look_at_python(source, by)
@@ -58,8 +59,10 @@ def look_again(value: Any, *, by: Actor, name: str) -> Seen:
 
     `Conflict` if they are others than those that the version was made of.
     """
-    seen = look_at(value if kind_of(value) is None else parsed_source(value).given(), by=by, name=name)
-    before = parsed(value) if kind_of(value) else None
+    if kind_of(value) is None:
+        return look_at(value, by=by, name=name)
+    before = parsed(value)
+    seen = look_at(before.given(), by=by, name=name)
     if isinstance(before, PythonSource) and isinstance(seen.source, PythonSource) and before.code != seen.source.code:
         raise Conflict(
             f"that version was made of other code ({before.code}) than the files have now ({seen.source.code}): bring "
@@ -68,25 +71,15 @@ def look_again(value: Any, *, by: Actor, name: str) -> Seen:
     return seen
 
 
-def parsed_source(value: Any) -> PythonSource | RemoteSource:
-    """A source that is no definition."""
-    source = parsed(value)
-    assert not isinstance(source, AgentDefinition)
-    return source
-
-
-def seen_before(value: Any) -> AnySource:
-    """What a kept version says: one that was looked at when it was made, and need not be again."""
-    return read_definition(value) if kind_of(value) is None else parsed(value)
-
-
-def parsed(value: Any) -> AnySource:
-    """A source, checked by itself; `Malformed` lists every problem by field."""
+def parsed(value: Any) -> PythonSource | RemoteSource:
+    """A source that is no definition, checked by itself; `Malformed` lists every problem by field."""
     try:
-        return read_source(value)
+        source = read_source(value)
     except InvalidDefinition as error:
         words = f"the agent's source has problems:\n{error}"
         raise Malformed(words, problems=error.problems, where="definition") from None
+    assert not isinstance(source, AgentDefinition)
+    return source
 
 
 def look_at_python(source: PythonSource, by: Actor) -> Seen:

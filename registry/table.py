@@ -149,19 +149,15 @@ class RoutingTable:
         routes = {path: entry for path, entry in self.routes.items() if entry.agent.id not in changed}
         sip = {name: entry for name, entry in self.sip.items() if entry.agent.id not in changed}
         agents = {name: entry for name, entry in self.agents.items() if entry.agent.id not in changed}
+        callbacks = {path: found for path, found in self.callbacks.items() if found[0].agent.id not in changed}
         default = self.default if self.default and self.default.agent.id not in changed else None
         for entry, usernames, is_default in entries:
             routes[entry.path] = entry
             agents.setdefault(entry.agent.name, entry)
             sip.update(dict.fromkeys(usernames, entry))
+            callbacks.update((f"{entry.prefix}/{path}", (entry, path)) for path in entry.agent.callbacks)
             default = entry if is_default else default
         frozen = MappingProxyType
-        callbacks = {
-            f"{entry.prefix}/{sub_path}": (entry, sub_path)
-            for entry in routes.values()
-            if entry.agent.callbacks
-            for sub_path in entry.agent.callbacks
-        }
         return RoutingTable(revision, frozen(routes), frozen(sip), frozen(agents), default, frozen(callbacks))
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
-from agents.hosting.running import HostLimits, command, environment
-from agents.hosting.switchboard_host.frames import LENGTHS, Frames, Head
+from agents.hosting.running import Whereabouts, command, environment
+from agents.hosting.switchboard_host.frames import Frames, Head, packed
 from agents.hosting.turns import Turns
 
 logger = logging.getLogger(__name__)
@@ -27,8 +27,8 @@ Ended = Callable[[str], None]  # is told how a host ended, in words
 class Zygote:
     """Starts hosts. The process is there from the first host on, and again after it died."""
 
-    def __init__(self, limits: HostLimits):
-        self.limits = limits
+    def __init__(self, whereabouts: Whereabouts):
+        self.whereabouts = whereabouts
         self.process: subprocess.Popen[bytes] | None = None
         self.control: socket.socket | None = None
         self.turns = Turns()
@@ -68,7 +68,7 @@ class Zygote:
                 stdin=subprocess.DEVNULL,
                 stdout=2,
                 pass_fds=[its.fileno()],
-                env=environment(self.limits.hidden),
+                env=environment(self.whereabouts.hidden),
                 process_group=0,
             )
         self.control = ours
@@ -133,8 +133,7 @@ class Zygote:
 
 def framed(head: Mapping[str, Any], body: bytes = b"") -> bytes:
     """A message as `switchboard_host/frames.py` says it, made quickly."""
-    text = orjson.dumps(head)
-    return LENGTHS.pack(LENGTHS.size - 4 + len(text) + len(body), len(text)) + text + body
+    return packed(orjson.dumps(head), body)
 
 
 def in_words(status: int) -> str:

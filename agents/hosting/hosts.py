@@ -22,7 +22,7 @@ class Hosts:
 
     def __init__(self, limits: HostLimits):
         self.limits = limits
-        self.zygote = Zygote(limits)
+        self.zygote = Zygote(limits.whereabouts)
         self.teams: dict[int, Team] = {}  # by the version's id
         self.live: dict[str, Team] = {}  # by agent
         self.closing: list[Team] = []  # served no more, but something may still run
@@ -91,14 +91,7 @@ class Hosts:
     def team(self, version: PythonVersion) -> Team:
         """A team for a version."""
         source = version.source
-        asked = order(
-            source,
-            self.limits.path,
-            self.limits.modules,
-            route=version.route,
-            secret=version.secret,
-            memory=self.limits.memory,
-        )
+        asked = order(source, self.limits.whereabouts, route=version.route, secret=version.secret)
         team = Team(version.agent, version.number, asked, self.zygote, self.limits, source.code)
         self.teams[version.id] = team
         return team

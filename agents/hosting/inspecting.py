@@ -10,23 +10,12 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from agents.errors import UnusableSource
-from agents.hosting.running import command, environment, order
+from agents.hosting.running import Whereabouts, command, environment, order
 from agents.sources import Found, FoundFunction, PythonSource
 
 MAX_SEEN = 4 * 1024 * 1024  # bytes of an answer
 MAX_OUTPUT = 64 * 1024  # bytes of what a process said last
 SHOWN_OUTPUT = 300  # characters of what a process that died said last
-
-
-@dataclass(frozen=True)
-class Whereabouts:
-    """Where Python agents may come from."""
-
-    path: tuple[str, ...]  # folders
-    modules: tuple[str, ...] = ()  # patterns; empty = what is in the folders
-    seconds: float = 30  # for building one
-    memory: int = 1024 * 1024 * 1024  # bytes
-    hidden: frozenset[str] = field(default_factory=frozenset)  # environment variables that are none of an agent's
 
 
 @dataclass
@@ -62,7 +51,7 @@ class Script:
 
 def inspect(source: PythonSource, whereabouts: Whereabouts) -> Inspected:
     """Build the agent; `UnusableSource` says why it cannot be."""
-    asked = order(source, whereabouts.path, whereabouts.modules, route="/inspection", memory=whereabouts.memory)
+    asked = order(source, whereabouts, route="/inspection")
     answer = ask(asked, whereabouts)
     return inspected(answer["seen"], answer["code"])
 
@@ -70,7 +59,7 @@ def inspect(source: PythonSource, whereabouts: Whereabouts) -> Inspected:
 def inspect_script(script: str, whereabouts: Whereabouts) -> Script:
     """Run a script until it would serve; `UnusableSource` says why it never comes to that."""
     source = PythonSource(script=script, route="/")
-    asked = order(source, whereabouts.path, whereabouts.modules, list=True, memory=whereabouts.memory)
+    asked = order(source, whereabouts, list=True)
     answer = ask(asked, whereabouts)
     seen, code = answer["seen"], answer["code"]
     agents = [

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,24 @@ START = (
 
 
 @dataclass(frozen=True)
-class HostLimits:
-    """What a Python agent may take, and where it may come from."""
+class Whereabouts:
+    """Where Python agents may come from, and what their processes get."""
 
     path: tuple[str, ...] = ()  # folders
     modules: tuple[str, ...] = ()  # patterns; empty = what is in the folders
+    seconds: float = 30  # for building one, when it is looked at
+    memory: int = 1024 * 1024 * 1024  # bytes of one process
+    hidden: frozenset[str] = field(default_factory=frozenset)  # environment variables that are none of an agent's
+
+
+@dataclass(frozen=True)
+class HostLimits:
+    """What a Python agent may take that is served."""
+
+    whereabouts: Whereabouts = Whereabouts()
     seconds: float = 100  # for a function and anything else in a call
     document_seconds: float = 15
     running: int = 40  # requests at once
-    memory: int = 1024 * 1024 * 1024  # bytes of one host
-    hidden: frozenset[str] = field(default_factory=frozenset)  # environment variables that are none of an agent's
 
 
 def command(what: str, *arguments: str) -> list[str]:
@@ -41,7 +49,29 @@ def environment(hidden: Iterable[str]) -> Mapping[str, str]:
     return {name: value for name, value in os.environ.items() if name not in ours}
 
 
-def order(source: PythonSource, path: Iterable[str], modules: Iterable[str], **more: Any) -> dict[str, Any]:
+def order(source: PythonSource, whereabouts: Whereabouts, **more: Any) -> dict[str, Any]:
     """What a process of the package is to build."""
     what = {"class": source.class_, "arguments": source.arguments, "script": source.script, "at": source.route}
-    return {"path": list(path), "modules": list(modules), **what, **more}
+    limits = {"path": whereabouts.path, "modules": whereabouts.modules, "memory": whereabouts.memory}
+    return {**limits, **what, **more}
+
+
+def spelt_out(file: str) -> Path:
+    """A path from the root, without `~` and `..`; links in it stay."""
+    return Path(os.path.abspath(Path(file).expanduser()))  # noqa: PTH100 - `resolve` would follow them
+
+
+def script_below(file: str, folders: Sequence[str]) -> tuple[str, str] | None:
+    """A script's path below a folder of AGENT_PATH, and that folder; None if it is in none of them.
+
+    The path may be spelt from where we are, with links or without, or from one of the folders.
+    """
+    given = spelt_out(file)
+    spellings = [given, given.resolve()]
+    if not Path(file).is_absolute():
+        spellings += [Path(folder, file) for folder in folders]
+    for path in spellings:
+        for folder in folders:
+            if path.is_relative_to(folder) and path.is_file():
+                return path.relative_to(folder).as_posix(), folder
+    return None

@@ -138,10 +138,7 @@ class Team:
         try:
             await host.connect(self.order)
         except OSError as error:  # no process or descriptor left
-            host.gone = True
-            self.zygote.turns.give_back(host)
-            host.link.close()
-            self.host_ended(host, f"could not be started: {error}")
+            host.over(f"could not be started: {error}")
 
     def host_ready(self, host: Host, code: str) -> None:
         """A host has built its agent."""
@@ -199,10 +196,11 @@ class Team:
                 self.replace(host, "has used a processor for too long")
                 continue
             host.make_way(now)
-            problem = host.link.look(now, PING_SECONDS) or (DEAF if host.link.is_deaf(now, DEAF_SECONDS) else "")
-            if problem and host.kill_at is None:
-                self.replace(host, problem)
-            if host.link.is_deaf(now, DEAF_SECONDS):
+            problem = host.link.look(now, PING_SECONDS)
+            deaf = host.link.is_deaf(now, DEAF_SECONDS)
+            if (problem or deaf) and host.kill_at is None:
+                self.replace(host, problem or DEAF)
+            if deaf:
                 host.link.hand_back(f"the agent's host {DEAF}")
             if host.kill_at is not None and (not host.link.waiting or now > host.kill_at):
                 host.kill()

@@ -11,10 +11,10 @@ from agents.hosting.addresses import with_our_addresses
 from agents.hosting.link import HostGone, Reply, TooLate
 from agents.hosting.sdk_tokens import signed_anew
 from agents.hosting.team import Team, Unavailable
-from agents.sdk_answers import judged
+from agents.sdk_answers import judged, refused
 from agents.sources import PythonSource
 from agents.tokens import FOR_MCP
-from agents.wire import MALFORMED, VERSION_MARK, AgentRequest, Answer, body_fault, fault
+from agents.wire import MALFORMED, VERSION_MARK, AgentRequest, Answer, fault, function_of
 
 if TYPE_CHECKING:
     from agents.hosting.hosts import Hosts
@@ -55,9 +55,9 @@ class PythonVersion:
 
     async def answer(self, request: AgentRequest) -> Answer:
         """Answer a request to this agent, whatever its sub-path."""
-        refused = refuse(request) or self.checked(request)
-        if refused is not None:
-            return refused
+        answer = refuse(request) or self.checks.refusal(function_of(request), request.body)
+        if answer is not None:
+            return answer
         team = self.hosts.team_for(self)
         if team is None:
             return apology_to(request, "the agent's host has not been started")
@@ -89,11 +89,6 @@ class PythonVersion:
         if team.version == self.number or request.claim is None:
             return {}
         return {"q": with_token_of(query_of(request), team.order["secret"])}
-
-    def checked(self, request: AgentRequest) -> Answer | None:
-        """What is said to wrong arguments, if they are to be checked."""
-        name = function_of(request)
-        return self.checks.refusal(name, request.body) if name and request.method == "POST" else None
 
     def told(self, request: AgentRequest, reply: Reply) -> Answer:
         """What a host said, with our addresses, and what the log says about it."""
@@ -127,15 +122,13 @@ def refuse(request: AgentRequest) -> Answer | None:
     sub_path, body = request.sub_path, request.body
     if request.method != "POST":
         return fault(405, "POST required")._replace(allow="POST") if sub_path == "debug_events" else None
-    if sub_path == "swaig" and not (isinstance(body, dict) and function_of(request)):
-        return fault(400, "Missing function name")
     if sub_path == "check_for_input" and body is not MALFORMED:
         given = body.get("conversation_id") if isinstance(body, dict) else None
         if given is not None and not isinstance(given, str):
             return fault(400, "Invalid conversation_id format")
         if not isinstance(body, dict):
             return fault(400, "Missing conversation_id parameter")
-    return None if sub_path in ("swaig", "post_prompt", "check_for_input", "mcp") else body_fault(body)
+    return refused(request)
 
 
 def head_of(request: AgentRequest) -> dict[str, Any]:
@@ -166,12 +159,6 @@ def with_token_of(query: str, secret: str) -> str:
         return found[1] + quote(signed_anew(unquote(found[2]), secret))
 
     return TOKEN.sub(anew, query)
-
-
-def function_of(request: AgentRequest) -> str:
-    """The function that a request asks for; "" if it is none."""
-    name = request.body.get("function") if request.sub_path == "swaig" and isinstance(request.body, dict) else None
-    return name if isinstance(name, str) else ""
 
 
 def about(request: AgentRequest) -> str:

@@ -9,7 +9,7 @@ from agents.remote.client import Reply
 from agents.remote.places import Place
 from agents.remote.rewriting import MARKED, AgentAt, Rewriter, Rewritten, readable
 from agents.sdk_answers import judged
-from agents.wire import AgentRequest, Answer
+from agents.wire import AgentRequest, Answer, function_of
 
 BAD_TOKEN = {"error": "Invalid or missing token"}  # what the SDK says (CONTRACT.md, 2.4)
 MAX_DETAIL = 500  # characters of what a server said
@@ -27,12 +27,6 @@ def is_swml(value: Any) -> bool:
     """Whether a JSON value is a SWML document."""
     sections = value.get("sections") if isinstance(value, dict) else None
     return isinstance(sections, dict) and isinstance(sections.get("main"), list)
-
-
-def function_of(request: AgentRequest) -> str:
-    """The function that a request calls."""
-    name = request.body.get("function") if request.sub_path == "swaig" and isinstance(request.body, dict) else ""
-    return name if isinstance(name, str) else ""
 
 
 class Answerer:

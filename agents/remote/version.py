@@ -11,14 +11,15 @@ from agents import mcp
 from agents.apologies import apology_to
 from agents.arguments import ArgumentChecks
 from agents.functions import Result
-from agents.remote.answering import Answerer, function_of, is_document
+from agents.remote.answering import Answerer, is_document
 from agents.remote.client import NoReply, RemoteClient, Reply, signature
 from agents.remote.endpoints import Endpoint, in_order
 from agents.remote.places import Place, basic, place_of
 from agents.remote.rewriting import AgentAt, Rewriter, Rewritten, nobody_at, without
+from agents.sdk_answers import refused
 from agents.sources import RemoteSource
 from agents.tokens import FOR_MCP
-from agents.wire import VERSION_MARK, AgentRequest, Answer, body_fault, fault
+from agents.wire import VERSION_MARK, AgentRequest, Answer, function_of
 
 TRIES = 3  # endpoints among which the time for a document is shared out
 BUSY = frozenset({502, 503, 504})  # of a document: somebody in front of the agent says that it cannot be asked
@@ -86,19 +87,12 @@ class RemoteVersion:
 
     def refused(self, request: AgentRequest) -> Answer | None:
         """What needs no server to be refused."""
-        if request.method != "POST":
-            return None
-        body, sub_path = request.body, request.sub_path
-        if sub_path == "swaig":
-            name = body.get("function") if isinstance(body, dict) else None
-            if not name or not isinstance(name, str):
-                return fault(400, "Missing function name")
-            return self.checks.refusal(name, body)
-        if sub_path == "mcp":
+        answer = refused(request)
+        if answer is not None or request.method != "POST":
+            return answer
+        if request.sub_path == "mcp":
             return self.refused_tool(request)
-        if sub_path in ("post_prompt", "check_for_input"):
-            return None
-        return body_fault(body)
+        return self.checks.refusal(function_of(request), request.body)
 
     def refused_tool(self, request: AgentRequest) -> Answer | None:
         """A secure tool needs a token of ours over MCP: the SDK's server asks for none."""

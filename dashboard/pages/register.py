@@ -23,10 +23,11 @@ from dashboard.sources.told import facts_of, functions_found
 from registry import actions
 from registry.addresses import normalise_route
 from registry.asking import actor_of, public_base, stage_of
-from registry.credentials import FLEET, Credentials, make_credentials
+from registry.credentials import Credentials, make_credentials
 from registry.decide import CENTRAL_SIP, Facts
 from registry.errors import RegistryError, sentence
 from registry.events.ids import first_id
+from registry.instead import FLEET
 from registry.lookups import get_agent
 from registry.models import RegistryChange, RoutingEvent
 from registry.policy import Deed

@@ -16,7 +16,6 @@ from registry.models import Route, SipMapping
 
 ROWS = 50  # of a page
 HITS_OF = timedelta(hours=24)
-NAMES_SHOWN = 3  # of a route
 OFFERED = 20  # routes or agents that are offered while one types
 
 

@@ -77,11 +77,6 @@ def answerer(function: FoundFunction, source: ElsewhereSource) -> Answerer:
     return Answerer("remote", [f"Asked at {source.url}"])
 
 
-def kind_of_version(definition: Any) -> str:
-    """stored, python or remote."""
-    return kind_of(definition) or "stored"
-
-
 def comparable(definition: Any) -> Any:
     """A version's JSON as fields to compare: of a source without what was seen, but for the names of functions."""
     kind = kind_of(definition)

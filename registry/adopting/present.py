@@ -10,7 +10,7 @@ from registry.addresses import normalise_route
 from registry.adopting.entries import Entry, as_path
 from registry.errors import RegistryError
 from registry.models import Route
-from registry.sources import seen_before
+from registry.sources import parsed
 
 Origins = frozenset[Hashable]  # where an agent comes from: all its endpoints, or its place in a script
 
@@ -35,7 +35,7 @@ class Present:
 
     def __init__(self, kind: Agent.Kind):
         agents = Agent.objects.filter(kind=kind, live__isnull=False).select_related("live")
-        self.sources = {agent.name: seen_before(agent.live.definition) for agent in agents if agent.live}
+        self.sources = {agent.name: parsed(agent.live.definition) for agent in agents if agent.live}
         self.origins = {name: origins_of(source) for name, source in self.sources.items()}
         trashed = set(Agent.objects.filter(state=Agent.State.TRASHED).values_list("name", flat=True))
         self.names: dict[str, str] = dict.fromkeys(Agent.objects.values_list("name", flat=True), "is taken")
@@ -57,6 +57,12 @@ class Present:
     def reach_of(self, agent: str) -> list[str]:
         """The routes of a registered agent."""
         return [path for path, name in self.routes.items() if name == agent]
+
+    def there(self, entry: Entry, owner: str) -> str:
+        """Note who serves an entry already; in words where that is."""
+        routes = self.reach_of(owner)
+        entry.agent, entry.route = owner, routes[0] if routes else entry.route
+        return f"registered already as {owner} at {', '.join(routes)}"
 
     def place(self, entry: Entry, prefix: str) -> None:
         """Give an entry its route here, or refuse it."""

@@ -1,11 +1,11 @@
 """Adopting a script for the SDK's AgentServer, unchanged: each agent that it registers becomes a Python agent."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from agents.errors import UnusableSource
 from agents.hosting.inspecting import ScriptAgent, inspect_script
+from agents.hosting.running import script_below, spelt_out
 from agents.models import Agent
 from agents.sources import PythonSource
 from registry.adopting.carrying_out import carry_out
@@ -78,10 +78,7 @@ def known(entry: Entry, agent: ScriptAgent, owner: str, present: Present, wishes
     """An agent that is registered from this script already."""
     kept = present.sources[owner]
     assert isinstance(kept, PythonSource)
-    entry.agent = owner
-    routes = present.reach_of(owner)
-    entry.route = routes[0] if routes else entry.route
-    there = f"registered already as {owner} at {', '.join(routes)}"
+    there = present.there(entry, owner)
     if kept.code == agent.inspected.code or kept.code == code_of(kept, owner, by):
         entry.skip(there)
     elif wishes.update:
@@ -103,14 +100,10 @@ def code_of(kept: PythonSource, name: str, by: Actor) -> str:
 
 def below_a_folder(file: str, folders: Sequence[str]) -> str:
     """A script's path as its agents keep it: below a folder of AGENT_PATH. `Malformed` says what to do."""
-    given = Path(os.path.abspath(Path(file).expanduser()))  # noqa: PTH100 - `resolve` would follow links out of it
-    spellings = [given, given.resolve()]
-    if not Path(file).is_absolute():
-        spellings += [Path(folder, file) for folder in folders]
-    for path in spellings:
-        for folder in folders:
-            if path.is_relative_to(folder) and path.is_file():
-                return first_of_its_name(path.relative_to(folder).as_posix(), folder, folders)
+    found = script_below(file, folders)
+    if found is not None:
+        return first_of_its_name(*found, folders)
+    given = spelt_out(file)
     if not given.is_file():
         raise Malformed(f"there is no file {given}")
     first = folders[0] if folders else ""

@@ -94,10 +94,7 @@ def known(entry: Entry, source: RemoteSource, owner: str, present: Present, wish
     """An agent that is registered from one of these URLs already."""
     kept = present.sources[owner]
     assert isinstance(kept, RemoteSource)
-    entry.agent = owner
-    routes = present.reach_of(owner)
-    entry.route = routes[0] if routes else entry.route
-    there = f"registered already as {owner} at {', '.join(routes)}"
+    there = present.there(entry, owner)
     others = []
     if {endpoint_of(url) for url in kept.endpoints} != {endpoint_of(url) for url in source.endpoints}:
         others.append(f"other instances ({', '.join(kept.endpoints)})")

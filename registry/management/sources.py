@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
+from agents.hosting.running import script_below
 from agents.models import Agent
 from agents.sources import PythonSource, RemoteSource, kind_of, read_source
 from registry import actions
@@ -115,11 +116,8 @@ def arguments_of(text: str | None) -> Any:
 
 def below_agent_path(script: str) -> str:
     """A script as it is kept: below a folder of AGENT_PATH, also if the path leads there from here."""
-    path = Path(script).expanduser().resolve()
-    for folder in settings.AGENT_PATH:
-        if path.is_relative_to(folder):
-            return str(path.relative_to(folder))
-    return script
+    found = script_below(script, settings.AGENT_PATH)
+    return found[0] if found else script
 
 
 def upstream_of(options: dict[str, Any]) -> Upstream:

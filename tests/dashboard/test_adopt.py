@@ -3,14 +3,13 @@
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from agents.sources import Found, FoundFunction
 from dashboard.pages.settings import adopt
 from registry.adopting import Entry, Report, Wishes
 from registry.changes import Change
 from registry.errors import Forbidden
-from tests.registry.api.conftest import person
+from tests.dashboard.browsing import signed_in
 
 pytestmark = pytest.mark.django_db
 PAGE = "/dashboard/settings/adopt/"
@@ -47,12 +46,6 @@ def adopted(monkeypatch: pytest.MonkeyPatch) -> Adopted:
     found = Adopted()
     monkeypatch.setattr(adopt, "adopt_server", found)
     return found
-
-
-def signed_in(role: str) -> Client:
-    client = Client(raise_request_exception=False)
-    client.force_login(person(f"someone-{role}", role))
-    return client
 
 
 def test_a_server_is_looked_at_and_what_was_picked_is_registered(fleet: Any, adopted: Adopted) -> None:

@@ -10,9 +10,9 @@ from agents.models import Agent
 from registry import actions
 from registry.audit import Search, read_audit
 from registry.models import Route, SipMapping
+from tests.dashboard.browsing import html_of, signed_in
 from tests.dashboard.test_places import Page
 from tests.events import write_events, write_minutes
-from tests.registry.api.conftest import person
 
 pytestmark = pytest.mark.django_db
 PHARMACY = "/dashboard/agents/pharmacy/"
@@ -20,32 +20,22 @@ PHARMACY = "/dashboard/agents/pharmacy/"
 
 @pytest.fixture
 def operator(fleet: Any) -> Client:
-    return signed_in("mara", "Operator")
+    return signed_in("Operator", "mara")
 
 
 @pytest.fixture
 def viewer(fleet: Any) -> Client:
-    return signed_in("jonas", "Viewer")
-
-
-def signed_in(name: str, role: str) -> Client:
-    client = Client(raise_request_exception=False)
-    client.force_login(person(name, role))
-    return client
-
-
-def text_of(answer: Any) -> str:
-    return answer.content.decode()
+    return signed_in("Viewer", "jonas")
 
 
 def part(client: Client, path: str, target: str) -> str:
     """What htmx gets for an element."""
-    return text_of(client.get(path, headers={"HX-Request": "true", "HX-Target": target}))
+    return html_of(client.get(path, headers={"HX-Request": "true", "HX-Target": target}))
 
 
 def undo_of(client: Client) -> tuple[str, dict[str, str]]:
     """The address and fields of the undo that the next page offers."""
-    page = Page(text_of(client.get(PHARMACY)))
+    page = Page(html_of(client.get(PHARMACY)))
     at = next(i for i, (tag, found) in enumerate(page.elements) if found.get("class") == "toast")
     form = next(i for i, (tag, _) in enumerate(page.elements) if tag == "form" and i > at)
     fields = {}
@@ -61,7 +51,7 @@ def undo_of(client: Client) -> tuple[str, dict[str, str]]:
 
 def test_the_head_says_how_the_agent_is_and_hides_its_credentials(operator, actor):
     actions.update_agent("pharmacy", title="The pharmacy", tags=["night"], by=actor)
-    text = text_of(operator.get(PHARMACY))
+    text = html_of(operator.get(PHARMACY))
     assert "<h1>The pharmacy</h1>" in text
     assert "http://testserver/pharmacy" in text
     assert "u:p@" not in text
@@ -71,17 +61,17 @@ def test_the_head_says_how_the_agent_is_and_hides_its_credentials(operator, acto
 def test_a_name_that_nobody_has_leads_to_the_nearest(operator):
     answer = operator.get("/dashboard/agents/farmacy/")
     assert answer.status_code == 404
-    assert "Did you mean pharmacy?" in text_of(answer)
+    assert "Did you mean pharmacy?" in html_of(answer)
 
 
 def test_a_draft_offers_to_be_published(operator, actor, fleet_entries):
     actions.save_draft("pharmacy", {**fleet_entries["pharmacy"].definition, "hints": ["aspirin"]}, by=actor)
-    assert "Publish v2" in text_of(operator.get(PHARMACY))
+    assert "Publish v2" in html_of(operator.get(PHARMACY))
 
 
 def test_a_viewer_sees_no_control_that_works(viewer):
     for tab in ("", "document/", "functions/", "routing/", "log/", "history/"):
-        page = Page(text_of(viewer.get(PHARMACY + tab)))
+        page = Page(html_of(viewer.get(PHARMACY + tab)))
         posts = {found["action"] for tag, found in page.elements if tag == "form" and found.get("method") == "post"}
         assert {action for action in posts if "/agents/" in action} == set()
         assert "reveal" not in page.ids
@@ -106,7 +96,7 @@ def test_pausing_for_a_while_and_resuming(operator):
     assert (agent.state, agent.pause_message) == ("paused", "Back soon.")
     assert agent.paused_until is not None
     assert timedelta(minutes=14) < agent.paused_until - datetime.now(UTC) <= timedelta(minutes=15)
-    text = text_of(operator.get(PHARMACY))
+    text = html_of(operator.get(PHARMACY))
     assert "pharmacy is paused for 15 minutes" in text
     assert "Back soon." in text
     operator.post(PHARMACY + "resume/")
@@ -117,8 +107,8 @@ def test_pausing_for_a_while_and_resuming(operator):
 def test_a_pause_that_cannot_be_keeps_what_was_typed(fields, operator):
     answer = operator.post(PHARMACY + "pause/", fields)
     assert answer.status_code == 422
-    assert fields["message"] in text_of(answer)
-    assert 'aria-invalid="true"' in text_of(answer)
+    assert fields["message"] in html_of(answer)
+    assert 'aria-invalid="true"' in html_of(answer)
     assert Agent.objects.get(name="pharmacy").state == "serving"
 
 
@@ -128,29 +118,29 @@ def test_title_and_tags_are_changed_or_refused_beside_their_field(operator):
     assert (agent.title, agent.tags) == ("Elm Street", ["night", "emea"])
     answer = operator.post(PHARMACY + "edit/", {"title": "t" * 201, "tags": "keep-me"})
     assert answer.status_code == 422
-    assert all(text in text_of(answer) for text in ("title-problem", "keep-me", "t" * 201))
+    assert all(text in html_of(answer) for text in ("title-problem", "keep-me", "t" * 201))
 
 
 def test_credentials_are_shown_once_and_the_audit_says_to_whom(operator):
     answer = operator.post(PHARMACY + "credentials/", headers={"HX-Request": "true", "HX-Target": "credentials"})
-    assert "http://u:p@testserver/pharmacy" in text_of(answer)
-    assert "<html" not in text_of(answer)
+    assert "http://u:p@testserver/pharmacy" in html_of(answer)
+    assert "<html" not in html_of(answer)
     assert answer["Cache-Control"] == "no-store"
     newest = read_audit(Search(agent="pharmacy"), 1)[0]
     assert (newest["action"], newest["who"], newest["via"]) == ("credentials_revealed", "mara", "dashboard")
-    assert "looked at the credentials" in text_of(operator.get(PHARMACY + "history/"))
+    assert "looked at the credentials" in html_of(operator.get(PHARMACY + "history/"))
 
 
 def test_unregistering_says_where_callers_come_out_and_can_be_undone(operator, actor):
     actions.set_default_route("/clinic/booking", by=actor)
     write_events([{"agent": "pharmacy", "call_id": "runs"}])
-    text = text_of(operator.get(PHARMACY + "unregister/"))
+    text = html_of(operator.get(PHARMACY + "unregister/"))
     assert "reach the default route <code>/clinic/booking</code> of booking-desk" in text
     assert "1 call is running" in text
     operator.post(PHARMACY + "unregister/")
     assert not Route.objects.filter(path="/pharmacy").exists()
     action, fields = undo_of(operator)
-    text = text_of(operator.get(PHARMACY))
+    text = html_of(operator.get(PHARMACY))
     assert "is in the trash" in text
     assert "Copy SWML URL" not in text
     operator.post(action, fields)
@@ -161,14 +151,14 @@ def test_unregistering_says_where_callers_come_out_and_can_be_undone(operator, a
 
 
 def test_an_agent_without_a_call_waits_for_it(viewer):
-    assert "Waiting for the first request" in text_of(viewer.get(PHARMACY))
+    assert "Waiting for the first request" in html_of(viewer.get(PHARMACY))
     write_events([{"agent": "pharmacy"}])
     assert "The first request has arrived" in part(viewer, PHARMACY, "waiting")
 
 
 def test_figures_come_first_and_their_charts_later(viewer):
     write_minutes("pharmacy", [(90, 0), (10, 2)])
-    first, later = text_of(viewer.get(PHARMACY)), part(viewer, PHARMACY, "figures")
+    first, later = html_of(viewer.get(PHARMACY)), part(viewer, PHARMACY, "figures")
     assert "100" in first
     assert "2.0" in first
     assert "bone" in first
@@ -180,8 +170,8 @@ def test_figures_come_first_and_their_charts_later(viewer):
 def test_the_document_is_of_the_version_that_is_asked_for(viewer, actor, fleet_entries):
     definition = {**fleet_entries["pharmacy"].definition, "hints": ["aspirin"]}
     actions.save_draft("pharmacy", definition, by=actor)
-    assert "aspirin" not in text_of(viewer.get(PHARMACY + "document/"))
-    text = text_of(viewer.get(PHARMACY + "document/?version=draft&from=%2B15550100&at=2026-03-01T10:00"))
+    assert "aspirin" not in html_of(viewer.get(PHARMACY + "document/"))
+    text = html_of(viewer.get(PHARMACY + "document/?version=draft&from=%2B15550100&at=2026-03-01T10:00"))
     assert "aspirin" in text
     assert 'value="+15550100"' in text
     assert 'data-n="1"' in text
@@ -191,18 +181,18 @@ def test_the_document_is_of_the_version_that_is_asked_for(viewer, actor, fleet_e
 def test_a_document_that_cannot_be_shown_says_why_in_its_place(query, viewer):
     answer = viewer.get(f"{PHARMACY}document/?{query}")
     assert answer.status_code == 200
-    assert "document-problem" in text_of(answer)
+    assert "document-problem" in html_of(answer)
 
 
 def test_a_paused_agents_document_is_what_callers_hear(viewer, actor):
     actions.pause("pharmacy", "We are closed.", by=actor)
-    text = text_of(viewer.get(PHARMACY + "document/"))
+    text = html_of(viewer.get(PHARMACY + "document/"))
     assert "We are closed." in text
     assert "this is what callers hear now" in text
 
 
 def test_functions_are_told_with_arguments_and_answers(operator):
-    text = text_of(operator.get(PHARMACY + "functions/"))
+    text = html_of(operator.get(PHARMACY + "functions/"))
     assert all(word in text for word in ("refill", "Order a refill", "badge", "function=refill"))
     write_events([{"agent": "pharmacy", "kind": "swaig", "function": "refill", "outcome": "timeout", "detail": "slow"}])
     results = part(operator, PHARMACY + "functions/refill/results/", "results-refill")
@@ -226,7 +216,7 @@ def test_a_webhook_is_told_without_its_secrets(operator, actor):
         },
     }
     actions.register("looker", "/looker", definition, by=actor, credentials=("u", "p"))
-    text = text_of(operator.get("/dashboard/agents/looker/functions/"))
+    text = html_of(operator.get("/dashboard/agents/looker/functions/"))
     assert "https://erp.example.com/stock?…" in text
     assert "X-Tenant" in text
     assert "geheim" not in text
@@ -245,14 +235,14 @@ def test_routes_and_names_are_added_with_problems_beside_their_fields(operator):
     ):
         answer = operator.post(PHARMACY + act, fields)
         assert answer.status_code == 422, fields
-        assert problem in text_of(answer)
+        assert problem in html_of(answer)
 
 
 def test_a_removed_route_comes_back_with_its_names(operator, actor):
     actions.register_route("pharmacy", "/refills", sip=["Night-Desk"], by=actor)
     actions.set_default_route("/refills", by=actor)
     before = set(SipMapping.objects.values_list("username", "typed", "source", "route__path"))
-    assert "This is the default route" in text_of(operator.get(PHARMACY + "routes/remove/?route=/refills"))
+    assert "This is the default route" in html_of(operator.get(PHARMACY + "routes/remove/?route=/refills"))
     operator.post(PHARMACY + "routes/remove/", {"route": "/refills"})
     assert not Route.objects.filter(path="/refills").exists()
     action, fields = undo_of(operator)
@@ -293,7 +283,7 @@ def test_switching_a_route_and_the_default_can_be_undone(operator, actor):
 def test_hits_are_counted_after_the_page_is_there(viewer):
     write_events([{"agent": "pharmacy", "route": "/pharmacy", "sip_user": "refills"}] * 3)
     write_minutes("pharmacy", [(3, 0)])
-    assert "bone" in text_of(viewer.get(PHARMACY + "routing/"))
+    assert "bone" in html_of(viewer.get(PHARMACY + "routing/"))
     counted = part(viewer, PHARMACY + "routing/", "reach")
     assert counted.count(">3</td>") == 2
     assert "not in 24 h" in counted
@@ -304,24 +294,24 @@ def test_the_log_is_of_this_agent_alone_and_goes_on_at_older(viewer):
         [{"agent": "pharmacy", "detail": "x"}] * 51
         + [{"agent": "info-line"}, {"agent": "pharmacy", "outcome": "error"}]
     )
-    first = text_of(viewer.get(PHARMACY + "log/"))
+    first = html_of(viewer.get(PHARMACY + "log/"))
     assert first.count("<tr id=") == 50
     assert "info-line v1" not in first
     older = next(found["href"] for tag, found in Page(first).elements if found.get("rel") == "next")
-    assert text_of(viewer.get(PHARMACY + "log/" + older)).count("<tr id=") == 2
+    assert html_of(viewer.get(PHARMACY + "log/" + older)).count("<tr id=") == 2
     assert part(viewer, PHARMACY + "log/?filter=outcome:error", "list").count("<tr id=") == 1
-    assert "is not known" in text_of(viewer.get(PHARMACY + "log/?filter=nonsense:1"))
-    assert "agent%3Apharmacy%20outcome%3Aerror" in text_of(viewer.get(PHARMACY + "log/?filter=outcome:error"))
+    assert "is not known" in html_of(viewer.get(PHARMACY + "log/?filter=nonsense:1"))
+    assert "agent%3Apharmacy%20outcome%3Aerror" in html_of(viewer.get(PHARMACY + "log/?filter=outcome:error"))
 
 
 def test_the_history_tells_before_and_after_and_goes_on_at_older(viewer, actor):
     for number in range(30):
         actions.pause("pharmacy", f"Message {number}.", by=actor)
         actions.resume("pharmacy", by=actor)
-    first = text_of(viewer.get(PHARMACY + "history/"))
+    first = html_of(viewer.get(PHARMACY + "history/"))
     assert "<b>alice</b> paused it" in first
     assert "<del>serving</del>" in first
     older = next(found["href"] for tag, found in Page(first).elements if found.get("rel") == "next")
-    last = text_of(viewer.get(PHARMACY + "history/" + older))
+    last = html_of(viewer.get(PHARMACY + "history/" + older))
     assert "registered it" in last
     assert "/versions/1/" in last

@@ -1,7 +1,5 @@
 """The list of agents: what it shows, what is done with those that are picked, and who may."""
 
-from typing import Any
-
 import pytest
 import yaml
 from django.core.cache import cache
@@ -12,8 +10,8 @@ from registry import actions
 from registry.bulk import unregister_many
 from registry.installation import register_examples
 from registry.models import Route
+from tests.dashboard.browsing import html_of, signed_in
 from tests.events import write_minutes
-from tests.registry.api.conftest import person
 
 pytestmark = pytest.mark.django_db
 LIST = "/dashboard/agents/"
@@ -28,12 +26,6 @@ def _nothing_is_kept(settings):
     cache.clear()
 
 
-def signed_in(role: str) -> Client:
-    client = Client()
-    client.force_login(person(role.lower(), role))
-    return client
-
-
 @pytest.fixture
 def operator(db) -> Client:
     return signed_in("Operator")
@@ -44,12 +36,8 @@ def viewer(db) -> Client:
     return signed_in("Viewer")
 
 
-def text_of(answer: Any) -> str:
-    return answer.content.decode()
-
-
 def toasts(client: Client) -> str:
-    text = text_of(client.get(LIST))
+    text = html_of(client.get(LIST))
     return text[text.index('id="toasts"') :]
 
 
@@ -60,7 +48,7 @@ def states() -> dict[str, str]:
 def test_a_row_says_how_an_agent_is_doing(fleet, actor, viewer):
     write_minutes("pharmacy", [(10, 5)])
     actions.update_agent("pharmacy", title="Refills", tags=["eu"], by=actor)
-    text = text_of(viewer.get(LIST))
+    text = html_of(viewer.get(LIST))
     for expected in (
         "Failing",
         "Refills",
@@ -77,7 +65,7 @@ def test_a_row_says_how_an_agent_is_doing(fleet, actor, viewer):
 def test_the_address_is_the_state_of_the_list(fleet, actor, viewer):
     actions.pause("pharmacy", by=actor)
     answer = viewer.get(LIST, {"status": "paused", "sort": "-changed"}, headers=PART)
-    text = text_of(answer)
+    text = html_of(answer)
     assert "<html" not in text
     assert "info-line" not in text
     assert 'id="status-pharmacy"' in text
@@ -85,7 +73,7 @@ def test_the_address_is_the_state_of_the_list(fleet, actor, viewer):
         assert f'id="{outside}"' in text
     assert text.count('hx-swap-oob="true"') == 2
     assert 'name="sort" value="-changed"' in text
-    whole = text_of(viewer.get(LIST, {"status": "paused", "sort": "-changed", "after": "nonsense"}))
+    whole = html_of(viewer.get(LIST, {"status": "paused", "sort": "-changed", "after": "nonsense"}))
     assert "<html" in whole
 
 
@@ -97,19 +85,19 @@ def test_an_address_that_says_nonsense_is_no_error(fleet, viewer, query):
 
 
 def test_what_is_not_found_has_a_next_step(fleet, viewer):
-    text = text_of(viewer.get(LIST, {"q": "pharmcy"}))
+    text = html_of(viewer.get(LIST, {"q": "pharmcy"}))
     assert "No agent matches" in text
     assert "The nearest name is" in text
     assert "Clear the filters" in text
-    assert "No agent needs attention" in text_of(viewer.get(LIST, {"status": "trouble"}))
-    assert "The trash is empty" in text_of(viewer.get(LIST, {"status": "trash"}))
+    assert "No agent needs attention" in html_of(viewer.get(LIST, {"status": "trouble"}))
+    assert "The trash is empty" in html_of(viewer.get(LIST, {"status": "trash"}))
 
 
 def test_without_any_agent_the_example_fleet_is_offered_and_loaded(operator, viewer):
-    text = text_of(viewer.get(LIST))
+    text = html_of(viewer.get(LIST))
     assert "No agent is registered yet" in text
     assert "Load the example fleet" not in text
-    assert "Load the example fleet" in text_of(operator.get(LIST))
+    assert "Load the example fleet" in html_of(operator.get(LIST))
     assert operator.post("/dashboard/fleet/example/").status_code == 302
     assert set(states()) == {"front-desk", "sales-agent", "support-agent", "billing-agent"}
     assert "Registered the example fleet" in toasts(operator)
@@ -125,15 +113,15 @@ def test_the_example_fleet_is_all_or_nothing(fleet, actor, operator):
 
 
 def test_cells_are_patched_in_place_and_nothing_else(fleet, actor, viewer):
-    page = text_of(viewer.get(LIST))
+    page = html_of(viewer.get(LIST))
     address = page[page.index("/dashboard/fleet/cells/?") :].partition('"')[0].replace("&amp;", "&")
     actions.pause("pharmacy", "Closed.", by=actor)
-    text = text_of(viewer.get(address))
+    text = html_of(viewer.get(address))
     assert text.count('hx-swap-oob="true"') == 6 * 3 + 1
     assert "Callers hear: Closed." in text
     assert "registered or removed" not in text
     unregister_many(TWO, by=actor)
-    assert "2 agents were registered or removed" in text_of(viewer.get(address))
+    assert "2 agents were registered or removed" in html_of(viewer.get(address))
     assert viewer.get("/dashboard/fleet/cells/?name=nobody&seen=x").status_code == 200
 
 
@@ -141,7 +129,7 @@ def test_pausing_says_its_effect_first_and_can_be_undone(fleet, operator):
     back = f"{LIST}?sort=-errors"
     given = {"name": TWO, "act": "pause", "back": back}
     step = operator.post(ACT, given)
-    assert "Calls that run go on" in text_of(step)
+    assert "Calls that run go on" in html_of(step)
     assert set(states().values()) == {"serving"}
     done = operator.post(ACT, {**given, "confirmed": "1", "message": "Closed today."})
     assert (done.status_code, done["Location"]) == (302, back)
@@ -155,7 +143,7 @@ def test_pausing_says_its_effect_first_and_can_be_undone(fleet, operator):
 
 def test_unregistering_names_what_goes_and_who_takes_the_names(fleet, actor, operator):
     actions.set_default_route("/clinic/booking", by=actor)
-    text = text_of(operator.post(ACT, {"name": TWO, "act": "unregister"}))
+    text = html_of(operator.post(ACT, {"name": TWO, "act": "unregister"}))
     assert "2 routes answer 404" in text
     assert "will reach the default route" in text
     assert "/clinic/booking" in text
@@ -164,7 +152,7 @@ def test_unregistering_names_what_goes_and_who_takes_the_names(fleet, actor, ope
     told = toasts(operator)
     assert "Unregistered 2 agents" in told
     assert 'value="restore"' in told
-    trash = text_of(operator.get(LIST, {"status": "trash"}))
+    trash = html_of(operator.get(LIST, {"status": "trash"}))
     assert "Restore" in trash
     assert "/pharmacy" in trash
     operator.post(ACT, {"name": "pharmacy", "act": "restore"})
@@ -174,7 +162,7 @@ def test_unregistering_names_what_goes_and_who_takes_the_names(fleet, actor, ope
 
 def test_the_step_warns_of_the_default_route(fleet, actor, operator):
     actions.set_default_route("/info", by=actor)
-    text = text_of(operator.post(ACT, {"name": TWO, "act": "unregister"}))
+    text = html_of(operator.post(ACT, {"name": TWO, "act": "unregister"}))
     assert "afterwards nobody takes calls to unknown SIP names" in text
     assert "will reach nobody" in text
 
@@ -183,7 +171,7 @@ def test_tags_are_put_on_and_taken_off(fleet, operator):
     operator.post(ACT, {"name": TWO, "act": "tag", "tags": "eu, night", "remove": "", "confirmed": "1"})
     assert Agent.objects.get(name="pharmacy").tags == ["eu", "night"]
     assert "Put eu, night on 2 agents" in toasts(operator)
-    assert "info-line" in text_of(operator.get(LIST, {"tag": "eu"}))
+    assert "info-line" in html_of(operator.get(LIST, {"tag": "eu"}))
     operator.post(ACT, {"name": TWO, "act": "tag", "tags": "eu", "remove": "1", "confirmed": "1"})
     assert Agent.objects.get(name="pharmacy").tags == ["night"]
 
@@ -195,7 +183,7 @@ def test_tags_are_put_on_and_taken_off(fleet, operator):
 def test_what_is_refused_stays_in_the_form(fleet, operator, act, fields, words):
     answer = operator.post(ACT, {"name": TWO, "act": act, "confirmed": "1", **fields})
     assert answer.status_code == 422
-    text = text_of(answer)
+    text = html_of(answer)
     assert words in text
     assert 'aria-invalid="true"' in text
     assert set(states().values()) == {"serving"}
@@ -219,7 +207,7 @@ def test_the_picked_ones_are_exported_as_fleet(fleet, viewer):
 
 
 def test_a_viewer_picks_for_export_alone(fleet, viewer):
-    text = text_of(viewer.get(LIST))
+    text = html_of(viewer.get(LIST))
     assert "Export" in text
     for word in ("Unregister …", "Pause …", "Register agent"):
         assert word not in text

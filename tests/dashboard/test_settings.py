@@ -22,6 +22,7 @@ from registry.rehearsing import Stage
 from registry.table import Tables
 from registry.tokens import create_token
 from tests.client import load_table
+from tests.dashboard.browsing import words_of
 from tests.events import write_events
 from tests.registry.api.conftest import person
 
@@ -47,11 +48,6 @@ def admin(sign_in: Callable[[str], Client]) -> Client:
     return sign_in("Admin")
 
 
-def text_of(answer: Any) -> str:
-    """The words of a page, without its marks."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
-
-
 def test_settings_leads_to_the_first_section(admin: Client) -> None:
     assert admin.get(f"{BASE}/")["Location"] == f"{BASE}/tokens/"
 
@@ -73,11 +69,11 @@ def test_a_token_is_shown_once_works_and_is_revoked(admin: Client) -> None:
     key = ApiToken.objects.get().key
     assert key in listed
     assert token not in listed
-    asked = text_of(admin.get(f"{BASE}/tokens/", {"revoke": key}))
+    asked = words_of(admin.get(f"{BASE}/tokens/", {"revoke": key}))
     assert "Revoke ci?" in asked
     assert "cannot be undone" in asked
     done = admin.post(f"{BASE}/tokens/revoke/", {"key": key}, follow=True)
-    assert f"ci ({key}) is revoked" in text_of(done)
+    assert f"ci ({key}) is revoked" in words_of(done)
     assert Client().get("/api/v1/me", headers=bearer).status_code == 401
 
 
@@ -104,13 +100,13 @@ def test_tokens_are_told_by_their_state_and_one_sees_ones_own(admin: Client, sig
     create_token("nobodys", "read", by=BY, days=None)
     old = create_token("old", "read", by=BY).token
     ApiToken.objects.filter(pk=old.pk).update(expires=timezone.now() - timedelta(days=1))
-    everything = text_of(admin.get(f"{BASE}/tokens/"))
+    everything = words_of(admin.get(f"{BASE}/tokens/"))
     assert "worth less: viewer has Viewer" in everything
     assert all(word in everything for word in ("Expiring", "Expired", "Active", "nobodys"))
-    expiring = text_of(admin.get(f"{BASE}/tokens/", {"state": "expiring"}))
+    expiring = words_of(admin.get(f"{BASE}/tokens/", {"state": "expiring"}))
     assert "theirs" in expiring
     assert "nobodys" not in expiring
-    own = text_of(viewer.get(f"{BASE}/tokens/"))
+    own = words_of(viewer.get(f"{BASE}/tokens/"))
     assert "theirs" in own
     assert "nobodys" not in own
     assert "Revoke" not in own
@@ -141,7 +137,7 @@ def test_a_member_is_added_and_the_link_signs_in(admin: Client) -> None:
 def test_a_name_that_is_taken_is_said_beside_it(admin: Client) -> None:
     answer = admin.post(f"{BASE}/members/new/", {"username": "admin", "role": "Viewer"})
     assert answer.status_code == 422
-    assert "There is an account admin already." in text_of(answer)
+    assert "There is an account admin already." in words_of(answer)
 
 
 def save(client: Client, name: str, **given: str) -> Any:
@@ -165,7 +161,7 @@ def test_a_role_is_changed_and_the_change_undone(admin: Client) -> None:
 def test_the_last_admin_stays_one(admin: Client) -> None:
     answer = save(admin, "admin", role="Viewer", active="on")
     assert answer.status_code == 409
-    assert "admin is the last Admin" in text_of(answer)
+    assert "admin is the last Admin" in words_of(answer)
     assert 'id="role-problem"' in answer.content.decode()
     answer = save(admin, "admin", role="Admin")
     assert 'id="active-problem"' in answer.content.decode()
@@ -181,8 +177,8 @@ def test_an_account_that_somebody_else_changed_is_shown_anew(admin: Client) -> N
 
 def test_who_was_locked_out_is_listed(admin: Client) -> None:
     AccessAttempt.objects.create(username="admin", ip_address="203.0.113.9", failures_since_start=5)
-    assert "203.0.113.9" in text_of(admin.get(f"{BASE}/members/"))
-    assert "Locked out" in text_of(admin.get(f"{BASE}/members/"))
+    assert "203.0.113.9" in words_of(admin.get(f"{BASE}/members/"))
+    assert "Locked out" in words_of(admin.get(f"{BASE}/members/"))
 
 
 def test_the_page_of_many_members_takes_few_queries(admin: Client, django_assert_max_num_queries: Any) -> None:
@@ -190,10 +186,10 @@ def test_the_page_of_many_members_takes_few_queries(admin: Client, django_assert
     for number in range(60):
         User.objects.create(username=f"u{number:02}").groups.add(viewers)
     with django_assert_max_num_queries(20):
-        page = text_of(admin.get(f"{BASE}/members/"))
+        page = words_of(admin.get(f"{BASE}/members/"))
     assert "u48" in page
-    assert "u59" in text_of(admin.get(f"{BASE}/members/", {"after": "u48"}))
-    assert "u59" in text_of(admin.get(f"{BASE}/members/", {"q": "U59"}))
+    assert "u59" in words_of(admin.get(f"{BASE}/members/", {"after": "u48"}))
+    assert "u59" in words_of(admin.get(f"{BASE}/members/", {"q": "U59"}))
 
 
 # --- audit -----------------------------------------------------------------------------------------------------------
@@ -201,20 +197,20 @@ def test_the_page_of_many_members_takes_few_queries(admin: Client, django_assert
 
 def test_the_audit_tells_before_and_after(admin: Client, fleet: Any) -> None:
     actions.pause("pharmacy", "Back at two.", by=Actor("bo", "api", "203.0.113.5", "req-7", "swb_abc"))
-    page = text_of(admin.get(f"{BASE}/audit/", {"who": "bo"}))
+    page = words_of(admin.get(f"{BASE}/audit/", {"who": "bo"}))
     assert "state serving → paused" in page
     assert "token swb_abc, 203.0.113.5" in page
     assert "booking-desk" not in page
-    assert "paused" in text_of(admin.get(f"{BASE}/audit/", {"request_id": "req-7"}))
+    assert "paused" in words_of(admin.get(f"{BASE}/audit/", {"request_id": "req-7"}))
     actions.unregister_agent("pharmacy", by=BY)
-    assert f"trashed {timezone.now():%-d %b %Y}" in text_of(admin.get(f"{BASE}/audit/", {"q": "pharmacy"}))
-    assert "Nothing matches" in text_of(admin.get(f"{BASE}/audit/", {"until": "2001-01-01T00:00"}))
+    assert f"trashed {timezone.now():%-d %b %Y}" in words_of(admin.get(f"{BASE}/audit/", {"q": "pharmacy"}))
+    assert "Nothing matches" in words_of(admin.get(f"{BASE}/audit/", {"until": "2001-01-01T00:00"}))
 
 
 def test_a_time_that_is_none_is_said(admin: Client) -> None:
     answer = admin.get(f"{BASE}/audit/", {"since": "tomorrow"})
     assert answer.status_code == 422
-    assert "A day and a time" in text_of(answer)
+    assert "A day and a time" in words_of(answer)
 
 
 def test_the_audit_is_paged_without_a_hole(admin: Client, fleet: Any, django_assert_max_num_queries: Any) -> None:
@@ -252,7 +248,7 @@ def test_replicas_with_their_workers(sign_in: Callable[[str], Client], fleet: An
     Worker.objects.create(replica="sb-1", pid=7, revision=10**6, started=now, seen=now)
     Worker.objects.create(replica="sb-1", pid=8, revision=1, started=now, seen=now, last_error="listener: reset")
     Worker.objects.create(replica="sb-2", pid=9, revision=1, started=now, seen=now - timedelta(minutes=5))
-    page = text_of(sign_in("Viewer").get(f"{BASE}/replicas/"))
+    page = words_of(sign_in("Viewer").get(f"{BASE}/replicas/"))
     assert "1 of 2 workers serve revision" in page
     assert all(word in page for word in ("Behind", "Silent", "In step", "listener: reset"))
 
@@ -261,7 +257,7 @@ def test_retention_says_how_long_and_how_much(sign_in: Callable[[str], Client], 
     settings.LOG_DAYS = 12
     partitions.keep()
     write_events([{}])
-    page = text_of(sign_in("Viewer").get(f"{BASE}/retention/"))
+    page = words_of(sign_in("Viewer").get(f"{BASE}/retention/"))
     assert "12 days, back to" in page
     assert "LOG_DAYS changes it" in page
     assert timezone.now().strftime("%-d %b %Y") in page
@@ -284,7 +280,7 @@ def test_each_check_in_words(admin: Client, checks: dict[str, str], words: list[
     request = rf.get(f"{BASE}/health/")
     request.user = User.objects.get(username="admin")
     request.scope = {"stage": Stage(tables, None, None, Probes(tables, lambda: checks).told)}  # type: ignore[arg-type]
-    page = text_of(health(request))
+    page = words_of(health(request))
     assert all(word in page for word in words), page
 
 
@@ -292,12 +288,12 @@ def test_health_shows_no_secret_and_looks_at_the_public_url(admin: Client, setti
     settings.SWML_BASIC_AUTH_PASSWORD = "fleet-password"
     settings.SIGNALWIRE_SIGNING_KEY = "signing-key-value"
     settings.PUBLIC_URL = "http://voice.example.com"
-    page = text_of(admin.get(f"{BASE}/health/"))
+    page = words_of(admin.get(f"{BASE}/health/"))
     assert "fleet-password" not in page
     assert "signing-key-value" not in page
     assert "Not encrypted" in page
     settings.PUBLIC_URL = ""
-    proxied = text_of(admin.get(f"{BASE}/health/", headers={"X-Forwarded-Proto": "https"}))
+    proxied = words_of(admin.get(f"{BASE}/health/", headers={"X-Forwarded-Proto": "https"}))
     assert "Its words count only if its address is in TRUSTED_PROXIES" in proxied
 
 
@@ -316,13 +312,13 @@ def test_a_document_is_planned_then_applied(sign_in: Callable[[str], Client], fl
     operator = sign_in("Operator")
     planned = operator.post(f"{BASE}/apply/plan/", {"act": "plan", "document": HOURS})
     assert planned.status_code == 200
-    assert "1 to add, 0 to change, 0 to remove; 0 unchanged, 3 not in the document and kept" in text_of(planned)
+    assert "1 to add, 0 to change, 0 to remove; 0 unchanged, 3 not in the document and kept" in words_of(planned)
     done = operator.post(f"{BASE}/apply/plan/", {"act": "apply", **hidden(planned)}, follow=True)
     assert done.redirect_chain[0][0].startswith(f"{BASE}/audit/?request_id=")
-    assert "Applied: 1 added." in text_of(done)
-    assert "/hours" in text_of(done)
+    assert "Applied: 1 added." in words_of(done)
+    assert "/hours" in words_of(done)
     again = operator.post(f"{BASE}/apply/plan/", {"act": "plan", "document": HOURS})
-    assert "Nothing to do" in text_of(again)
+    assert "Nothing to do" in words_of(again)
 
 
 def test_credentials_that_are_made_are_shown_in_the_answer(sign_in: Callable[[str], Client], db: None) -> None:
@@ -335,7 +331,7 @@ def test_credentials_that_are_made_are_shown_in_the_answer(sign_in: Callable[[st
 
 def test_a_removal_is_named_and_needs_the_box(sign_in: Callable[[str], Client], fleet: Any) -> None:
     operator = sign_in("Operator")
-    planned = text_of(operator.post(f"{BASE}/apply/plan/", {"act": "plan", "document": HOURS, "remove": "on"}))
+    planned = words_of(operator.post(f"{BASE}/apply/plan/", {"act": "plan", "document": HOURS, "remove": "on"}))
     assert "3 to remove" in planned
     assert "3 agents go to the trash" in planned
     assert "SIP names will reach the default route" in planned
@@ -347,8 +343,8 @@ def test_a_plan_that_no_longer_holds_is_made_again(sign_in: Callable[[str], Clie
     actions.register("hours", "/hours", {"prompt": {"text": "Always."}}, by=BY)
     answer = operator.post(f"{BASE}/apply/plan/", {"act": "apply", **hidden(planned)})
     assert answer.status_code == 412
-    assert "Nothing was applied." in text_of(answer)
-    assert "Nine to five." in text_of(answer)
+    assert "Nothing was applied." in words_of(answer)
+    assert "Nine to five." in words_of(answer)
 
 
 @pytest.mark.parametrize(
@@ -363,13 +359,13 @@ def test_a_plan_that_no_longer_holds_is_made_again(sign_in: Callable[[str], Clie
 def test_what_is_wrong_with_a_document_is_said(sign_in: Callable[[str], Client], document: str, words: str) -> None:
     answer = sign_in("Operator").post(f"{BASE}/apply/plan/", {"act": "plan", "document": document})
     assert answer.status_code == 422
-    assert words in text_of(answer)
+    assert words in words_of(answer)
 
 
 def test_a_file_is_taken_and_one_that_does_not_come_back_whole_is_not(sign_in: Callable[[str], Client]) -> None:
     operator = sign_in("Operator")
     upload = SimpleUploadedFile("fleet.yaml", HOURS.encode())
-    assert "1 to add" in text_of(operator.post(f"{BASE}/apply/plan/", {"act": "plan", "file": upload}))
+    assert "1 to add" in words_of(operator.post(f"{BASE}/apply/plan/", {"act": "plan", "file": upload}))
     broken = operator.post(f"{BASE}/apply/plan/", {"act": "apply", "packed": "no!", "digest": "x"})
     assert broken.status_code == 422
 
@@ -379,14 +375,14 @@ def test_the_export_can_be_imported_and_changes_nothing(sign_in: Callable[[str],
     exported = operator.get(f"{BASE}/apply/fleet.yaml").content.decode()
     assert "pharmacy" in exported
     planned = operator.post(f"{BASE}/apply/plan/", {"act": "plan", "document": exported})
-    assert "Nothing to do" in text_of(planned) or "3 to change" in text_of(planned)
+    assert "Nothing to do" in words_of(planned) or "3 to change" in words_of(planned)
 
 
 def test_an_agent_comes_back_from_the_trash(sign_in: Callable[[str], Client], fleet: Any) -> None:
     actions.unregister_agent("pharmacy", by=BY)
     viewer, operator = sign_in("Viewer"), sign_in("Operator")
-    assert "pharmacy" in text_of(viewer.get(f"{BASE}/trash/"))
-    assert "Restore" not in text_of(viewer.get(f"{BASE}/trash/"))
+    assert "pharmacy" in words_of(viewer.get(f"{BASE}/trash/"))
+    assert "Restore" not in words_of(viewer.get(f"{BASE}/trash/"))
     assert viewer.post(f"{BASE}/trash/restore/", {"agent": "pharmacy"}).status_code == 403
     assert operator.post(f"{BASE}/trash/restore/", {"agent": "pharmacy"})["Location"] == "/dashboard/agents/pharmacy/"
-    assert "The trash is empty" in text_of(operator.get(f"{BASE}/trash/"))
+    assert "The trash is empty" in words_of(operator.get(f"{BASE}/trash/"))

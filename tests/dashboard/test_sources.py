@@ -14,9 +14,9 @@ from dashboard.pages import test as bench_page
 from dashboard.pages.agent import document as document_page
 from registry import actions
 from registry.models import Worker
+from tests.dashboard.browsing import html_of, signed_in
 from tests.dashboard.sources import ADMIN, OWN, TOKEN, World, stage_with, world
 from tests.dashboard.test_places import Page
-from tests.registry.api.conftest import person
 
 __all__ = ["world"]
 pytestmark = pytest.mark.django_db
@@ -44,27 +44,17 @@ def _nothing_kept() -> None:
 
 @pytest.fixture
 def admin(fleet: Any) -> Client:
-    return signed_in("ada", "Admin")
+    return signed_in("Admin", "ada")
 
 
 @pytest.fixture
 def operator(fleet: Any) -> Client:
-    return signed_in("olga", "Operator")
+    return signed_in("Operator", "olga")
 
 
 @pytest.fixture
 def viewer(fleet: Any) -> Client:
-    return signed_in("vera", "Viewer")
-
-
-def signed_in(name: str, role: str) -> Client:
-    client = Client(raise_request_exception=False)
-    client.force_login(person(name, role))
-    return client
-
-
-def text_of(answer: Any) -> str:
-    return str(answer.content.decode())
+    return signed_in("Viewer", "vera")
 
 
 def register_both(world: World) -> None:
@@ -84,14 +74,14 @@ def both(world: World, fleet: Any) -> World:
 
 
 def test_looking_shows_what_is_found_and_registers_nothing(admin: Client, world: World) -> None:
-    text = text_of(admin.post(LOOK, PYTHON, headers=HTMX))
+    text = html_of(admin.post(LOOK, PYTHON, headers=HTMX))
     for words in ("shop.sales:Sales can be built", "price", "size: integer", "claims the SIP names buy", "by MCP",
                   "asks for credentials of its own", "it takes its time"):  # fmt: skip
         assert words in text
     assert OWN not in text
     assert "its class renders the document" in text
     assert not Agent.objects.filter(name="sales").exists()
-    whole = text_of(admin.post(LOOK, PYTHON))
+    whole = html_of(admin.post(LOOK, PYTHON))
     assert "shop.sales:Sales can be built" in whole
     assert "<h1>Register agent</h1>" in whole
 
@@ -100,9 +90,9 @@ def test_typing_neither_runs_nor_asks(admin: Client, world: World) -> None:
     world.trouble = "it was asked"
     for given in (PYTHON, REMOTE, {name: text for name, text in REMOTE.items() if name != "server_password"}):
         answer = admin.post(CHECK, given)
-        assert "it was asked" not in text_of(answer)
+        assert "it was asked" not in html_of(answer)
         assert not answer.context["source_problems"]  # a password is not sent while one types
-        assert "answers with version 1" in re.sub("<[^>]+>", "", text_of(answer))
+        assert "answers with version 1" in re.sub("<[^>]+>", "", html_of(answer))
 
 
 def test_a_python_class_is_registered(admin: Client, world: World) -> None:
@@ -115,7 +105,7 @@ def test_a_python_class_is_registered(admin: Client, world: World) -> None:
         "shop.sales:Sales",
         {"voice": "v", "size": 3},
     )
-    assert "it takes its time" in text_of(admin.get(answer["Location"]))
+    assert "it takes its time" in html_of(admin.get(answer["Location"]))
 
 
 def test_credentials_that_the_code_asks_for_are_its_own_unless_others_are_chosen(
@@ -141,7 +131,7 @@ def test_a_remote_server_is_registered_with_its_credentials(operator: Client, wo
 def test_a_problem_stands_beside_its_field_and_what_was_typed_is_kept(admin: Client, world: World) -> None:
     world.trouble = "https://desk.example.com/desk refuses the connection"
     answer = admin.post(REGISTER, REMOTE | {"seconds": "7"})
-    text = text_of(answer)
+    text = html_of(answer)
     assert answer.status_code == 422
     assert answer.context["source_problems"] == {"url": "https://desk.example.com/desk refuses the connection."}
     assert 'value="https://desk.example.com/desk"' in text
@@ -156,10 +146,10 @@ def test_a_problem_stands_beside_its_field_and_what_was_typed_is_kept(admin: Cli
 
 
 def test_an_operator_is_told_who_may_run_code(operator: Client, world: World) -> None:
-    text = text_of(operator.get(REGISTER, {"source": "python"}))
+    text = html_of(operator.get(REGISTER, {"source": "python"}))
     assert "an Admin may register one" in text
     assert 'name="class"' not in text
-    assert "only an Admin may" in text_of(operator.post(LOOK, PYTHON, headers=HTMX))
+    assert "only an Admin may" in html_of(operator.post(LOOK, PYTHON, headers=HTMX))
     answer = operator.post(REGISTER, PYTHON)
     assert answer.status_code == 422
     assert not Agent.objects.filter(name="sales").exists()
@@ -172,7 +162,7 @@ def test_classes_of_the_folders_are_offered(admin: Client, settings: Any, tmp_pa
     (tmp_path / "desk.py").write_text("import nothing_that_exists\nclass Desk(AgentBase): pass\n")
     (tmp_path / "no-module.py").write_text("class Hidden(AgentBase): pass\n")
     settings.AGENT_PATH = [str(tmp_path), "/nowhere"]
-    text = text_of(admin.get("/dashboard/register/classes/"))
+    text = html_of(admin.get("/dashboard/register/classes/"))
     assert 'value="desk:Desk"' in text
     assert 'value="shop.sales:Sales"' in text
     assert "Hidden" not in text
@@ -183,7 +173,7 @@ def test_classes_of_the_folders_are_offered(admin: Client, settings: Any, tmp_pa
 
 @pytest.mark.parametrize("role", ["Viewer", "Operator", "Admin"])
 def test_every_tab_opens(both: World, role: str, django_assert_max_num_queries: Any) -> None:
-    client = signed_in("someone", role)
+    client = signed_in(role, "someone")
     for agent in (SALES, DESK):
         for tab in ("", "definition/", "document/", "functions/", "routing/", "versions/?from=1&to=1&view=document",
                     "versions/1/", "log/", "history/", "publish/", "definition/source/"):  # fmt: skip
@@ -193,25 +183,25 @@ def test_every_tab_opens(both: World, role: str, django_assert_max_num_queries: 
                 assert answer.status_code == 403
                 continue
             assert answer.status_code == 200, tab
-            page = Page(text_of(answer))
+            page = Page(html_of(answer))
             assert not page.inline
             assert not [each for each, count in page.ids.items() if count > 1], tab
             for tag, found in page.elements:
                 for attribute in ("for", "aria-describedby", "aria-labelledby", "list"):
                     assert set(found.get(attribute, "").split()) <= set(page.ids), (tab, tag, found)
-            assert OWN not in text_of(answer)
-            assert "a-password-of-theirs" not in text_of(answer)
+            assert OWN not in html_of(answer)
+            assert "a-password-of-theirs" not in html_of(answer)
 
 
 def test_the_source_is_shown(both: World, admin: Client, operator: Client) -> None:
-    text = text_of(admin.get(f"{SALES}definition/"))
+    text = html_of(admin.get(f"{SALES}definition/"))
     for words in ("shop.sales:Sales", "digest-one-a", "voice: v", "Reload", "Change source", "Python"):
         assert words in text
     assert "digest-one-and-more" not in text
-    text = text_of(operator.get(f"{SALES}definition/"))
+    text = html_of(operator.get(f"{SALES}definition/"))
     assert "an Admin may" in text
     assert "definition/reload/" not in text
-    text = text_of(operator.get(f"{DESK}definition/"))
+    text = html_of(operator.get(f"{DESK}definition/"))
     assert "https://b.example.com/desk" in text
     assert "Look again" in text
 
@@ -220,36 +210,36 @@ def test_the_editor_is_for_what_is_built_here(both: World, admin: Client) -> Non
     for path, method in (("edit/", "post"), ("check/", "post"), ("preview/", "get"), ("theirs/", "post")):
         answer = getattr(admin, method)(f"{SALES}definition/{path}")
         assert answer.status_code == 409, path
-        assert f'href="{SALES}definition/"' in text_of(answer)
+        assert f'href="{SALES}definition/"' in html_of(answer)
     answer = admin.get("/dashboard/agents/pharmacy/definition/source/")
     assert answer["Location"] == "/dashboard/agents/pharmacy/definition/"
     assert admin.post("/dashboard/agents/pharmacy/definition/reload/").status_code == 409
 
 
 def test_reloading_says_what_has_become_of_it(both: World, admin: Client, operator: Client) -> None:
-    text = text_of(admin.post(f"{SALES}definition/reload/", follow=True))
+    text = html_of(admin.post(f"{SALES}definition/reload/", follow=True))
     assert "Its code is the same: version 1 stays live" in text
     both.code = "digest-two"
-    text = text_of(admin.post(f"{SALES}definition/reload/", follow=True))
+    text = html_of(admin.post(f"{SALES}definition/reload/", follow=True))
     assert "Version 2 is live" in text
     assert ">Undo<" not in text
-    text = text_of(admin.post(f"{SALES}definition/reload/", {"force": "1"}, follow=True))
+    text = html_of(admin.post(f"{SALES}definition/reload/", {"force": "1"}, follow=True))
     assert "Version 3 is live" in text
     assert operator.post(f"{SALES}definition/reload/").status_code == 403
-    assert "Its server says the same" in text_of(operator.post(f"{DESK}definition/reload/", follow=True))
+    assert "Its server says the same" in html_of(operator.post(f"{DESK}definition/reload/", follow=True))
     both.trouble = "SyntaxError in sales.py, line 3"
     answer = admin.post(f"{SALES}definition/reload/")
-    assert (answer.status_code, "SyntaxError in sales.py" in text_of(answer)) == (422, True)
+    assert (answer.status_code, "SyntaxError in sales.py" in html_of(answer)) == (422, True)
 
 
 def test_another_source_becomes_the_next_version_and_can_be_undone(both: World, admin: Client) -> None:
-    shown = text_of(admin.get(f"{SALES}definition/source/"))
+    shown = html_of(admin.get(f"{SALES}definition/source/"))
     assert 'value="shop.sales:Sales"' in shown
     given = {"class": "shop.sales:Better", "arguments": "{}"}
-    text = text_of(admin.post(f"{SALES}definition/source/", given, follow=True))
+    text = html_of(admin.post(f"{SALES}definition/source/", given, follow=True))
     assert "Version 2 is live" in text
     assert ">Undo<" in text
-    compared = text_of(admin.get(f"{SALES}versions/", {"from": "1", "to": "2"}))
+    compared = html_of(admin.get(f"{SALES}versions/", {"from": "1", "to": "2"}))
     assert "shop.sales:Better" in compared
     assert "found." not in compared
     assert ">Document</a>" not in compared.split('aria-label="Show the difference as"')[1][:400]
@@ -258,8 +248,8 @@ def test_another_source_becomes_the_next_version_and_can_be_undone(both: World, 
     assert live is not None
     assert (live.number, live.definition["python"]["class"]) == (3, "shop.sales:Sales")
     answer = admin.post(f"{SALES}definition/source/", {"class": "nothing"})
-    assert (answer.status_code, 'value="nothing"' in text_of(answer)) == (422, True)
-    downloaded = text_of(admin.get(f"{SALES}versions/2/yaml/"))
+    assert (answer.status_code, 'value="nothing"' in html_of(answer)) == (422, True)
+    downloaded = html_of(admin.get(f"{SALES}versions/2/yaml/"))
     assert "shop.sales:Better" in downloaded
     assert "found" not in downloaded
 
@@ -269,14 +259,14 @@ def test_credentials_of_a_server_are_replaced_once_it_accepts_them(both: World, 
     given = {"server_user": "me", "server_password": "another-of-theirs"}
     both.trouble = "it refuses the user and the password"
     answer = operator.post(page, given)
-    assert (answer.status_code, "it refuses the user" in text_of(answer).lower()) == (422, True)
-    assert "another-of-theirs" not in text_of(answer)
+    assert (answer.status_code, "it refuses the user" in html_of(answer).lower()) == (422, True)
+    assert "another-of-theirs" not in html_of(answer)
     both.trouble = ""
     assert operator.post(page, given).status_code == 302
     assert Agent.objects.get(name="desk").upstream == "me:another-of-theirs"
     assert AgentVersion.objects.filter(agent__name="desk").count() == 1
     assert operator.post(page, {"server_user": "me"}).status_code == 422
-    assert "asked without credentials" in text_of(operator.post(page, {"act": "none"}, follow=True))
+    assert "asked without credentials" in html_of(operator.post(page, {"act": "none"}, follow=True))
     assert Agent.objects.get(name="desk").upstream == ""
     assert operator.post(f"{SALES}definition/server/", given).status_code == 409
 
@@ -287,37 +277,37 @@ def test_credentials_of_a_server_are_replaced_once_it_accepts_them(both: World, 
 def test_the_document_is_asked_of_the_agent_and_masked(
     both: World, viewer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "serves no agents" in text_of(viewer.get(f"{SALES}document/"))
+    assert "serves no agents" in html_of(viewer.get(f"{SALES}document/"))
     speaking = stage_with(monkeypatch, "sales", document_page)
-    text = text_of(viewer.get(f"{SALES}document/", {"from": "+1555"}))
+    text = html_of(viewer.get(f"{SALES}document/", {"from": "+1555"}))
     assert "/sales-desk/swaig?__token=***" in text
     assert TOKEN not in text
     assert "secret-word" not in text
     assert speaking.asked[0].body["call"]["from"] == "+1555"
     actions.publish("sales", {"python": {"class": "shop.sales:Better"}}, by=ADMIN)
-    assert "not served here yet" in text_of(viewer.get(f"{SALES}document/"))
-    assert "only the live one can be asked" in text_of(viewer.get(f"{SALES}document/", {"version": "1"}))
+    assert "not served here yet" in html_of(viewer.get(f"{SALES}document/"))
+    assert "only the live one can be asked" in html_of(viewer.get(f"{SALES}document/", {"version": "1"}))
 
 
 def test_a_function_runs_with_a_token_of_the_agents_own_document(
     both: World, operator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = text_of(operator.get(f"{SALES}functions/"))
+    text = html_of(operator.get(f"{SALES}functions/"))
     assert "agent=sales&amp;function=price" in text
     assert "function=map" not in text
     speaking = stage_with(monkeypatch, "sales", bench_page)
-    shown = text_of(operator.get("/dashboard/test/", {"agent": "sales", "function": "price"}))
+    shown = html_of(operator.get("/dashboard/test/", {"agent": "sales", "function": "price"}))
     assert "This runs <b>shop.sales:Sales</b> for real" in shown
     answer = operator.post(
         "/dashboard/test/run/", {"agent": "sales", "function": "price", "arg.size": "3", "act": "run"}
     )
-    assert "3 cost 9" in text_of(answer)
-    assert TOKEN not in text_of(answer)
+    assert "3 cost 9" in html_of(answer)
+    assert TOKEN not in html_of(answer)
     document, function = speaking.asked
     assert document.call_id == function.call_id != ""
     assert (function.sub_path, function.query["__version"]) == ("swaig", "2")
     actions.publish("sales", {"python": {"class": "shop.sales:Better"}}, by=ADMIN)
-    text = text_of(operator.get("/dashboard/test/", {"agent": "sales", "version": "1"}))
+    text = html_of(operator.get("/dashboard/test/", {"agent": "sales", "version": "1"}))
     assert "only the live version runs" in text
 
 
@@ -333,17 +323,17 @@ def test_an_agent_in_trouble_is_seen_everywhere(both: World, viewer: Client) -> 
         replica="r", pid=1, revision=0, started=now, seen=now, troubles={"sales": down, "desk": shaky}
     )
     Worker.objects.create(replica="r", pid=2, revision=0, started=now, seen=now, troubles={"sales": down})
-    text = text_of(viewer.get("/dashboard/agents/"))
+    text = html_of(viewer.get("/dashboard/agents/"))
     assert "Down" in text
     assert 'title="its process ended with 3"' in text
     assert "Remote" in text
-    assert 'id="status-sales"' in text_of(viewer.get("/dashboard/agents/", {"status": "trouble"}))
-    text = text_of(viewer.get("/dashboard/overview/"))
+    assert 'id="status-sales"' in html_of(viewer.get("/dashboard/agents/", {"status": "trouble"}))
+    text = html_of(viewer.get("/dashboard/overview/"))
     assert "Cannot be asked: its process ended with 3." in text
     assert "Does not always answer" in text
     assert viewer.get("/dashboard/frame/failing/").json() == {"failing": ["sales"]}
-    text = text_of(viewer.get(SALES))
+    text = html_of(viewer.get(SALES))
     assert "sales cannot be asked" in text
     assert "on 2 of 2 workers" in text
-    text = text_of(viewer.get(f"{DESK}definition/")).partition('class="endpoints"')[2]
+    text = html_of(viewer.get(f"{DESK}definition/")).partition('class="endpoints"')[2]
     assert text.index("a.example.com") < text.index("Answers</span>") < text.index("b.example.com")

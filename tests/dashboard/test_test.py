@@ -17,6 +17,7 @@ from registry.events.record import Recorder
 from registry.events.spool import Spool
 from registry.rehearsing import Stage
 from registry.table import Tables
+from tests.dashboard.browsing import words_of
 from tests.registry.api.conftest import PUMP, person
 
 pytestmark = pytest.mark.django_db
@@ -56,24 +57,20 @@ def run(pumps: None, tmp_path: Path) -> Callable[..., Any]:
     return post
 
 
-def text_of(answer: Any) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
-
-
 def test_the_document_of_an_agent(operator: Client, pumps: None) -> None:
     page = operator.get(TEST, {"tool": "document", "agent": "pumps", "caller": "+1555"})
     document = re.findall(r'id="document"[^>]*>([^<]*)<', page.content.decode())[0]
     assert "You sell pumps." in document
-    assert "Document of pumps v1" in text_of(page)
+    assert "Document of pumps v1" in words_of(page)
     assert "/api/v1/agents/pumps/document?version=live&amp;caller=%2B1555" in page.content.decode()
 
 
 def test_a_paused_agent_says_so(operator: Client, pumps: None) -> None:
     actions.pause("pumps", "Back at two.", by=BY)
-    page = text_of(operator.get(TEST, {"tool": "document", "agent": "pumps"}))
+    page = words_of(operator.get(TEST, {"tool": "document", "agent": "pumps"}))
     assert "Back at two." in page
     assert "this is what callers hear now" in page
-    assert "You sell pumps." in text_of(operator.get(TEST, {"tool": "document", "agent": "pumps", "version": "1"}))
+    assert "You sell pumps." in words_of(operator.get(TEST, {"tool": "document", "agent": "pumps", "version": "1"}))
 
 
 def test_the_only_function_is_chosen_and_its_form_shown(operator: Client, pumps: None) -> None:
@@ -88,7 +85,7 @@ def test_arguments_of_the_address_fill_the_form_or_the_json(operator: Client, pu
     odd = operator.get(TEST, {**address, "arguments": '{"other": 1}'}).content.decode()
     assert 'name="raw"' in odd
     assert "other" in odd
-    assert "no JSON" in text_of(operator.get(TEST, {**address, "arguments": "{"}))
+    assert "no JSON" in words_of(operator.get(TEST, {**address, "arguments": "{"}))
 
 
 @pytest.mark.parametrize(
@@ -106,7 +103,7 @@ def test_what_is_not_there_is_said_beside_the_field(
 ) -> None:
     answer = operator.get(TEST, given)
     assert answer.status_code == 200
-    assert words in text_of(answer)
+    assert words in words_of(answer)
 
 
 def test_names_are_offered_while_typing(operator: Client, pumps: None) -> None:
@@ -126,7 +123,7 @@ def test_a_function_runs_and_what_was_typed_stays(run: Callable[..., Any]) -> No
 
 
 def test_what_the_function_misses_is_its_own_answer(run: Callable[..., Any]) -> None:
-    page = text_of(run())
+    page = words_of(run())
     assert "Wrong arguments" in page
     assert "Test" in page
 
@@ -134,7 +131,7 @@ def test_what_the_function_misses_is_its_own_answer(run: Callable[..., Any]) -> 
 def test_wrong_json_is_said_and_nothing_runs(run: Callable[..., Any]) -> None:
     answer = run(view="raw", raw="[1]", global_data="{")
     assert answer.status_code == 422
-    assert "This must be a JSON object" in text_of(answer)
+    assert "This must be a JSON object" in words_of(answer)
     assert 'id="global-problem"' in answer.content.decode()
 
 
@@ -143,19 +140,19 @@ def test_both_views_are_one_state(run: Callable[..., Any]) -> None:
     raw = re.findall(r'name="raw"[^>]*>([^<]*)<', as_json)[0].replace("&quot;", '"')
     assert json.loads(raw) == {"product": "widget"}
     assert 'name="arg.product" value="widget"' in run(act="form", view="raw", raw=raw).content.decode()
-    assert "it stays JSON" in text_of(run(act="form", view="raw", raw='{"other": 1}'))
+    assert "it stays JSON" in words_of(run(act="form", view="raw", raw='{"other": 1}'))
 
 
 def test_without_a_serving_process_it_says_so(operator: Client, pumps: None) -> None:
     answer = operator.post(f"{TEST}run/", {"agent": "pumps", "function": "price", "act": "run"})
     assert answer.status_code == 503
-    assert "This process serves no agents" in text_of(answer)
+    assert "This process serves no agents" in words_of(answer)
 
 
 def test_a_viewer_reads_documents_and_runs_nothing(pumps: None) -> None:
     viewer = Client()
     viewer.force_login(person("vera", "Viewer"))
-    assert "You sell pumps." in text_of(viewer.get(TEST, {"tool": "document", "agent": "pumps"}))
+    assert "You sell pumps." in words_of(viewer.get(TEST, {"tool": "document", "agent": "pumps"}))
     page = viewer.get(TEST, {"agent": "pumps"}).content.decode()
     assert "needs the role Operator or Admin" in page
     assert 'id="run"' not in page
@@ -166,7 +163,7 @@ def test_a_webhook_is_named_beside_run(operator: Client, settings: Any) -> None:
     settings.SWML_BASIC_AUTH_PASSWORD = "p"
     function = {"description": "Ask", "handler": {"webhook": "https://crm.example.com/ask"}}
     actions.register("asker", "/asker", {"prompt": {"text": "Ask."}, "functions": {"ask": function}}, by=BY)
-    assert "https://crm.example.com/ask for real" in text_of(operator.get(TEST, {"agent": "asker"}))
+    assert "https://crm.example.com/ask for real" in words_of(operator.get(TEST, {"agent": "asker"}))
 
 
 def test_few_queries(operator: Client, pumps: None, django_assert_max_num_queries: Any) -> None:

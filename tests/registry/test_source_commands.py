@@ -96,7 +96,10 @@ def test_arguments_may_be_in_a_file(run, pretended, tmp_path):
 
 def test_one_agent_of_a_script(run, pretended, settings, tmp_path):
     settings.AGENT_PATH = [str(tmp_path)]
-    run("register", "sales", "--route", "/s", "--script", str(tmp_path / "fleet" / "all.py"), "--at", "/sales")
+    script = tmp_path / "fleet" / "all.py"
+    script.parent.mkdir()
+    script.touch()
+    run("register", "sales", "--route", "/s", "--script", str(script), "--at", "/sales")
     run("register", "other", "--route", "/o", "--script", "fleet/all.py", "--at", "/other")
     assert [(one.script, one.route) for one in pretended.asked] == [
         ("fleet/all.py", "/sales"), ("fleet/all.py", "/other"),

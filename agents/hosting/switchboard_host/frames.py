@@ -26,7 +26,11 @@ class FrameError(Exception):
 
 def frame(head: Head, body: bytes = b"") -> bytes:
     """A message as it is sent."""
-    text = json.dumps(head, separators=(",", ":")).encode()
+    return packed(json.dumps(head, separators=(",", ":")).encode(), body)
+
+
+def packed(text: bytes, body: bytes) -> bytes:
+    """The same of a head that is JSON already."""
     return LENGTHS.pack(LENGTHS.size - 4 + len(text) + len(body), len(text)) + text + body
 
 

@@ -27,7 +27,6 @@ NICE = 10  # of hosts: a worker must always get its turn
 OUT_OF_MEMORY_SCORE = "500"  # of 1000: the kernel takes a host before anybody else
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 END_SECONDS = 2  # for hosts to end by themselves
-MAX_ORDER = 4 * 1024 * 1024  # bytes
 
 
 def main(control_fd: int) -> None:

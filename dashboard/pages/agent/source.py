@@ -24,9 +24,8 @@ from registry.errors import Conflict, Malformed, NotFound, RegistryError
 from registry.fleet.writing import to_yaml
 from registry.instead import NOTHING
 from registry.policy import Deed
-from registry.sources import seen_before
+from registry.sources import parsed
 from registry.troubles import AgentTrouble
-from registry.versions import get_version
 
 FORMS = ("GET", "HEAD", "POST")
 
@@ -41,9 +40,9 @@ def runs_elsewhere(agent: Agent) -> bool:
 def source_page(request: HttpRequest, context: dict[str, Any], status: int = 200, **more: Any) -> HttpResponse:
     """What the agent is, and what can be done with that. `more`: what was typed, and what is wrong with it."""
     agent: Agent = context["agent"]
-    version = get_version(agent, (agent.draft or agent.live).number)  # type: ignore[union-attr]
-    source = seen_before(version.definition)
-    assert isinstance(source, PythonSource | RemoteSource)
+    version = agent.draft or agent.live
+    assert version is not None
+    source = parsed(version.definition)
     kind = source.kind()
     context |= {
         "version": version,
@@ -103,9 +102,9 @@ def change_source(request: HttpRequest, name: str) -> HttpResponse:
     agent = find_agent(name)
     if not runs_elsewhere(agent):
         return redirect("dashboard:agent-definition", name)
-    version = get_version(agent, (agent.draft or agent.live).number)  # type: ignore[union-attr]
-    source = seen_before(version.definition)
-    assert isinstance(source, PythonSource | RemoteSource)
+    version = agent.draft or agent.live
+    assert version is not None
+    source = parsed(version.definition)
     kind = source.kind()
     if request.method != "POST":
         return change_form(request, name, kind, Typed.of_source(source), {})
@@ -146,9 +145,8 @@ def server_credentials(request: HttpRequest, name: str) -> HttpResponse:
         upstream = NOTHING if request.POST.get("act") == "none" else typed.upstream()
         if upstream is None:
             raise Malformed("type both", problems={"server": "Type the user and the password."})
-        source = seen_before(agent.live.definition)
-        assert isinstance(source, RemoteSource)
-        change = actions.publish(name, source.given(), upstream=upstream, by=actor_of(request, "dashboard"), wait=True)
+        given = parsed(agent.live.definition).given()
+        change = actions.publish(name, given, upstream=upstream, by=actor_of(request, "dashboard"), wait=True)
     except Malformed as error:
         found = problems_of(error, "remote")
         words = found.get("server") or next(iter(found.values()))

@@ -1,0 +1,24 @@
+"""People of a role in front of the console, and what its pages say."""
+
+import re
+from typing import Any
+
+from django.test import Client
+
+from tests.registry.api.conftest import person
+
+
+def signed_in(role: str, name: str = "") -> Client:
+    """Somebody's browser. An error of a view is a page here, as it is for everybody."""
+    client = Client(raise_request_exception=False)
+    client.force_login(person(name or role.lower(), role))
+    return client
+
+
+def html_of(answer: Any) -> str:
+    return str(answer.content.decode())
+
+
+def words_of(answer: Any) -> str:
+    """What a page says, without its marks."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html_of(answer)))
