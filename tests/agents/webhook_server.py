@@ -76,6 +76,7 @@ async def serve(
     """A server all of whose connections behave like this."""
     server = Server()
     tasks: set[asyncio.Task[None]] = set()
+    writers: list[asyncio.StreamWriter] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -87,6 +88,7 @@ async def serve(
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server.connections += 1
+        writers.append(writer)
         task = asyncio.create_task(talk(reader, writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -97,9 +99,13 @@ async def serve(
         yield server
     finally:
         listening.close()
+        await asyncio.sleep(0)  # what was accepted just now has its task from here on
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:  # a task that is cancelled before it begins closes nothing
+            writer.transport.abort()
+        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
 
 
 def answer(body: bytes, status: str = "200 OK", *headers: str, content_type: str = "application/json") -> bytes:
