@@ -7,6 +7,9 @@ Starts `serve` with one worker, a stored agent, a Python agent, and for each hor
 tests/e2e/sdk_agents.py. The first two are asked at a constant rate, half of what they can answer, and each request
 counts from the moment when it was due; /health is asked 50 times a second. Rounds with a horror and rounds without take
 turns, for the machine's speed drifts. A failed request of anybody else is an error.
+
+`spare` is the least that an endless loop can cost: no agent's, but a process of its own that loops with SCHED_IDLE, so
+only in the time that nobody else uses.
 """
 
 import argparse
@@ -33,6 +36,8 @@ from processes import free_port
 ROOT = Path(__file__).resolve().parent.parent
 AGENTS = ROOT / "tests" / "e2e" / "sdk_agents.py"
 HORRORS = ("sleep", "block", "loop", "loop_inside", "recurse", "exit", "hard_exit", "eat", "segfault", "close_all")
+SPARE = "spare"
+SPARE_LOOP = "import os\nos.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass"
 AUTHORIZATION = "Basic " + base64.b64encode(b"u:p").decode()
 CONNECTIONS = 24
 PAUSE_SECONDS = 0.2  # between two calls of a horror by one caller
@@ -147,7 +152,7 @@ async def harm(port: int, horror: str) -> None:
 
 
 async def measure(port: int, rate: float, seconds: float, horror: str = "") -> Figures:
-    """One round."""
+    """One round; `horror` "" = without one."""
     client = Client(port)
     for _ in range(30):
         for data in WORK:
@@ -185,6 +190,16 @@ async def capacity(port: int, seconds: float = 3) -> float:
 
     await asyncio.gather(*[keep_asking() for _ in range(CONNECTIONS)])
     return count / seconds
+
+
+@contextlib.contextmanager
+def spare_loop() -> Iterator[None]:
+    """A process that takes all the time of a processor that nobody else uses."""
+    with subprocess.Popen([sys.executable, "-S", "-c", SPARE_LOOP]) as process:
+        try:
+            yield
+        finally:
+            process.kill()
 
 
 def agent_of(horror: str) -> str:
@@ -238,7 +253,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2, help="of each kind and horror (2)")
     parser.add_argument("--rate", type=float, default=0, help="requests a second (half of what is possible)")
     parser.add_argument("--deadline", type=int, default=3, help="AGENT_SECONDS of the server (3)")
-    parser.add_argument("--only", nargs="*", default=HORRORS, choices=HORRORS)
+    parser.add_argument("--only", nargs="*", default=(*HORRORS, SPARE), choices=(*HORRORS, SPARE))
     options = parser.parse_args()
     with serving(options.deadline) as port:
         time.sleep(3)
@@ -253,7 +268,8 @@ def main() -> None:
             bad, quiet = [], []
             for _ in range(options.rounds):
                 quiet.append(asyncio.run(measure(port, rate, options.seconds)))
-                bad.append(asyncio.run(measure(port, rate, options.seconds, horror)))
+                with spare_loop() if horror == SPARE else contextlib.nullcontext():
+                    bad.append(asyncio.run(measure(port, rate, options.seconds, horror if horror in HORRORS else "")))
                 time.sleep(options.deadline)
             p50, p99 = (statistics.median(each) for each in ([r.p50_ms for r in bad], [r.p99_ms for r in bad]))
             before = statistics.median(each.p99_ms for each in quiet)

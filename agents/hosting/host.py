@@ -7,9 +7,9 @@ import os
 import signal
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agents.hosting.hogs import Hog
 from agents.hosting.link import Link
 from agents.hosting.switchboard_host.frames import Head
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from agents.hosting.team import Team
 
 WORDS_SECONDS = 0.5  # for the zygote to say how a host ended, before it is told without that
-HOG_SECONDS = 0.2  # that a request waits, and a processor is used, before others go first
-HOG_SHARE = 0.6  # of one processor
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Host:
@@ -33,9 +30,9 @@ class Host:
         self.gone = False
         self.kill_at: float | None = None  # monotonic; it is on its way out
         self.why = ""  # it is
-        self.made_way = False  # for others: it used a processor for long
-        self.used: tuple[float, float] | None = None  # when it was looked at (monotonic), CPU seconds by then
+        self.hog = Hog()
         self.started = math.inf  # monotonic; before, it waits for its turn
+        self.built_in = 0.0  # seconds
 
     async def connect(self, order: Mapping[str, Any]) -> None:
         """Have it forked and listen to it."""
@@ -62,6 +59,7 @@ class Host:
         """It is ready, or could not build its agent."""
         if head.get("ready"):
             self.ready = True
+            self.built_in = time.monotonic() - self.started
             self.team.host_ready(self, str(head.get("code", "")))
         else:
             self.why = str(head.get("failed", "it sent something else than an answer"))
@@ -97,23 +95,12 @@ class Host:
             self.link.close()
             self.team.host_ended(self, how)
 
-    def make_way(self, now: float) -> None:
-        """Leave the processors to others, if it has used one for long and answered nothing. `now`: monotonic.
-
-        From then on it runs only where nobody else wants to (sched(7), SCHED_IDLE). There is no way back from that, so
-        another one takes over when it has nothing to do (`Team.look`).
-        """
-        if self.made_way or not self.pid or not self.link.waits_longer(now, HOG_SECONDS):
-            self.used = None
-            return
-        seconds = cpu_seconds(self.pid)
-        if self.used is None:
-            self.used = now, seconds
-        elif now - self.used[0] >= HOG_SECONDS:
-            self.made_way = seconds - self.used[1] > HOG_SHARE * (now - self.used[0])
-            self.used = now, seconds
-            if self.made_way:
-                idle(self.pid)
+    def makes_way(self, now: float) -> bool:
+        """Whether it leaves the processors to others from now on (`Hog.look`). `now`: monotonic."""
+        if self.pid and self.link.waiting:
+            return self.hog.look(self.pid, self.link.answers, now)
+        self.hog.rest()
+        return False
 
     def leave(self, why: str) -> None:
         """Finish what is running, but take nothing new."""
@@ -126,19 +113,3 @@ class Host:
         if self.pid and not self.gone:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
-
-
-def cpu_seconds(pid: int) -> float:
-    """What a process has used of the processors, 0 where that cannot be told (proc(5), /proc/pid/stat)."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def idle(pid: int) -> None:
-    """Let all threads of a process run only where nobody else wants to; nothing where the system does not know that."""
-    with contextlib.suppress(OSError, AttributeError):
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            os.sched_setscheduler(int(thread.name), os.SCHED_IDLE, os.sched_param(0))

@@ -13,7 +13,7 @@ from agents.hosting.team import Team
 from agents.hosting.version import PythonVersion
 from agents.sources import AnySource, PythonSource
 
-LOOK_SECONDS = 0.1  # between two looks at who waits
+LOOK_SECONDS = 0.05  # between two looks at who waits
 MAX_RETIRED = 2  # versions of an agent whose hosts are kept for running calls
 
 

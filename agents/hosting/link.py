@@ -60,6 +60,7 @@ class Link(asyncio.Protocol):
         self.lost = lost
         self.frames = Frames(self.take, orjson.loads)
         self.number = PING
+        self.answers = 0  # that have come
         self.waiting: dict[int, Waiting] = {}
         self.begun: mmap.mmap | bytearray = bytearray(SLOTS)
         self.slots = list(range(SLOTS))
@@ -120,6 +121,7 @@ class Link(asyncio.Protocol):
         elif number == PING:
             self.pinged = None
         elif number in self.waiting:
+            self.answers += 1
             reply = None if head.get("late") else reply_of(head, body)
             waiting = self.waiting.pop(number)
             self.free_slot(waiting)

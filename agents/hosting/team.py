@@ -25,6 +25,8 @@ SHAKY_SECONDS = 60  # so long after a host died the agent is said not to run wel
 PING_SECONDS = 1  # a request that takes longer makes us ask whether the host still hears
 DEAF_SECONDS = 3  # and then it has so long to say so
 DEAF = "hears nothing: its event loop is blocked"
+SUCCESSION_SECONDS = 10  # a host that made way for others is replaced, but no more often than that
+SUCCESSION_TIMES = 20  # nor than so many times as long as making one takes: that is work, too
 MAX_LEAVING = 3  # hosts of a team on their way out; more of them are killed
 
 
@@ -47,6 +49,8 @@ class Team:
         self.live = True  # False: running calls may still be on it, but its code is no longer to be had
         self.closed = False
         self.host: Host | None = None
+        self.successor: Host | None = None  # is being made, and takes over when it is ready
+        self.succession = 0.0  # monotonic; when the last one was begun
         self.leaving: list[Host] = []
         self.slots = asyncio.Semaphore(limits.running)
         self.changed = asyncio.Event()
@@ -68,9 +72,11 @@ class Team:
     @property
     def busy(self) -> list[Host]:
         """Hosts that have something to answer, or are to go."""
-        hosts = [self.host, *self.leaving] if self.host else list(self.leaving)
+        hosts = [host for host in (self.host, self.successor, *self.leaving) if host is not None]
         return [
-            host for host in hosts if host.link.waiting or host.kill_at is not None or not host.ready or host.made_way
+            host
+            for host in hosts
+            if host.link.waiting or host.kill_at is not None or not host.ready or host.hog.made_way
         ]
 
     @property
@@ -130,8 +136,13 @@ class Team:
         """Have a host, unless there is one."""
         self.restart = None
         if self.host is None and self.live and not self.closed:
-            self.host = Host(self)
-            self.starting = asyncio.get_running_loop().create_task(self.connect(self.host))
+            self.host = self.new_host()
+
+    def new_host(self) -> Host:
+        """One that is being made."""
+        host = Host(self)
+        self.starting = asyncio.get_running_loop().create_task(self.connect(host))
+        return host
 
     async def connect(self, host: Host) -> None:
         """Start a host."""
@@ -142,7 +153,11 @@ class Team:
 
     def host_ready(self, host: Host, code: str) -> None:
         """A host has built its agent."""
-        self.other_code = bool(self.code) and code != self.code
+        other_code = bool(self.code) and code != self.code
+        if host is self.successor:
+            self.take_over(host, welcome=self.other_code or not other_code)
+            return
+        self.other_code = other_code
         if self.other_code:
             logger.warning("Agent %s %s", self.agent, self.strange)
         if self.failed:  # it could not be built: that is over
@@ -150,10 +165,26 @@ class Team:
         if host is self.host:
             self.changed.set()
 
+    def take_over(self, host: Host, *, welcome: bool) -> None:
+        """Ask the successor from now on; the one before it finishes what it has.
+
+        One with other code is not welcome: a host that is slow where others need the processors is the smaller evil.
+        """
+        if not welcome:
+            host.kill()
+            return
+        before, self.host, self.successor = self.host, host, None
+        if before is not None:
+            before.leave("made way for others")
+            self.leaving.append(before)
+        self.changed.set()
+
     def host_ended(self, host: Host, how: str) -> None:
         """A host is no more: another one, if it was the one that is asked."""
         if host in self.leaving:
             self.leaving.remove(host)
+        if host is self.successor:
+            self.successor = None
         if host is self.host:
             self.host = None
             why = host.why or how
@@ -169,6 +200,14 @@ class Team:
             self.note_end(host, why)
         for each in self.leaving[:-MAX_LEAVING]:
             each.kill()
+
+    def succeed(self, host: Host, now: float) -> None:
+        """Have a successor made for a host that runs only where nobody else wants to. `now`: monotonic."""
+        last = max(host.started, self.succession)
+        young = now - last < max(SUCCESSION_SECONDS, SUCCESSION_TIMES * host.built_in)
+        if host is self.host and self.successor is None and self.live and not self.closed and not young:
+            self.succession = now
+            self.successor = self.new_host()
 
     def note_end(self, host: Host, why: str) -> None:
         """Start another one: at once if this one lived long, else after a pause that grows."""
@@ -192,10 +231,10 @@ class Team:
                 host.why = f"was not built within {START_SECONDS} seconds"
                 host.kill()
                 continue
-            if host.made_way and not host.link.waiting and host is self.host:
-                self.replace(host, "has used a processor for too long")
-                continue
-            host.make_way(now)
+            if host.makes_way(now):
+                logger.info("The host of agent %s uses a processor and answers nothing: others go first", self.agent)
+            if host.hog.made_way:
+                self.succeed(host, now)
             problem = host.link.look(now, PING_SECONDS)
             deaf = host.link.is_deaf(now, DEAF_SECONDS)
             if (problem or deaf) and host.kill_at is None:
@@ -220,10 +259,11 @@ class Team:
         self.closed = True
         if self.restart is not None:
             self.restart.cancel()
-        if self.host is not None:
-            host, self.host = self.host, None
-            host.leave("is not needed any more")
-            self.leaving.append(host)
+        for host in (self.host, self.successor):
+            if host is not None:
+                host.leave("is not needed any more")
+                self.leaving.append(host)
+        self.host = self.successor = None
         self.changed.set()
 
     def trouble(self) -> Trouble | None:

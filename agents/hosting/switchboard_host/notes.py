@@ -29,6 +29,7 @@ SERIOUS = frozenset(
 NOT_ITS_OWN = ("/site-packages/", "switchboard_host", "<frozen ", f"{os.path.dirname(os.__file__)}/")  # noqa: PTH120
 MAX_DETAIL = 300  # characters of a detail
 MAX_TRACE = 20_000  # characters of a traceback
+MAX_FRAMES = 100  # the last ones: of endless recursion all take 13 ms of a processor
 
 
 class Notes:
@@ -45,7 +46,7 @@ class Notes:
         if self.trace:
             return
         self.detail = sentence(error)
-        self.trace = "".join(traceback.format_exception(error))[-MAX_TRACE:]
+        self.trace = "".join(traceback.format_exception(error, limit=-MAX_FRAMES))[-MAX_TRACE:]
 
 
 current: contextvars.ContextVar[Notes | None] = contextvars.ContextVar("notes", default=None)

@@ -271,6 +271,97 @@ async def test_a_host_that_answers_late_to_the_ping_is_no_deaf_one(made: Make) -
     assert sales.host is not None
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Let others go on until it holds."""
+    for _ in range(2000):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it never came to that")
+
+
+async def made_way(sales: Team) -> None:
+    """Its host has used a processor for long."""
+    await until(lambda: sales.host is not None and sales.host.ready)
+    assert sales.host is not None
+    sales.host.hog.made_way = True
+
+
+async def test_a_host_that_made_way_is_asked_until_its_successor_is_ready(made: Make) -> None:
+    zygote = FakeZygote()
+    sales = made(zygote)
+    await made_way(sales)
+    now = time.monotonic()
+    sales.look(now + team.SUCCESSION_SECONDS / 2)
+    assert len(zygote.hosts) == 1, "it is young"
+    zygote.first = None  # the successor takes its time
+    sales.look(now + team.SUCCESSION_SECONDS + 1)
+    sales.look(now + 3 * team.SUCCESSION_SECONDS)
+    successor = await zygote.host(1)
+    first, second = asked(sales), asked(sales)
+    await zygote.hosts[0].answer(b"old")
+    assert (await first).body == b"old"
+    successor.say(READY)
+    await until(lambda: sales.successor is None)
+    question = asked(sales)
+    await successor.answer(b"new")
+    assert (await question).body == b"new"
+    await zygote.hosts[0].answer(b"finished")
+    assert (await second).body == b"finished"
+    zygote.hosts[0].end()
+    assert sales.leaving == []
+    assert sales.trouble() is None, "nothing is wrong with it"
+    assert len(zygote.hosts) == 2
+
+
+@pytest.mark.parametrize("first", [{"failed": "raised ImportError"}, {"ready": True, "code": "other"}])
+async def test_a_successor_that_cannot_be_one_changes_nothing(made: Make, first: Head) -> None:
+    zygote = FakeZygote()
+    sales = made(zygote)
+    await made_way(sales)
+    zygote.first = first
+    now = time.monotonic() + team.SUCCESSION_SECONDS + 1
+    sales.look(now)
+    await zygote.host(1)
+    await until(lambda: sales.successor is not None and bool(sales.successor.why or sales.successor.kill_at == 0))
+    zygote.hosts[1].end()
+    await until(lambda: sales.successor is None)
+    sales.look(now + 1)
+    await asyncio.sleep(0.01)
+    assert len(zygote.hosts) == 2, "it is not tried again at once"
+    sales.look(now + team.SUCCESSION_SECONDS + 1)
+    await zygote.host(2)
+    question = asked(sales)
+    await zygote.hosts[0].answer(b"still")
+    assert (await question).body == b"still"
+    assert sales.trouble() is None
+
+
+async def test_what_takes_long_to_make_is_replaced_seldom(made: Make) -> None:
+    zygote = FakeZygote()
+    sales = made(zygote)
+    await made_way(sales)
+    assert sales.host is not None
+    assert 0 < sales.host.built_in < 5
+    sales.host.built_in = 5
+    now = time.monotonic()
+    sales.look(now + 5 * team.SUCCESSION_TIMES - 1)
+    assert sales.successor is None
+    sales.look(now + 5 * team.SUCCESSION_TIMES + 1)
+    assert sales.successor is not None
+    await zygote.host(1)
+
+
+async def test_a_closed_team_ends_its_successor_too(made: Make) -> None:
+    zygote = FakeZygote()
+    sales = made(zygote)
+    await made_way(sales)
+    sales.look(time.monotonic() + team.SUCCESSION_SECONDS + 1)
+    await zygote.host(1)
+    sales.close()
+    assert (sales.host, sales.successor, len(sales.leaving)) == (None, None, 2)
+
+
 async def test_garbage_ends_the_connection(made: Make) -> None:
     zygote = FakeZygote()
     sales = made(zygote)
