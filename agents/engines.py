@@ -65,6 +65,12 @@ class Runner(Engine, Protocol):
         """Agents in trouble, by name. Called in the listener's thread."""
         ...
 
+    def unbuilt(self) -> tuple[int, int]:
+        """How many of the agents that there were at the start nobody has built or failed to build, and how many there
+        were. Called in the event loop that answers.
+        """
+        ...
+
     def start(self) -> None:
         """Begin; called in the event loop that will answer."""
         ...

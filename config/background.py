@@ -94,7 +94,7 @@ class Services:
         self.gauges = Gauges(self.counters, self.listener, self.spool, self.writer, self.live.hub)
         about = {"version": settings.VERSION, "replica": self.replica}
         self.exposition = Exposition(self.counters, self.gauges.work, about)
-        self.probes = Probes(self.tables, self.checks)
+        self.probes = Probes(self.tables, self.checks, self.runners.starting)
         masker = Masker(settings.MASKED_KEYS, environment().values())
         self.recorder = recorder = Recorder(self.spool, self.replica, masker, settings.EXCERPT_BYTES)
         self.strangers = Strangers(recorder, settings.STRANGER_ROWS, settings.STRANGERS)

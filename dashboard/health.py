@@ -34,6 +34,8 @@ def checks_of(request: HttpRequest) -> list[Check]:
 
 def finding(name: str, said: str) -> Check:
     """A check of /ready in words."""
+    if said == "ok" and name in FINE:
+        return FINE[name]
     if name == "status":
         return STATUSES.get(said, Check("This worker", "warn", said, ""))
     if name == "table":
@@ -44,28 +46,30 @@ def finding(name: str, said: str) -> Check:
             todo = "Calls get a 503 until it is loaded: look at the database first, then at this replica's log."
         return Check("Routing table", "warn", "Stale" if said != "not loaded" else "Not loaded", said, todo)
     if name == "database":
-        if said == "ok":
-            return Check("Database", "ok", "There", "Changes reach this worker as they happen.")
         todo = (
             "Calls go on from memory and the log waits on disk. Check that PostgreSQL runs and DATABASE_URL is right."
         )
         return Check("Database", "bad", "Away", said, todo)
     if name == "log":
-        if said == "ok":
-            return Check("Log", "ok", "Written", "Every request reaches the database within a moment.")
         if said == "waiting":
             todo = "Nothing is lost: it is written when the database takes it again. Replicas shows the last error."
             return Check("Log", "warn", "Waiting", "Events wait in the spool on disk.", todo)
         todo = f"Look at the disk of {settings.SPOOL_DIR}: is it full, or very slow?"
         return Check("Log", "bad", "Trouble", said, todo)
     if name == "snapshot":
-        if said == "ok":
-            return Check("Snapshot", "ok", "Written", "A restart without the database serves what is served now.")
         todo = f"Look at the disk and the rights of {settings.SNAPSHOT_FILE}. Calls are not affected."
         return Check("Snapshot", "warn", "Not written", said, todo)
+    if name == "agents":
+        todo = "Callers of these wait, those of others do not. /ready is 200 when they are there, or after 15 seconds."
+        return Check("Python agents", "warn", "Being built", said, todo)
     return Check(name.capitalize(), "ok" if said == "ok" else "warn", said, "")
 
 
+FINE = {
+    "database": Check("Database", "ok", "There", "Changes reach this worker as they happen."),
+    "log": Check("Log", "ok", "Written", "Every request reaches the database within a moment."),
+    "snapshot": Check("Snapshot", "ok", "Written", "A restart without the database serves what is served now."),
+}
 STATUSES = {
     "ready": Check("This worker", "ok", "Ready", "/ready is 200: a load balancer sends calls here."),
     "degraded": Check(
@@ -73,7 +77,7 @@ STATUSES = {
         "Changes are not possible until it is back. READY_NEEDS_DATABASE decides whether /ready is 503 meanwhile.",
     ),
     "starting": Check(
-        "This worker", "warn", "Starting", "/ready is 503: the routing table is not loaded yet.",
+        "This worker", "warn", "Starting", "/ready is 503: the routing table is not loaded, or agents are not built.",
         "If it stays so, look at the database and at this replica's log.",
     ),
     "draining": Check("This worker", "warn", "Stopping", "/ready is 503: running calls are answered, then it ends."),

@@ -1,5 +1,6 @@
 """/health and /ready for load balancers (CONTRACT.md, 1.2), answered without the database."""
 
+import time
 from collections.abc import Callable
 
 import orjson
@@ -9,18 +10,23 @@ from registry.http import JSON_HEADERS, Receive, Scope, Send, respond
 from registry.table import Tables
 
 PATHS = frozenset({"/health", "/ready"})
+STARTING_SECONDS = 15  # that agents have to be built; then a replica without them is better than none
 NO_AGENTS = b'{"status":"ok","agents":0,"routes":[]}'
 
 
 class Probes:
-    """Liveness: this process answers. Readiness: its routing table is loaded and it is not about to stop.
+    """Liveness: this process answers. Readiness: its routing table is loaded, the agents that it has when it starts can
+    be asked, and it is not about to stop.
 
     Without the database it is degraded: it answers calls, so it is 200 unless READY_NEEDS_DATABASE.
     """
 
-    def __init__(self, tables: Tables, checks: Callable[[], dict[str, str]]):
+    def __init__(self, tables: Tables, checks: Callable[[], dict[str, str]], starting: Callable[[], str] = str):
         self.tables = tables
         self.checks = checks  # name → "ok" or what is wrong
+        self.starting = starting  # what is not there yet, "" = all is
+        self.loaded_at: float | None = None  # when the table was first seen here; monotonic
+        self.started = False  # and all is there that a start waits for
         self.draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,9 +46,25 @@ class Probes:
         """What /ready says in one word, as `status`, and its checks."""
         table = self.tables.current
         checks = {"table": f"revision {table.revision}" if table else "not loaded", **self.checks()}
-        away = checks.get("database") == "away"
-        state = "draining" if self.draining else "starting" if not table else "degraded" if away else "ready"
+        if table and (missing := self.missing()):
+            checks["agents"] = missing
+        if self.draining:
+            state = "draining"
+        elif not (table and self.started):
+            state = "starting"
+        else:
+            state = "degraded" if checks.get("database") == "away" else "ready"
         return {"status": state, **checks}
+
+    def missing(self) -> str:
+        """What a start still waits for, but not for ever."""
+        if self.started:
+            return ""
+        if self.loaded_at is None:
+            self.loaded_at = time.monotonic()
+        missing = self.starting() if time.monotonic() - self.loaded_at < STARTING_SECONDS else ""
+        self.started = not missing
+        return missing
 
     def readiness(self) -> tuple[int, bytes]:
         """Status and body of /ready."""

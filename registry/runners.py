@@ -37,6 +37,11 @@ class Runners:
             name: trouble.as_plain() for runner in self.by_kind.values() for name, trouble in runner.troubles().items()
         }
 
+    def starting(self) -> str:
+        """Which agents cannot be asked at once yet, in words; "" if there is none."""
+        unbuilt, of = (sum(each) for each in zip(*(runner.unbuilt() for runner in self.by_kind.values()), strict=True))
+        return f"{unbuilt} of {of} Python agents are not built yet" if unbuilt else ""
+
     def start(self) -> None:
         """Start all, in the event loop that answers."""
         for runner in self.by_kind.values():

@@ -29,6 +29,8 @@ class Hosts:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.watching: asyncio.Task[None] | None = None
         self.closed = False
+        self.told = 0  # live agents that `run` will hear of in a moment
+        self.first: list[Team] | None = None  # of the agents that there were at the start
 
     # --- as an engine ------------------------------------------------------------------------------------------------
 
@@ -48,7 +50,15 @@ class Hosts:
     def follow(self, served: Iterable[Served]) -> None:
         """Run these and no others."""
         if self.loop is not None and not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(self.run, list(served))
+            all_served = list(served)
+            self.told = sum(each.live for each in all_served)
+            self.loop.call_soon_threadsafe(self.run, all_served)
+
+    def unbuilt(self) -> tuple[int, int]:
+        """How many of the agents of the start have no host yet that was ready or failed, and of how many."""
+        if self.first is None:
+            return self.told, self.told
+        return sum(not (team.tried or team.closed) for team in self.first), len(self.first)
 
     def troubles(self) -> Mapping[str, Trouble]:
         """Live agents that do not run well."""
@@ -86,6 +96,7 @@ class Hosts:
                     team.revive()
             elif version_id in self.teams:
                 self.teams[version_id].retire()
+        self.first = list(self.live.values()) if self.first is None else self.first
         self.let_old_ones_go()
 
     def team(self, version: PythonVersion) -> Team:

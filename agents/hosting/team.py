@@ -54,6 +54,7 @@ class Team:
         self.leaving: list[Host] = []
         self.slots = asyncio.Semaphore(limits.running)
         self.changed = asyncio.Event()
+        self.tried = False  # a host was ready, or failed
         self.pause = 0.0
         self.restart: asyncio.TimerHandle | None = None
         self.starting: asyncio.Task[None] | None = None
@@ -153,6 +154,7 @@ class Team:
 
     def host_ready(self, host: Host, code: str) -> None:
         """A host has built its agent."""
+        self.tried = True
         other_code = bool(self.code) and code != self.code
         if host is self.successor:
             self.take_over(host, welcome=self.other_code or not other_code)
@@ -211,6 +213,7 @@ class Team:
 
     def note_end(self, host: Host, why: str) -> None:
         """Start another one: at once if this one lived long, else after a pause that grows."""
+        self.tried = True
         self.died, self.died_at = f"its host {why}", time.time()
         if not host.ready:
             self.failed, self.failed_at = f"the agent {why}", self.failed_at if self.failed else time.time()

@@ -88,6 +88,10 @@ class Remotes:
         frozen = {origin: tuple(endpoints) for origin, endpoints in origins.items()}
         self.followed = Followed(agents, frozen, paths)
 
+    def unbuilt(self) -> tuple[int, int]:
+        """There is nothing to build."""
+        return 0, 0
+
     def troubles(self) -> dict[str, Trouble]:
         """Agents that cannot be asked, all or some of their endpoints, by name."""
         found = {}

@@ -45,6 +45,23 @@ def test_ready_is_503_until_the_table_is_loaded_and_while_draining(probes):
     assert (status, json.loads(body)["status"], json.loads(body)["checks"]["table"]) == (503, "starting", "not loaded")
 
 
+def test_a_start_waits_for_agents_to_be_built_but_not_for_ever(probes, monkeypatch):
+    probes.starting = lambda: "2 of 3 Python agents are not built yet"
+    status, _, body = ask(probes, "/ready")
+    assert (status, json.loads(body)["status"]) == (503, "starting")
+    assert json.loads(body)["checks"]["agents"] == "2 of 3 Python agents are not built yet"
+    monkeypatch.setattr("registry.probes.STARTING_SECONDS", 0)
+    status, _, body = ask(probes, "/ready")
+    assert (status, json.loads(body)["status"]) == (200, "ready")
+    assert "agents" not in json.loads(body)["checks"]
+
+
+def test_once_started_it_stays_so(probes):
+    assert ask(probes, "/ready")[0] == 200
+    probes.starting = lambda: "1 of 1 Python agents are not built yet"
+    assert ask(probes, "/ready")[0] == 200
+
+
 def test_a_database_that_is_away_is_said_and_is_no_reason(probes):
     probes.checks = lambda: {"database": "away"}
     status, _, body = ask(probes, "/ready")

@@ -1,0 +1,80 @@
+"""What a start waits for: that each agent which there was then has been built, or cannot be."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from agents.engines import Making, Served
+from agents.hosting.hosts import Hosts
+from agents.hosting.running import HostLimits
+from agents.hosting.version import PythonVersion
+from agents.sources import Found, PythonSource
+from registry.runners import Runners
+from tests.agents.hosting.test_team import READY, FakeZygote
+from tests.agents.remote.building import KEY
+
+
+class Zygote(FakeZygote):
+    """Its hosts say nothing until they are told to."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    async def close(self) -> None:
+        for host in self.hosts:
+            host.end()
+
+
+@pytest.fixture
+async def hosts() -> AsyncIterator[Hosts]:
+    made = Hosts(HostLimits())
+    made.zygote = Zygote()  # type: ignore[assignment]
+    made.start()
+    yield made
+    await made.close()
+    await asyncio.sleep(0.05)
+
+
+def version(hosts: Hosts, number: int) -> PythonVersion:
+    source = PythonSource.model_validate({"class": "fleet:Sales", "code": "c"}).model_copy(update={"found": Found()})
+    return hosts.version(source, Making(f"agent-{number}", f"/{number}", 1, number, KEY))
+
+
+def serve(hosts: Hosts, *numbers: int) -> None:
+    hosts.follow([Served(f"agent-{number}", True, version(hosts, number), "") for number in numbers])
+
+
+async def until(hosts: Hosts, expected: Any) -> None:
+    for _ in range(1000):
+        if hosts.unbuilt() == expected:
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError(hosts.unbuilt())
+
+
+async def test_a_start_waits_for_those_that_were_there_until_each_is_built_or_cannot_be(hosts: Hosts) -> None:
+    assert Runners({"python": hosts}).starting() == ""
+    serve(hosts, 1, 2)
+    assert hosts.unbuilt() == (2, 2), "before they are even begun"
+    await asyncio.sleep(0)
+    assert Runners({"python": hosts}).starting() == "2 of 2 Python agents are not built yet"
+    zygote: Any = hosts.zygote
+    (await zygote.host(0)).say(READY)
+    await until(hosts, (1, 2))
+    (await zygote.host(1)).say({"failed": "raised ImportError"})
+    zygote.hosts[1].end("ended with exit code 1")
+    await until(hosts, (0, 2))
+    serve(hosts, 1, 2, 3)
+    await zygote.host(2)
+    assert hosts.unbuilt() == (0, 2), "that one came later"
+    assert Runners({"python": hosts}).starting() == ""
+
+
+async def test_an_agent_that_is_gone_again_is_not_waited_for(hosts: Hosts) -> None:
+    serve(hosts, 1)
+    await asyncio.sleep(0)
+    assert hosts.unbuilt() == (1, 1)
+    serve(hosts)
+    await until(hosts, (0, 1))
