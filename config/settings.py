@@ -161,6 +161,8 @@ NOT_FOR_AGENTS = [
     "SIGNALWIRE_SIGNING_KEY", "SIGNALWIRE_SWAIG_SECRET", "SWITCHBOARD_REPLICA", "SWITCHBOARD_RUN",
     "SWML_BASIC_AUTH_PASSWORD", "SWML_BASIC_AUTH_USER", "SWML_PROXY_URL_BASE", "TRUSTED_PROXIES",
 ]  # fmt: skip
+if os.environ.get("DATABASE_URL"):  # libpq takes what is not in it from these, the password as well
+    NOT_FOR_AGENTS += [name for name in os.environ if name.startswith("PG")]
 SWML_SSL_ENABLED = env.bool("SWML_SSL_ENABLED", default=False)  # adds Strict-Transport-Security, as in the SDK
 
 # --- limits, each with its reason ------------------------------------------------------------------------------------

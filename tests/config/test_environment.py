@@ -155,3 +155,12 @@ def test_a_command_that_only_looks_makes_no_database(tmp_path: Path) -> None:
 
 def test_the_pool_leaves_it_to_others_to_say_that_the_database_is_away() -> None:
     assert logging.getLogger("psycopg.pool").getEffectiveLevel() == logging.ERROR
+
+
+def test_agents_get_libpqs_variables_only_where_they_are_not_ours() -> None:
+    """They complete DATABASE_URL; with the embedded Postgres nobody but an agent can mean them."""
+    ask = ("shell", "--no-imports", "-c", "from django.conf import settings; print(sorted(settings.NOT_FOR_AGENTS))")
+    ours = run(*ask, DATABASE_URL="postgresql://127.0.0.1:1/x", PGPASSWORD="hidden", PGHOST="db")
+    assert "'DATABASE_URL', " in ours.stdout
+    assert "'PGHOST', 'PGPASSWORD', " in ours.stdout
+    assert "PGPASSWORD" not in run(*ask, DATABASE_URL="", PGPASSWORD="theirs").stdout

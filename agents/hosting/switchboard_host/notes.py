@@ -66,7 +66,8 @@ def sentence(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [each for each in frames if not any(mark in each.filename for mark in NOT_ITS_OWN)]
     place = f" ({own[-1].filename.rpartition('/')[2]}:{own[-1].lineno} in {own[-1].name})" if own else ""
-    advice = f": is it installed in {sys.prefix}?" if isinstance(error, ModuleNotFoundError) else ""
+    missing = isinstance(error, ModuleNotFoundError)
+    advice = f": is it in a folder of AGENT_PATH, or installed in {sys.prefix}?" if missing else ""
     said = f": {str(error)[:MAX_DETAIL]}" if str(error) else ""
     return f"{type(error).__name__}{said}{place}{advice}"
 

@@ -13,7 +13,6 @@ from agents.hosting.hogs import HOG_SECONDS, Hog, cpu_seconds
 LOOPS = "while True: pass"
 THREADS = "import threading\nfor _ in range(2): threading.Thread(target=lambda: [None for _ in iter(int, 1)]).start()"
 SLEEPS = "import time; time.sleep(60)"
-pytestmark = pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="only Linux has SCHED_IDLE")
 
 
 @pytest.fixture
