@@ -37,6 +37,28 @@ document.addEventListener("change", async ({ target }) => {
   tell(text);
 });
 
+// --- registering may take its time: an agent is built, a server is asked -------------------------------------------
+
+const submitter = document.querySelector(".primary[form='register-form']");
+const registering = document.getElementById("registering");
+const WORDS = { python: "Building the agent …", remote: "Asking the server …" };
+
+function waiting(begun) {
+  submitter.disabled = begun;
+  registering.classList.toggle("is-on", begun);
+  registering.replaceChildren();
+  if (!begun) return;
+  const jack = registering.appendChild(document.createElement("i"));
+  jack.className = "jack";
+  jack.ariaHidden = "true";
+  registering.append(WORDS[form.elements.source.value] ?? "Registering …");
+}
+
+// Once the form is on its way: a button that is disabled before sends nothing.
+form.addEventListener("submit", ({ submitter: by }) => by === submitter && setTimeout(() => waiting(true)));
+addEventListener("pageshow", () => waiting(false));
+document.addEventListener("keydown", ({ key }) => key === "Escape" && waiting(false)); // it stops the browser, too
+
 // --- what was seen is of what was typed then -----------------------------------------------------------------------
 
 document.addEventListener("input", ({ target }) => {

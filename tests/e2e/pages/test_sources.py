@@ -33,6 +33,22 @@ class Sales(AgentBase):
 class Broken(AgentBase):
     def __init__(self):
         raise RuntimeError("the price list is missing")
+
+
+class Slow(Sales):
+    def __init__(self):
+        import time
+
+        time.sleep(1)
+        super().__init__()
+"""
+
+
+# While the browser waits for the next page Playwright does not look at this one.
+NOTE_WHAT_IS_SAID = """
+    const button = document.querySelector(".primary[form='register-form']");
+    new MutationObserver(() => (sessionStorage.said = `${registering.textContent} ${button.disabled}`))
+        .observe(registering, { childList: true });
 """
 
 
@@ -47,7 +63,7 @@ def test_a_python_class_is_registered_runs_and_is_reloaded(
     page = visit(server, "admin")
     page.goto("/dashboard/register/?source=python")
     page.locator("#class").focus()
-    expect(page.locator("#class-offers option")).to_have_count(2)
+    expect(page.locator("#class-offers option")).to_have_count(3)
     page.locator("#class").fill("shop:Broken")
     page.get_by_role("button", name="Look at it").click()
     expect(page.locator("#class-note")).to_contain_text("the price list is missing")
@@ -92,6 +108,35 @@ def test_a_python_class_is_registered_runs_and_is_reloaded(
     expect(page.locator(".toast")).to_contain_text("Version 4 is live")
     page.goto("/dashboard/agents/sales/definition/")
     expect(page.get_by_label("Arguments")).to_contain_text("crowns")
+
+
+def test_registering_says_that_it_takes_time_and_is_offered_to_those_who_may(
+    own_server: Callable[..., Server], visit: Callable[..., Page], tmp_path: Path
+) -> None:
+    folder = tmp_path / "agents"
+    folder.mkdir()
+    (folder / "shop.py").write_text(SHOP)
+    server = own_server(example=False, AGENT_PATH=str(folder))
+    page = visit(server, "admin")
+    page.goto("/dashboard/register/?source=python")
+    page.locator("#class").fill("shop:Slow")
+    page.get_by_label("Name", exact=True).fill("slow")
+    register = page.get_by_role("button", name="Register", exact=True)
+    page.evaluate(NOTE_WHAT_IS_SAID)
+    register.click()
+    page.wait_for_url("**/done/")
+    assert page.evaluate("sessionStorage.said") == "Building the agent … true"
+    page.go_back()
+    expect(register).to_be_enabled()
+    expect(page.locator("#registering")).to_be_hidden()
+
+    page = visit(server, "operator")
+    page.goto("/dashboard/register/?source=python")
+    register = page.get_by_role("button", name="Register", exact=True)
+    expect(page.locator("#class-note")).to_contain_text("an Admin may register one")
+    expect(register).to_be_hidden()
+    page.get_by_label("Built here").check()
+    expect(register).to_be_visible()
 
 
 def test_a_running_server_is_adopted_asked_and_missed_when_it_is_gone(
