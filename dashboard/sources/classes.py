@@ -22,9 +22,11 @@ def classes_offered() -> list[str]:
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    """Modules and those of packages, one level deep."""
-    for folder in settings.AGENT_PATH:
-        for path in listed(Path(folder)):
+    """Modules and those of packages, one level deep, but for folders that pip has filled (`install --target`)."""
+    for folder in map(Path, settings.AGENT_PATH):
+        if next(folder.glob("*.dist-info"), None) is not None:
+            continue
+        for path in listed(folder):
             if path.suffix == ".py":
                 yield path.stem, path
             elif (path / "__init__.py").is_file():

@@ -161,11 +161,15 @@ def test_classes_of_the_folders_are_offered(admin: Client, settings: Any, tmp_pa
     (tmp_path / "shop" / "sales.py").write_text("class Sales(AgentBase):\n    pass\n")
     (tmp_path / "desk.py").write_text("import nothing_that_exists\nclass Desk(AgentBase): pass\n")
     (tmp_path / "no-module.py").write_text("class Hidden(AgentBase): pass\n")
-    settings.AGENT_PATH = [str(tmp_path), "/nowhere"]
+    packages = tmp_path / "packages"
+    (packages / "pumps-1.0.dist-info").mkdir(parents=True)
+    (packages / "pumps.py").write_text("class Pump(Machine): pass\n")
+    settings.AGENT_PATH = [str(tmp_path), str(packages), "/nowhere"]
     text = html_of(admin.get("/dashboard/register/classes/"))
     assert 'value="desk:Desk"' in text
     assert 'value="shop.sales:Sales"' in text
     assert "Hidden" not in text
+    assert "Pump" not in text, "what pip put there is no agent"
 
 
 # --- the tabs --------------------------------------------------------------------------------------------------------
