@@ -158,10 +158,11 @@ AGENT_MODULES = env.list("AGENT_MODULES", default=[])
 NOT_FOR_AGENTS = [
     "AGENT_MODULES", "AGENT_PATH", "DATABASE_POOL", "DATABASE_URL", "DATA_DIR", "DJANGO_SETTINGS_MODULE",
     "EMBEDDED_POSTGRES_OPTIONS", "PUBLIC_URL", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "SECRET_KEY_FILE",
-    "SIGNALWIRE_SIGNING_KEY", "SIGNALWIRE_SWAIG_SECRET", "SWITCHBOARD_REPLICA", "SWITCHBOARD_RUN",
-    "SWML_BASIC_AUTH_PASSWORD", "SWML_BASIC_AUTH_USER", "SWML_PROXY_URL_BASE", "TRUSTED_PROXIES",
+    "SIGNALWIRE_SIGNING_KEY", "SIGNALWIRE_SWAIG_SECRET", "SWITCHBOARD_EMBEDDED", "SWITCHBOARD_REPLICA",
+    "SWITCHBOARD_RUN", "SWML_BASIC_AUTH_PASSWORD", "SWML_BASIC_AUTH_USER", "SWML_PROXY_URL_BASE", "TRUSTED_PROXIES",
 ]  # fmt: skip
-if os.environ.get("DATABASE_URL"):  # libpq takes what is not in it from these, the password as well
+if os.environ.get("DATABASE_URL") and not os.environ.get("SWITCHBOARD_EMBEDDED"):  # which `serve` tells its workers
+    # libpq takes from these what is not in it, the password as well.
     NOT_FOR_AGENTS += [name for name in os.environ if name.startswith("PG")]
 SWML_SSL_ENABLED = env.bool("SWML_SSL_ENABLED", default=False)  # adds Strict-Transport-Security, as in the SDK
 

@@ -252,7 +252,7 @@ class Supervisor:
         environment = {**os.environ, "SWITCHBOARD_REPLICA": self.replica, "SWITCHBOARD_RUN": self.run_name}
         environment.setdefault("DATABASE_POOL", str(WORKER_POOL))
         if self.cluster is not None:
-            environment["DATABASE_URL"] = self.cluster.url()
+            environment |= {"DATABASE_URL": self.cluster.url(), "SWITCHBOARD_EMBEDDED": "1"}
             command += ["--lock-fd", str(self.cluster.lock_fd)]
             inherited.append(self.cluster.lock_fd)
         return subprocess.Popen(command, env=environment, pass_fds=inherited, process_group=0, stdin=subprocess.DEVNULL)

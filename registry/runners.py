@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.engines import Engines, Runner, Served
+from agents.sources import PythonSource, RemoteSource
+from agents.wire import Version
 from registry.table import RoutingTable
+
+
+def kind_of(version: Version) -> str:
+    """What runs a version; "" if nothing has to."""
+    source = getattr(version, "source", None)
+    return source.kind() if isinstance(source, (PythonSource, RemoteSource)) else ""
 
 
 class Runners:
@@ -23,11 +31,10 @@ class Runners:
         served: dict[str, list[Served]] = {kind: [] for kind in self.by_kind}
         for route in table.agents.values():
             agent = route.agent
-            if agent.kind in served:
-                versions = {id(version): version for version in (*agent.versions.values(), agent.live) if version}
-                served[agent.kind] += [
-                    Served(agent.name, version is agent.live, version, agent.upstream) for version in versions.values()
-                ]
+            versions = {id(version): version for version in (*agent.versions.values(), agent.live) if version}
+            for version in versions.values():  # an agent may have been of another kind before
+                if (kind := kind_of(version)) in served:
+                    served[kind].append(Served(agent.name, version is agent.live, version, agent.upstream))
         for kind, runner in self.by_kind.items():
             runner.follow(served[kind])
 

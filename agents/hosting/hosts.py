@@ -29,7 +29,7 @@ class Hosts:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.watching: asyncio.Task[None] | None = None
         self.closed = False
-        self.told = 0  # live agents that `run` will hear of in a moment
+        self.served: Mapping[str, int] = {}  # live agents' versions, which `run` may hear of only in a moment
         self.first: list[Team] | None = None  # of the agents that there were at the start
 
     # --- as an engine ------------------------------------------------------------------------------------------------
@@ -51,18 +51,19 @@ class Hosts:
         """Run these and no others."""
         if self.loop is not None and not self.loop.is_closed():
             all_served = list(served)
-            self.told = sum(each.live for each in all_served)
+            self.served = {each.agent: each.version.number for each in all_served if each.live}
             self.loop.call_soon_threadsafe(self.run, all_served)
 
     def unbuilt(self) -> tuple[int, int]:
         """How many of the agents of the start have no host yet that was ready or failed, and of how many."""
         if self.first is None:
-            return self.told, self.told
+            return len(self.served), len(self.served)
         return sum(not (team.tried or team.closed) for team in self.first), len(self.first)
 
     def troubles(self) -> Mapping[str, Trouble]:
         """Live agents that do not run well."""
-        found = {agent: team.trouble() for agent, team in list(self.live.items())}
+        served = self.served
+        found = {agent: team.trouble() for agent, team in list(self.live.items()) if served.get(agent) == team.version}
         return {agent: trouble for agent, trouble in found.items() if trouble is not None}
 
     async def close(self) -> None:

@@ -19,6 +19,7 @@ MAX_PAUSE_SECONDS = 30
 START_SECONDS = 30  # for a host to build its agent
 LIVED_SECONDS = 10  # a host that lived so long is replaced at once
 WAIT_SECONDS = 5  # for a host that had failed to be there again, before a request is given up
+HOPELESS = 2  # hosts that could not be built one after the other: callers do not wait for the next one
 FIRST_WAIT_SECONDS = 15  # for the first one: after a start all agents are built at once
 SLOT_SECONDS = 2  # for one of the requests that are running to end
 SHAKY_SECONDS = 60  # so long after a host died the agent is said not to run well
@@ -60,6 +61,7 @@ class Team:
         self.starting: asyncio.Task[None] | None = None
         self.failed = ""  # why no host is there
         self.failed_at = 0.0  # seconds since 1970, when that began
+        self.failures = 0  # so many hosts one after the other could not be built
         self.other_code = False  # the files have changed since
         self.since = time.time()
         self.died = ""  # how the last one ended
@@ -122,7 +124,7 @@ class Team:
             async with asyncio.timeout(WAIT_SECONDS if self.died else FIRST_WAIT_SECONDS):
                 while self.host is None or not self.host.ready:
                     wait = self.restart.when() - asyncio.get_running_loop().time() if self.restart else 0
-                    if self.closed or not self.live or wait > WAIT_SECONDS:
+                    if self.closed or not self.live or wait > WAIT_SECONDS or self.failures >= HOPELESS:
                         raise Unavailable(self.failed or "the agent's host is gone")
                     self.zygote.turns.hurry(self.host)
                     self.changed.clear()
@@ -163,7 +165,7 @@ class Team:
         if self.other_code:
             logger.warning("Agent %s %s", self.agent, self.strange)
         if self.failed:  # it could not be built: that is over
-            self.failed, self.died_at = "", 0.0
+            self.failed, self.failures, self.died_at = "", 0, 0.0
         if host is self.host:
             self.changed.set()
 
@@ -217,6 +219,7 @@ class Team:
         self.died, self.died_at = f"its host {why}", time.time()
         if not host.ready:
             self.failed, self.failed_at = f"the agent {why}", self.failed_at if self.failed else time.time()
+            self.failures += 1
         if self.closed or not self.live:
             return
         lived = host.ready and time.monotonic() - host.started >= LIVED_SECONDS

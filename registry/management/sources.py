@@ -176,7 +176,7 @@ def trouble_lines(name: str, source: PythonSource | RemoteSource | None) -> list
     where = f"on {trouble.workers} of {trouble.of} workers" if trouble.of > 1 else "in the server"
     return [
         safe(f"It does not run {where}: {trouble.detail}"),
-        "Its files, AGENT_PATH and AGENT_MODULES must be the server's, too.",
+        "The server must have its files, and this command's AGENT_PATH, AGENT_MODULES and other variables, too.",
     ]
 
 

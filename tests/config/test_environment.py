@@ -164,3 +164,5 @@ def test_agents_get_libpqs_variables_only_where_they_are_not_ours() -> None:
     assert "'DATABASE_URL', " in ours.stdout
     assert "'PGHOST', 'PGPASSWORD', " in ours.stdout
     assert "PGPASSWORD" not in run(*ask, DATABASE_URL="", PGPASSWORD="theirs").stdout
+    worker = {"DATABASE_URL": "postgresql://127.0.0.1:1/x", "SWITCHBOARD_EMBEDDED": "1"}
+    assert "PGPASSWORD" not in run(*ask, **worker, PGPASSWORD="theirs").stdout

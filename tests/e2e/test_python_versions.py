@@ -149,6 +149,34 @@ def test_running_calls_keep_the_code_they_began_with(server: Server, folder: Pat
     assert run(server, of_third["secure"], "secure", "C3") == "third"
 
 
+def test_an_agent_may_change_its_kind_and_others_go_on(server: Server) -> None:
+    """And calls that run stay where they began, in a host or without one."""
+
+    def publish(definition: Any) -> None:
+        [change] = done(act(server, ("publish", {"name": "mixed", "definition": definition, "wait": True})))
+        assert change["version"]
+
+    def document() -> str:
+        return server.get("/mixed").text
+
+    stored = {"name": "mixed", "route": "/mixed", "definition": {"prompt": {"text": "I am stored."}}, "wait": True}
+    done(act(server, ("register", stored)))
+    assert "I am stored." in document()
+    publish({"python": {"class": "sdk_agents:Steady"}})
+    assert "You are steady" in document()
+    done(act(server, registering("later", "/later", "sdk_agents:Steady")))
+    assert functions(server, "/later", "well") == {"response": "well"}
+    publish({"prompt": {"text": "I am stored again."}})
+    assert "I am stored again." in document()
+    body = {"function": "well", "call_id": "C7", "argument": {"parsed": [{}]}}
+    for _ in range(4):
+        assert server.post("/mixed/swaig?__version=2", body).json == {"response": "well"}
+    publish({"python": {"class": "sdk_agents:Steady"}})
+    done(act(server, registering("last", "/last", "sdk_agents:Steady")))
+    assert functions(server, "/last", "well") == functions(server, "/mixed", "well") == {"response": "well"}
+    assert "AttributeError" not in server.printed
+
+
 def test_code_that_cannot_be_loaded_changes_nothing(server: Server, folder: Path) -> None:
     before, kept = prompt(server), (folder / "shop.py").read_text()
     for broken, words in (

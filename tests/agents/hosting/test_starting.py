@@ -37,9 +37,9 @@ async def hosts() -> AsyncIterator[Hosts]:
     await asyncio.sleep(0.05)
 
 
-def version(hosts: Hosts, number: int) -> PythonVersion:
+def version(hosts: Hosts, number: int, version: int = 1) -> PythonVersion:
     source = PythonSource.model_validate({"class": "fleet:Sales", "code": "c"}).model_copy(update={"found": Found()})
-    return hosts.version(source, Making(f"agent-{number}", f"/{number}", 1, number, KEY))
+    return hosts.version(source, Making(f"agent-{number}", f"/{number}", version, 100 * version + number, KEY))
 
 
 def serve(hosts: Hosts, *numbers: int) -> None:
@@ -78,3 +78,17 @@ async def test_an_agent_that_is_gone_again_is_not_waited_for(hosts: Hosts) -> No
     assert hosts.unbuilt() == (1, 1)
     serve(hosts)
     await until(hosts, (0, 1))
+
+
+async def test_what_was_wrong_with_the_version_before_is_not_told_of_the_new_one(hosts: Hosts) -> None:
+    serve(hosts, 1)
+    zygote: Any = hosts.zygote
+    (await zygote.host(0)).say({"failed": "raised ImportError"})
+    zygote.hosts[0].end("ended with exit code 1")
+    await until(hosts, (0, 1))
+    assert [trouble.state for trouble in hosts.troubles().values()] == ["down"]
+    hosts.follow([Served("agent-1", True, version(hosts, 1, 2), "")])
+    assert hosts.troubles() == {}, "although the loop has not heard of it yet"
+    (await zygote.host(1)).say(READY)
+    await asyncio.sleep(0.05)
+    assert hosts.troubles() == {}

@@ -189,9 +189,16 @@ async def test_an_agent_that_cannot_be_built_is_down_until_it_can(made: Make) ->
     assert trouble is not None
     assert trouble.state == "down"
     assert trouble.detail == "the agent cannot be started: it cannot be built: ValueError: no key"
-    zygote.first = READY
     zygote.hosts[1].end("ended with exit code 1")
-    host = await zygote.host(2)
+    await zygote.host(2)
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="cannot be built: ValueError"):
+        await asked(sales)
+    assert time.monotonic() - began < 1, "nobody waits for what has failed again and again"
+    zygote.first = READY
+    zygote.hosts[2].end("ended with exit code 1")
+    host = await zygote.host(3)
+    await until(lambda: sales.host is not None and sales.host.ready)
     question = asked(sales)
     await host.answer()
     assert (await question).status == 200
