@@ -143,6 +143,8 @@ def at_a_glance() -> list[tuple[str, str, str]]:
         ("TRUSTED_PROXIES", listed(settings.TRUSTED_PROXIES), "whose forwarded headers count"),
         ("SWML_BASIC_AUTH_PASSWORD", given(settings.SWML_BASIC_AUTH_PASSWORD), "the fleet's credentials"),
         ("SIGNALWIRE_SIGNING_KEY", given(settings.SIGNALWIRE_SIGNING_KEY), "the fleet's key for request signatures"),
+        ("AGENT_PATH", listed(settings.AGENT_PATH), "folders of Python agents"),
+        ("AGENT_MODULES", listed(settings.AGENT_MODULES), "their modules; none = all in these folders"),
         ("AGENT_SECRETS", listed(settings.AGENT_SECRETS), "variables that definitions may refer to"),
         ("WEBHOOK_ALLOWED_HOSTS", listed(settings.WEBHOOK_ALLOWED_HOSTS), "webhooks that are not on the internet"),
         ("LOG_DAYS", str(settings.LOG_DAYS), "how long the log is kept"),

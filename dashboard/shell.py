@@ -72,7 +72,7 @@ def page_for(deed: Deed, *, methods: Collection[str] = ("GET", "HEAD")) -> Calla
                         answer = view(request, *args, **options)
                 except RegistryError as error:
                     title = "Nothing is plugged in here" if error.status == 404 else "This was refused"
-                    answer = problem(request, title, str(error), error.status)
+                    answer = problem(request, title, str(error), error.status, came_from(request))
                 except DataError as error:
                     if "NUL" not in str(error):
                         raise
@@ -190,6 +190,15 @@ def path_of(url: str) -> str:
 def may_not(request: HttpRequest) -> str:
     """What somebody is told whose role is too small."""
     return f"You are signed in as {request.user.get_username()} ({role_of(request)}); an Admin can change that."
+
+
+def came_from(request: HttpRequest) -> tuple[str, str] | None:
+    """The page of ours on which a refused form was, and its word."""
+    page = urlsplit(request.headers.get("Referer", ""))
+    ours = page.netloc == request.get_host() and page.path.startswith(reverse("dashboard:home"))
+    if request.method != "POST" or not ours:
+        return None
+    return f"{page.path}{'?' if page.query else ''}{page.query}", "Back"
 
 
 def problem(

@@ -150,7 +150,7 @@ class Team:
     async def connect(self, host: Host) -> None:
         """Start a host."""
         try:
-            await host.connect(self.order)
+            await host.connect({**self.order, "quiet": self.failures > 1})
         except OSError as error:  # no process or descriptor left
             host.over(f"could not be started: {error}")
 

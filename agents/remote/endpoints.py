@@ -60,8 +60,12 @@ class Endpoint:
     @property
     def trouble(self) -> str:
         """What is wrong, for people."""
-        since = time.strftime("%H:%M", time.gmtime(self.since))
-        return f"{self.url} {self.problem}, since {since} UTC"
+        return f"{self.url} {self.problem}"
+
+    @property
+    def trouble_since(self) -> str:
+        """The same, and since when."""
+        return f"{self.trouble}, since {time.strftime('%H:%M', time.gmtime(self.since))} UTC"
 
     def good(self) -> None:
         """It has answered as it should."""

@@ -99,7 +99,8 @@ class Remotes:
             ailing = [endpoint for endpoint in endpoints if endpoint.ails]
             if ailing:
                 state = "down" if len(ailing) == len(endpoints) else "shaky"
-                detail = "; ".join(endpoint.trouble for endpoint in ailing)
+                one = len(ailing) == 1  # whoever tells of a trouble says since when it is there
+                detail = ailing[0].trouble if one else "; ".join(endpoint.trouble_since for endpoint in ailing)
                 found[agent] = Trouble(state, detail, min(endpoint.since for endpoint in ailing))
         return found
 

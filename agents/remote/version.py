@@ -136,7 +136,7 @@ class RemoteVersion:
         """
         endpoints = in_order(self.endpoints, request.call_id)
         if not endpoints:
-            return Failure("; ".join(endpoint.trouble for endpoint in self.endpoints), down=True)
+            return Failure("; ".join(endpoint.trouble_since for endpoint in self.endpoints), down=True)
         seconds = self.source.document_seconds if document else self.source.seconds
         end = time.monotonic() + seconds
         problems = []

@@ -81,9 +81,18 @@ class Present:
         elif entry.route in self.routes:
             entry.agent = name
             owner = self.routes[entry.route]
-            entry.refuse(f"route {entry.route} is taken by agent {owner}: choose others with --route-prefix")
+            words = f"route {entry.route} is taken by agent {owner}: choose others with --route-prefix"
+            entry.refuse(words + or_move(entry, owner))
         else:
             entry.agent = name
             self.names[name] = "is taken by another one of these agents"
             self.trashed.discard(name)
             self.routes[entry.route] = name
+
+
+def or_move(entry: Entry, owner: str) -> str:
+    """How an agent that has the route already, of a server for instance, becomes the script's; "" if there is none."""
+    script = entry.source.get("python", {})
+    if not script.get("script"):
+        return ""
+    return f", or make {owner} this one: register {owner} --update --script {script['script']} --at {script['route']}"

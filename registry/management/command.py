@@ -3,6 +3,9 @@
 import getpass
 import json
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -13,6 +16,7 @@ from registry.errors import RegistryError
 
 # Exit codes: 0 done, 1 refused, 2 wrong usage (argparse's own), 3 the database is away, 4 done, but not everywhere yet,
 # 5 `apply --dry-run` found something to change.
+PATIENCE_SECONDS = 3  # without a word
 REFUSED, USAGE, AWAY, NOT_EVERYWHERE, CHANGES = 1, 2, 3, 4, 5
 
 
@@ -64,6 +68,16 @@ class RegistryCommand(BaseCommand):
         """Print a line for people."""
         if not self.quiet:
             self.stdout.write(text)
+
+    @contextmanager
+    def patience(self, words: str) -> Iterator[None]:
+        """Say what takes so long, if it does; on standard error, for it is no result."""
+        timer = threading.Timer(PATIENCE_SECONDS, self.stderr.write, [words, str])
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def table(self, rows: list[list[str]]) -> None:
         """Print rows in columns; the first row is the heading."""

@@ -22,6 +22,10 @@ from registry.sources import Upstream
 from registry.troubles import trouble_soon
 
 NONE = "none"
+PATIENCE = {
+    "python": f"Still building the agent, which may take {settings.INSPECT_SECONDS} seconds.",
+    "remote": "Still asking its server.",
+}
 OF_PYTHON = ("arguments",)
 OF_SCRIPTS = ("at",)
 OF_REMOTE = ("more_urls", "user", "password", "seconds", "document_seconds", "keep_last_document")
@@ -90,6 +94,11 @@ def source_of(options: dict[str, Any]) -> Any:
         }
         return {"remote": {word: value for word, value in given.items() if value is not None}}
     return read_yaml(options["file"])
+
+
+def what_takes_so_long(source: Any) -> str:
+    """Words for a command that waits for a source to be looked at, and for the database and the workers."""
+    return PATIENCE.get(kind_of(source) or "", "Still waiting for the database or the workers.")
 
 
 def former_arguments(name: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -154,9 +154,17 @@ def test_an_agent_that_runs_alone_is_adopted_both_ways(make_server: Callable[...
         assert f"adopt {url}/ITS-ROUTE" in lost["/"][1]
         assert adopt(server, f"{url}/desk", *credentials) == {"/desk": ("registered", "")}
         assert call(server, "/desk", "greet", name="Ann")["response"] == "Hello, Ann."
-    script = str(FOLDER / "desk.py")
-    assert adopt(server, script, "--route-prefix", "/here", "--name-prefix", "my") == {"/desk": ("registered", "")}
-    assert call(server, "/here/desk", "greet", name="Ann")["response"] == "Hello, Ann."
+        adopted = server.command("agents", "--json")
+        said = server.command("adopt", str(FOLDER / "desk.py"), code=1)
+        name = next(agent["name"] for agent in json.loads(adopted) if "/desk" in agent["routes"])
+        move = f"register {name} --update --script desk.py --at /desk"
+        assert f"route /desk is taken by agent {name}: choose others with --route-prefix" in said
+        assert f"or make {name} this one: {move}" in said
+        script = str(FOLDER / "desk.py")
+        assert adopt(server, script, "--route-prefix", "/here", "--name-prefix", "my") == {"/desk": ("registered", "")}
+        assert call(server, "/here/desk", "greet", name="Ann")["response"] == "Hello, Ann."
+        assert "Version 2" in server.command(*move.split())
+    assert call(server, "/desk", "greet", name="Ann")["response"] == "Hello, Ann.", "the old server is not needed now"
 
 
 def test_a_script_elsewhere_is_told_where_to_put_it(make_server: Callable[..., Server], tmp_path: Path) -> None:

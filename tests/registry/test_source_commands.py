@@ -1,6 +1,7 @@
 """Commands about Python and remote agents; what is found of them is pretended."""
 
 import json
+import time
 from io import StringIO
 
 import pytest
@@ -12,6 +13,7 @@ from agents.sources import Found
 from registry import actions
 from registry.changes import Actor
 from registry.errors import Forbidden
+from registry.management.command import RegistryCommand
 from registry.models import SipMapping
 from registry.workers import Heart
 from tests.registry.pretending import PRICE, Pretended, pretend
@@ -304,3 +306,13 @@ def test_a_reload_of_what_is_down_starts_it_anew_also_if_its_code_is_the_same(ru
     with pytest.raises(SystemExit):
         call_command("reload", "sales", stdout=StringIO())
     assert Agent.objects.get(name="sales").live.number == 2
+
+
+def test_what_takes_long_is_said_on_standard_error(capfd, monkeypatch):
+    monkeypatch.setattr("registry.management.command.PATIENCE_SECONDS", 0.01)
+    command = RegistryCommand()
+    with command.patience("Still building the agent."):
+        time.sleep(0.2)
+    with command.patience("Not said."):
+        pass
+    assert capfd.readouterr() == ("", "Still building the agent.\n")

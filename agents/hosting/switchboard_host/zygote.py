@@ -184,9 +184,9 @@ def serve(sock: socket.socket, begun: mmap.mmap, order: Order) -> int:
         why = str(error) if isinstance(error, CannotLoad) else f"it cannot be built: {notes.sentence(error)}"
         with contextlib.suppress(OSError):
             sock.sendall(frame({"failed": why}))
-        if not isinstance(error, CannotLoad):
-            raise
-        return 1
+        if isinstance(error, CannotLoad) or order.get("quiet"):  # the traceback was told more than once
+            return 1
+        raise
     code = seeing.digest(order["path"])
     adopt(agent, order)
     gc.collect()

@@ -61,7 +61,8 @@ class Command(RegistryCommand):
         elif wishes.upstream:
             self.fail("--user and --password are for a server's URL; a script's agents have what its code says", USAGE)
         else:
-            report = adopt_script(origin[0], wishes, by=self.actor, wait=True)
+            with self.patience("Still running the script and building its agents, one after the other."):
+                report = adopt_script(origin[0], wishes, by=self.actor, wait=True)
         return self.told(report)
 
     def upstream(self, options: dict[str, Any]) -> tuple[str, str] | None:

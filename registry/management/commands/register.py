@@ -22,6 +22,7 @@ from registry.management.sources import (
     source_of,
     trouble_lines,
     upstream_of,
+    what_takes_so_long,
 )
 
 
@@ -76,10 +77,11 @@ class Command(RegistryCommand):
             "upstream": upstream_of(options),
             "wait": True,
         }
-        if update:
-            change = actions.publish(name, definition, route=route or actions.only_route(name).path, **given)
-            return self.told(change, updated(change))
-        change = actions.register(name, route, definition, auto_sip=not options["no_auto_sip"], **given)
+        with self.patience(what_takes_so_long(definition)):
+            if update:
+                change = actions.publish(name, definition, route=route or actions.only_route(name).path, **given)
+                return self.told(change, updated(change))
+            change = actions.register(name, route, definition, auto_sip=not options["no_auto_sip"], **given)
         names = f", SIP names {', '.join(change.sip)}" if change.sip else ", no SIP names"
         return self.told(change, f"Registered {name} at {change.route}{names}.")
 

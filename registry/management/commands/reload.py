@@ -6,7 +6,13 @@ from django.core.management.base import CommandParser
 
 from registry import actions
 from registry.management.command import NOT_EVERYWHERE, RegistryCommand
-from registry.management.sources import found_lines, live_source, source_json, trouble_lines
+from registry.management.sources import (
+    found_lines,
+    live_source,
+    source_json,
+    trouble_lines,
+    what_takes_so_long,
+)
 
 SAME = {
     "python": "its code is the same: nothing changed; --force loads it anew all the same",
@@ -32,7 +38,9 @@ class Command(RegistryCommand):
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         """Reload."""
         name = options["name"]
-        change = actions.reload(name, by=self.actor, force=options["force"], wait=True)
+        source = live_source(name)
+        with self.patience(what_takes_so_long(source.given() if source else None)):
+            change = actions.reload(name, by=self.actor, force=options["force"], wait=True)
         source = live_source(name)
         assert source is not None
         if not change.changed:
