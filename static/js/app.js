@@ -186,3 +186,10 @@ document.addEventListener("keydown", (event) => {
   if (event.key !== "g" || go) going = false;
   event.preventDefault();
 });
+
+// --- where the page is narrow the chosen tab is in sight all the same ------------------------------------------------
+
+for (const chosen of document.querySelectorAll(":is(.tabs, .side) [aria-current]")) {
+  const tabs = chosen.parentElement;
+  tabs.scrollLeft = chosen.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - chosen.offsetWidth) / 2;
+}

@@ -82,7 +82,7 @@ class Command(RegistryCommand):
         if any(entry.change and entry.change.of_fleet for entry in report.entries):
             report.notes.append(OF_FLEET)
         for words, lines in (("Not served here", report.not_served), ("Note", report.notes)):
-            for line in lines if count else ():
+            for line in lines if any(entry.state != ENTRY_REFUSED for entry in report.entries) else ():
                 self.say(f"{words}: {safe(line)}")
         totals = [f"{state} {number}" for state, number in report.totals.items() if number]
         self.say(f"{', '.join(totals or ['nothing to adopt']).capitalize()}.")

@@ -53,6 +53,10 @@ def test_a_page_in_both_themes_and_widths(
         page.wait_for_selector("#live-badge .is-ok")
         expect(page.locator(".htmx-request, .bone")).to_have_count(0)  # wait_for_function would need eval
         check_with_axe(page)
+        for chosen in page.locator(":is(.tabs, .side) [aria-current]").all():
+            box = chosen.bounding_box()
+            assert box is not None
+            assert 0 <= box["x"] <= box["x"] + box["width"] <= width, "the chosen tab is in sight"
         for room in (width, 1920 if width > 1000 else 640):
             page.set_viewport_size({"width": room, "height": 900})
             assert page.evaluate("document.documentElement.scrollWidth") <= room
