@@ -125,6 +125,17 @@ class Hosts:
             return team
         return self.live.get(version.agent)
 
+    def instead_of(self, team: Team) -> Team | None:
+        """Who answers for a team that cannot: the live one, or, if that is it and cannot be built, one before it."""
+        live = self.live.get(team.agent)
+        if live is not None and live is not team:
+            return live
+        if not team.failed:  # it has just too much to do
+            return None
+        others = [each for each in self.teams.values() if each.agent == team.agent and each is not team]
+        running = [each for each in others if each.host is not None and each.host.ready]
+        return max(running, key=lambda each: each.version, default=None)
+
     async def watch(self) -> None:
         """Look after all teams until the end."""
         while True:

@@ -69,10 +69,10 @@ class PythonVersion:
             try:
                 reply = await team.ask(head, request.raw, seconds, changes=in_call)
             except Unavailable:
-                instead = self.hosts.live.get(self.agent)
-                if instead is None or instead is team:
+                instead = self.hosts.instead_of(team)
+                if instead is None:
                     raise
-                team = instead  # its own code is no longer to be had
+                team = instead  # its own code is not to be had
                 head = head_of(request) | self.with_token(request, team)
                 reply = await team.ask(head, request.raw, seconds, changes=in_call)
         except (Unavailable, HostGone) as error:
@@ -81,7 +81,8 @@ class PythonVersion:
             return self.failed(request, f"the agent did not answer within {seconds:g} seconds; its host is replaced")
         answer = self.told(request, reply)
         if team.version != self.number and not answer.detail:
-            return answer._replace(detail=f"version {self.number} runs no more: version {team.version} answered")
+            why = "cannot be built" if team.version < self.number else "runs no more"
+            return answer._replace(detail=f"version {self.number} {why}: version {team.version} answered")
         return answer
 
     def with_token(self, request: AgentRequest, team: Team) -> dict[str, str]:

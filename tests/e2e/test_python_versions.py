@@ -94,7 +94,7 @@ def urls(server: Server, path: str, call_id: str, **options: Any) -> dict[str, s
 def run(server: Server, url: str, function: str, call_id: str, **arguments: Any) -> str:
     """What a function says."""
     body = {"function": function, "call_id": call_id, "argument": {"parsed": [arguments]}}
-    said: str = server.post(path_of(url), body, **AUTH).json["response"]
+    said: str = server.post(path_of(url), body, auth=urlsplit(url).netloc.partition("@")[0]).json["response"]
     return said
 
 
@@ -147,6 +147,41 @@ def test_running_calls_keep_the_code_they_began_with(server: Server, folder: Pat
     assert reload(server, "--force") == 4, "although the code says the same"
     assert prompt(server) == "third"
     assert run(server, of_third["secure"], "secure", "C3") == "third"
+
+
+NEEDS = """
+import os
+from signalwire import AgentBase
+
+class Needs(AgentBase):
+    def __init__(self):
+        super().__init__(name="needs", route="/needs")
+        self.prompt_add_section("Role", {word})
+        self.define_tool("open", "o", {{}}, lambda args, raw: {{"response": {word}}}, secure=False)
+        self.define_tool("secure", "s", {{}}, lambda args, raw: {{"response": {word}}})
+"""
+
+
+def test_while_a_new_version_cannot_be_built_in_the_server_the_one_before_answers(server: Server, folder: Path) -> None:
+    """The command that reloads it has another environment."""
+    file = folder / "needs.py"
+    file.write_text(NEEDS.format(word="'first'"))
+    server.command("register", "needs", "--route", "/needs", "--python", "needs:Needs")
+    server.environment["ONLY_HERE"] = "second"
+    file.write_text(NEEDS.format(word="os.environ['ONLY_HERE']"))
+    said = server.command("reload", "needs", code=4)
+    assert "Version 2 of needs is live" in said
+    assert "KeyError: 'ONLY_HERE'" in said
+    assert {"first" in server.get("/needs?call_id=C3").text for _ in range(6)} == {True}
+    of_call = urls(server, "/needs", "C3")
+    assert run(server, of_call["secure"], "secure", "C3") == "first"
+    assert run(server, of_call["defaults"], "open", "C3") == "first"
+    [row, *_] = server.events(1, "agent = 'needs' AND kind = 'swml' AND detail LIKE '%%version 1 answered'")
+    assert (row["outcome"], row["detail"]) == ("ok", "version 2 cannot be built: version 1 answered")
+    assert "needs is down" in server.command("agents")
+    file.write_text(NEEDS.format(word="'third'"))
+    server.command("reload", "needs")
+    assert "third" in server.get("/needs?call_id=C4").text
 
 
 def test_an_agent_may_change_its_kind_and_others_go_on(server: Server) -> None:
