@@ -179,6 +179,9 @@ def test_while_a_new_version_cannot_be_built_in_the_server_the_one_before_answer
     [row, *_] = server.events(1, "agent = 'needs' AND kind = 'swml' AND detail LIKE '%%version 1 answered'")
     assert (row["outcome"], row["detail"]) == ("ok", "version 2 cannot be built: version 1 answered")
     assert "needs is down" in server.command("agents")
+    wait_for(lambda: server.printed.count("The host of agent needs cannot be started") > 6, 30)
+    traces = re.findall(r"^KeyError: 'ONLY_HERE'$", server.printed, re.MULTILINE)
+    assert 2 <= len(traces) <= 4, "each of two workers has told the traceback twice, and goes on trying"
     file.write_text(NEEDS.format(word="'third'"))
     server.command("reload", "needs")
     assert "third" in server.get("/needs?call_id=C4").text
