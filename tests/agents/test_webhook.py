@@ -410,7 +410,7 @@ async def call_all() -> None:
     async with asyncio.timeout(30):  # the limit is 0.3 s, but the servers run in this loop as well
         await asyncio.gather(healthy(), *(call_hostile(behaviour, 0.3) for behaviour, _ in HOSTILE.values()))
     ticking.cancel()
-    assert longest < 0.5  # milliseconds, in truth
+    assert longest < 1  # 0.15 in truth, most of it these servers' own
 
 
 async def test_hostile_servers_all_at_once_do_not_disturb_a_good_one() -> None:
