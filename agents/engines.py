@@ -30,6 +30,12 @@ class Engine(Protocol):
         ...
 
 
+def source_of(version: Version) -> PythonSource | RemoteSource | None:
+    """What a version was made of that does not run here by itself; None for a stored one."""
+    source = getattr(version, "source", None)
+    return source if isinstance(source, (PythonSource, RemoteSource)) else None
+
+
 Engines = Mapping[str, Engine]  # by kind: python, remote
 
 

@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from dashboard.doors import may_use_admin, role_of, turned_away
 from dashboard.troubles import present_troubles
@@ -72,7 +73,8 @@ def page_for(deed: Deed, *, methods: Collection[str] = ("GET", "HEAD")) -> Calla
                         answer = view(request, *args, **options)
                 except RegistryError as error:
                     title = "Nothing is plugged in here" if error.status == 404 else "This was refused"
-                    answer = problem(request, title, str(error), error.status, came_from(request))
+                    back = (page_before(request), "Back") if request.method == "POST" else None
+                    answer = problem(request, title, str(error), error.status, back)
                 except DataError as error:
                     if "NUL" not in str(error):
                         raise
@@ -192,13 +194,13 @@ def may_not(request: HttpRequest) -> str:
     return f"You are signed in as {request.user.get_username()} ({role_of(request)}); an Admin can change that."
 
 
-def came_from(request: HttpRequest) -> tuple[str, str] | None:
-    """The page of ours on which a refused form was, and its word."""
-    page = urlsplit(request.headers.get("Referer", ""))
-    ours = page.netloc == request.get_host() and page.path.startswith(reverse("dashboard:home"))
-    if request.method != "POST" or not ours:
-        return None
-    return f"{page.path}{'?' if page.query else ''}{page.query}", "Back"
+def page_before(request: HttpRequest) -> str:
+    """The page of ours that a form was sent from, else the overview."""
+    before = request.headers.get("Referer", "")
+    path = path_of(before)
+    if url_has_allowed_host_and_scheme(before, {request.get_host()}) and path.startswith("/dashboard/"):
+        return path
+    return "/dashboard/"
 
 
 def problem(
@@ -209,6 +211,7 @@ def problem(
         answer = render(request, "parts/problem_toast.html", {"title": title, "detail": detail}, status=status)
         answer["HX-Retarget"], answer["HX-Reswap"] = "#toasts", "beforeend"
         return answer
+    back = None if back and back[0] == "/dashboard/" else back  # the overview has its link anyway
     context = {**frame(request), "title": title, "detail": detail, "status": status, "back": back}
     return render(request, "pages/problem.html", context, status=status)
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from agents.document import pause_document
-from agents.engines import Engines, Making, make_version
+from agents.engines import Engines, Making, make_version, source_of
 from agents.errors import InvalidDefinition
 from agents.fields import UNREADABLE, cipher
 from agents.hosting.sdk_tokens import SdkKey
@@ -286,10 +286,10 @@ def key_for(key: TokenKey, versions: Mapping[int, Version]) -> Key:
 
 def is_python(version: Version) -> bool:
     """Whether its code is the SDK's."""
-    return isinstance(getattr(version, "source", None), PythonSource)
+    return isinstance(source_of(version), PythonSource)
 
 
 def callbacks_of(version: Version | str) -> frozenset[str]:
     """The sub-paths that a version answers besides the usual ones."""
-    source = getattr(version, "source", None)
+    source = None if isinstance(version, str) else source_of(version)
     return frozenset(source.found.callbacks) if isinstance(source, PythonSource) else frozenset()

@@ -3,16 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from agents.engines import Engines, Runner, Served
-from agents.sources import PythonSource, RemoteSource
-from agents.wire import Version
+from agents.engines import Engines, Runner, Served, source_of
 from registry.table import RoutingTable
-
-
-def kind_of(version: Version) -> str:
-    """What runs a version; "" if nothing has to."""
-    source = getattr(version, "source", None)
-    return source.kind() if isinstance(source, (PythonSource, RemoteSource)) else ""
 
 
 class Runners:
@@ -33,8 +25,9 @@ class Runners:
             agent = route.agent
             versions = {id(version): version for version in (*agent.versions.values(), agent.live) if version}
             for version in versions.values():  # an agent may have been of another kind before
-                if (kind := kind_of(version)) in served:
-                    served[kind].append(Served(agent.name, version is agent.live, version, agent.upstream))
+                source = source_of(version)
+                if source is not None and source.kind() in served:
+                    served[source.kind()].append(Served(agent.name, version is agent.live, version, agent.upstream))
         for kind, runner in self.by_kind.items():
             runner.follow(served[kind])
 

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-HOG_SECONDS = 0.1  # of a processor's time, with nothing answered, before others go first
-HOG_SHARE = 0.6  # of one processor
+HOG_SECONDS = 0.1  # with nothing answered, before others go first
+HOG_SHARE = 0.6  # of one processor, meanwhile
 
 
 class Look(NamedTuple):

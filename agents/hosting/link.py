@@ -172,10 +172,6 @@ class Link(asyncio.Protocol):
         if waiting.slot is not None:
             self.slots.append(waiting.slot)
 
-    def waits_longer(self, now: float, seconds: float) -> bool:
-        """Whether somebody has waited for longer than that. `now`: monotonic."""
-        return any(now - waiting.since > seconds for waiting in self.waiting.values())
-
     def is_deaf(self, now: float, after: float) -> bool:
         """Whether it has not said for so long that it can hear. `now`: monotonic."""
         return self.pinged is not None and now - self.pinged > after
@@ -193,7 +189,7 @@ class Link(asyncio.Protocol):
                 waiting.future.set_exception(TooLate)
         if late:
             return "did not answer in time"
-        if self.pinged is None and self.waits_longer(now, ping_after):
+        if self.pinged is None and any(now - waiting.since > ping_after for waiting in self.waiting.values()):
             self.pinged = now
             self.transport.write(framed({"i": PING}))
         return ""

@@ -55,7 +55,6 @@ class Team:
         self.leaving: list[Host] = []
         self.slots = asyncio.Semaphore(limits.running)
         self.changed = asyncio.Event()
-        self.tried = False  # a host was ready, or failed
         self.pause = 0.0
         self.restart: asyncio.TimerHandle | None = None
         self.starting: asyncio.Task[None] | None = None
@@ -81,6 +80,16 @@ class Team:
             for host in hosts
             if host.link.waiting or host.kill_at is not None or not host.ready or host.hog.made_way
         ]
+
+    @property
+    def tried(self) -> bool:
+        """Whether a host was ever ready, or could not be."""
+        return bool(self.died) or (self.host is not None and self.host.ready)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it cannot be built, and not only once."""
+        return self.failures >= HOPELESS
 
     @property
     def can_answer(self) -> bool:
@@ -124,7 +133,7 @@ class Team:
             async with asyncio.timeout(WAIT_SECONDS if self.died else FIRST_WAIT_SECONDS):
                 while self.host is None or not self.host.ready:
                     wait = self.restart.when() - asyncio.get_running_loop().time() if self.restart else 0
-                    if self.closed or not self.live or wait > WAIT_SECONDS or self.failures >= HOPELESS:
+                    if self.closed or not self.live or wait > WAIT_SECONDS or self.hopeless:
                         raise Unavailable(self.failed or "the agent's host is gone")
                     self.zygote.turns.hurry(self.host)
                     self.changed.clear()
@@ -150,16 +159,18 @@ class Team:
     async def connect(self, host: Host) -> None:
         """Start a host."""
         try:
-            await host.connect({**self.order, "quiet": self.failures > 1})
+            await host.connect({**self.order, "quiet": self.hopeless})
         except OSError as error:  # no process or descriptor left
             host.over(f"could not be started: {error}")
 
     def host_ready(self, host: Host, code: str) -> None:
         """A host has built its agent."""
-        self.tried = True
         other_code = bool(self.code) and code != self.code
         if host is self.successor:
-            self.take_over(host, welcome=self.other_code or not other_code)
+            if other_code and not self.other_code:
+                host.kill()  # one that is slow where others need the processors is the smaller evil
+            else:
+                self.take_over(host)
             return
         self.other_code = other_code
         if self.other_code:
@@ -169,14 +180,8 @@ class Team:
         if host is self.host:
             self.changed.set()
 
-    def take_over(self, host: Host, *, welcome: bool) -> None:
-        """Ask the successor from now on; the one before it finishes what it has.
-
-        One with other code is not welcome: a host that is slow where others need the processors is the smaller evil.
-        """
-        if not welcome:
-            host.kill()
-            return
+    def take_over(self, host: Host) -> None:
+        """Ask the successor from now on; the one before it finishes what it has."""
         before, self.host, self.successor = self.host, host, None
         if before is not None:
             before.leave("made way for others")
@@ -215,7 +220,6 @@ class Team:
 
     def note_end(self, host: Host, why: str) -> None:
         """Start another one: at once if this one lived long, else after a pause that grows."""
-        self.tried = True
         self.died, self.died_at = f"its host {why}", time.time()
         if not host.ready:
             self.failed, self.failed_at = f"the agent {why}", self.failed_at if self.failed else time.time()

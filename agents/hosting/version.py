@@ -65,16 +65,14 @@ class PythonVersion:
         limits = self.hosts.limits
         seconds = limits.seconds if in_call else limits.document_seconds
         try:
-            head = head_of(request) | self.with_token(request, team)
             try:
-                reply = await team.ask(head, request.raw, seconds, changes=in_call)
+                reply = await self.asked(team, request, seconds, changes=in_call)
             except Unavailable:
                 instead = self.hosts.instead_of(team)
                 if instead is None:
                     raise
                 team = instead  # its own code is not to be had
-                head = head_of(request) | self.with_token(request, team)
-                reply = await team.ask(head, request.raw, seconds, changes=in_call)
+                reply = await self.asked(team, request, seconds, changes=in_call)
         except (Unavailable, HostGone) as error:
             return self.failed(request, str(error))
         except TooLate:
@@ -85,11 +83,12 @@ class PythonVersion:
             return answer._replace(detail=f"version {self.number} {why}: version {team.version} answered")
         return answer
 
-    def with_token(self, request: AgentRequest, team: Team) -> dict[str, str]:
-        """The query with a token that another version's hosts take, if they answer and it has been found good."""
-        if team.version == self.number or request.claim is None:
-            return {}
-        return {"q": with_token_of(query_of(request), team.order["secret"])}
+    async def asked(self, team: Team, request: AgentRequest, seconds: float, *, changes: bool) -> Reply:
+        """What a team's host says; of another version's it is a token of theirs, if the one that came is good."""
+        head = head_of(request)
+        if team.version != self.number and request.claim is not None:
+            head["q"] = with_token_of(head["q"], team.order["secret"])
+        return await team.ask(head, request.raw, seconds, changes=changes)
 
     def told(self, request: AgentRequest, reply: Reply) -> Answer:
         """What a host said, with our addresses, and what the log says about it."""
@@ -136,21 +135,16 @@ def head_of(request: AgentRequest) -> dict[str, Any]:
     """A request as hosts are told it."""
     # A GET of whatever sub-path is the document, with all that is configured per call (the SDK's /swaig forgets that).
     path = "" if request.method == "GET" and request.sub_path in ("swaig", "post_prompt") else request.sub_path
+    query = request.query_string
+    if VERSION_MARK.encode() in query:
+        query = MARK.sub(b"", query).lstrip(b"&")
     headers = [
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, value in request.headers.items()
         if name not in NOT_PASSED_ON
     ]
-    head = {"m": request.method, "p": path, "q": query_of(request), "h": headers}
+    head = {"m": request.method, "p": path, "q": query.decode("latin-1"), "h": headers}
     return {**head, "o": True} if request.claim == FOR_MCP else head
-
-
-def query_of(request: AgentRequest) -> str:
-    """A request's query without what is ours in it."""
-    query = request.query_string
-    if VERSION_MARK.encode() in query:
-        query = MARK.sub(b"", query).lstrip(b"&")
-    return query.decode("latin-1")
 
 
 def with_token_of(query: str, secret: str) -> str:

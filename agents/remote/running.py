@@ -72,8 +72,6 @@ class Remotes:
         paths: dict[tuple[Place, str], str] = {}
         kept: dict[tuple[str, str, bool], Endpoint] = {}
         for agent, live, version, _ in served:
-            if not isinstance(version, RemoteVersion):
-                continue
             for endpoint in version.endpoints:
                 key = agent, endpoint.url, endpoint.origin.private
                 if key not in kept:

@@ -3,9 +3,8 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import path
-from django.utils.http import url_has_allowed_host_and_scheme
 
-from dashboard.shell import THEME_COOKIE, THEMES, failing_agents, page_for, path_of, steps_of_replicas
+from dashboard.shell import THEME_COOKIE, THEMES, failing_agents, page_before, page_for, steps_of_replicas
 from dashboard.zones import YEAR, offered
 from registry.policy import Deed
 
@@ -38,15 +37,6 @@ def theme(request: HttpRequest) -> HttpResponse:
     else:
         answer.delete_cookie(THEME_COOKIE)
     return answer
-
-
-def page_before(request: HttpRequest) -> str:
-    """The page of ours that a form was sent from, else the overview."""
-    before = request.headers.get("Referer", "")
-    path = path_of(before)
-    if url_has_allowed_host_and_scheme(before, {request.get_host()}) and path.startswith("/dashboard/"):
-        return path
-    return "/dashboard/"
 
 
 urlpatterns = [

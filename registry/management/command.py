@@ -16,8 +16,8 @@ from registry.errors import RegistryError
 
 # Exit codes: 0 done, 1 refused, 2 wrong usage (argparse's own), 3 the database is away, 4 done, but not everywhere yet,
 # 5 `apply --dry-run` found something to change.
-PATIENCE_SECONDS = 3  # without a word
 REFUSED, USAGE, AWAY, NOT_EVERYWHERE, CHANGES = 1, 2, 3, 4, 5
+PATIENCE_SECONDS = 3  # without a word
 
 
 class RegistryCommand(BaseCommand):

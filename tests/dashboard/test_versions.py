@@ -99,7 +99,13 @@ def test_restoring_asks_for_a_version_that_there_is(line, browser):
     refused = browser.post(f"{HERE}restore/", {"number": "9"}, headers={"Referer": f"http://testserver{HERE}2/?x=1"})
     assert refused.status_code == 404
     assert f'<a class="button primary" href="{HERE}2/?x=1">Back</a>' in refused.content.decode()
-    for elsewhere in ("http://evil.example/dashboard/", "http://testserver/admin/", "javascript:alert(1)", ""):
+    for elsewhere in (
+        "http://evil.example/dashboard/",
+        "http://testserver/admin/",
+        "javascript:alert(1)",
+        "http://[",
+        "",
+    ):
         refused = browser.post(f"{HERE}restore/", {"number": "9"}, headers={"Referer": elsewhere})
         assert ">Back</a>" not in refused.content.decode()
     assert browser.post(f"{HERE}restore/").status_code == 422

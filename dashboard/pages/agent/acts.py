@@ -13,8 +13,7 @@ from django.utils import timezone
 from agents.models import Agent
 from dashboard.agents.frame import agent_frame, find_agent
 from dashboard.agents.reach import effect_of_removing
-from dashboard.pages.frame import page_before
-from dashboard.shell import page_for, show
+from dashboard.shell import page_before, page_for, show
 from dashboard.toasts import everywhere, say
 from registry import actions
 from registry.asking import actor_of

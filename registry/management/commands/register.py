@@ -80,8 +80,10 @@ class Command(RegistryCommand):
         with self.patience(what_takes_so_long(definition)):
             if update:
                 change = actions.publish(name, definition, route=route or actions.only_route(name).path, **given)
-                return self.told(change, updated(change))
-            change = actions.register(name, route, definition, auto_sip=not options["no_auto_sip"], **given)
+            else:
+                change = actions.register(name, route, definition, auto_sip=not options["no_auto_sip"], **given)
+        if update:
+            return self.told(change, updated(change))
         names = f", SIP names {', '.join(change.sip)}" if change.sip else ", no SIP names"
         return self.told(change, f"Registered {name} at {change.route}{names}.")
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -35,7 +36,7 @@ def started() -> Iterator[Callable[[str], int]]:
 
 def policies(pid: int) -> set[int]:
     """Of its threads."""
-    return {os.sched_getscheduler(int(thread)) for thread in os.listdir(f"/proc/{pid}/task")}  # noqa: PTH208
+    return {os.sched_getscheduler(int(thread.name)) for thread in Path(f"/proc/{pid}/task").iterdir()}
 
 
 def until_it_makes_way(hog: Hog, pid: int, seconds: float, answers: Callable[[], int] = lambda: 0) -> bool:

@@ -12,7 +12,7 @@ from agents.hosting.running import HostLimits
 from agents.hosting.version import PythonVersion
 from agents.sources import Found, PythonSource
 from registry.runners import Runners
-from tests.agents.hosting.test_team import READY, FakeZygote
+from tests.agents.hosting.test_team import READY, FakeZygote, until
 from tests.agents.remote.building import KEY
 
 
@@ -28,9 +28,9 @@ class Zygote(FakeZygote):
 
 
 @pytest.fixture
-async def hosts() -> AsyncIterator[Hosts]:
+async def hosts(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hosts]:
     made = Hosts(HostLimits())
-    made.zygote = Zygote()  # type: ignore[assignment]
+    monkeypatch.setattr(made, "zygote", Zygote())
     made.start()
     yield made
     await made.close()
@@ -46,14 +46,6 @@ def serve(hosts: Hosts, *numbers: int) -> None:
     hosts.follow([Served(f"agent-{number}", True, version(hosts, number), "") for number in numbers])
 
 
-async def until(hosts: Hosts, expected: Any) -> None:
-    for _ in range(1000):
-        if hosts.unbuilt() == expected:
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError(hosts.unbuilt())
-
-
 async def test_a_start_waits_for_those_that_were_there_until_each_is_built_or_cannot_be(hosts: Hosts) -> None:
     assert Runners({"python": hosts}).starting() == ""
     serve(hosts, 1, 2)
@@ -62,10 +54,10 @@ async def test_a_start_waits_for_those_that_were_there_until_each_is_built_or_ca
     assert Runners({"python": hosts}).starting() == "2 of 2 Python agents are not built yet"
     zygote: Any = hosts.zygote
     (await zygote.host(0)).say(READY)
-    await until(hosts, (1, 2))
+    await until(lambda: hosts.unbuilt() == (1, 2))
     (await zygote.host(1)).say({"failed": "raised ImportError"})
     zygote.hosts[1].end("ended with exit code 1")
-    await until(hosts, (0, 2))
+    await until(lambda: hosts.unbuilt() == (0, 2))
     serve(hosts, 1, 2, 3)
     await zygote.host(2)
     assert hosts.unbuilt() == (0, 2), "that one came later"
@@ -77,7 +69,7 @@ async def test_an_agent_that_is_gone_again_is_not_waited_for(hosts: Hosts) -> No
     await asyncio.sleep(0)
     assert hosts.unbuilt() == (1, 1)
     serve(hosts)
-    await until(hosts, (0, 1))
+    await until(lambda: hosts.unbuilt() == (0, 1))
 
 
 async def test_what_was_wrong_with_the_version_before_is_not_told_of_the_new_one(hosts: Hosts) -> None:
@@ -85,7 +77,7 @@ async def test_what_was_wrong_with_the_version_before_is_not_told_of_the_new_one
     zygote: Any = hosts.zygote
     (await zygote.host(0)).say({"failed": "raised ImportError"})
     zygote.hosts[0].end("ended with exit code 1")
-    await until(hosts, (0, 1))
+    await until(lambda: hosts.unbuilt() == (0, 1))
     assert [trouble.state for trouble in hosts.troubles().values()] == ["down"]
     hosts.follow([Served("agent-1", True, version(hosts, 1, 2), "")])
     assert hosts.troubles() == {}, "although the loop has not heard of it yet"
