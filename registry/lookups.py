@@ -53,6 +53,15 @@ def default_route() -> Route | None:
     return Route.objects.select_related("agent").filter(default=True).first()
 
 
+def refuse_taken_route(path: str, name: str) -> None:
+    """Raise `Conflict` with the owner's name; the owner itself, `name`, is told how to publish a new version."""
+    owner = Route.objects.filter(path=path).values_list("agent__name", flat=True).first()
+    if owner == name:
+        raise Conflict(f"agent {name} is registered already, at {path}: --update publishes a new version of it")
+    if owner:
+        raise Conflict(f"route {path} is taken by agent {owner}")
+
+
 def is_storable(text: str) -> bool:
     """Whether Postgres can hold a text: no NUL, no half surrogate pairs."""
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

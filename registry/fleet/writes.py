@@ -17,8 +17,9 @@ from registry.fleet.document import FleetRoute
 from registry.fleet.plan import ADD
 from registry.fleet.present import PresentRoute
 from registry.fleet.references import lost
+from registry.former_routes import former_route
 from registry.models import Route, SipMapping
-from registry.reach import TRASH_COLUMNS, former_route, take_out_of_trash, trash
+from registry.trash import TRASH_COLUMNS, take_out_of_trash, trash
 
 CHUNK = 500  # rows of a statement: far below the 30 s that one may take
 AGENT_COLUMNS = ["title", "tags", "state", "pause_message", "paused_until"]
