@@ -11,10 +11,10 @@ from typing import Any
 
 import orjson
 
-from agents.arguments import MAX_DEPTH, TOO_DEEP
 from agents.definition import deeper_than
-from agents.functions import PreparedFunction, Result
-from agents.templating import spoken
+from agents.definition.templates import spoken
+from agents.stored.arguments import MAX_DEPTH, TOO_DEEP
+from agents.stored.functions import PreparedFunction, Result
 from agents.tokens import FOR_MCP
 from agents.wire import MALFORMED, AgentRequest, Answer
 

@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 
 from agents import mcp
-from agents.apologies import apology_to
-from agents.functions import SAFE_LINE
+from agents.safe_answers import apology_to
+from agents.stored.functions import SAFE_LINE
 from agents.wire import AgentRequest, Answer, body_fault, fault, function_of
 
 DENIED = "I'm sorry, the security token for this function is invalid or expired. I cannot execute this action."

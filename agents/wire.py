@@ -15,7 +15,7 @@ MALFORMED = object()  # the body of a request whose bytes are not JSON
 
 
 class Webhooks(Protocol):
-    """Whoever asks authors' servers; `agents.webhooks.client.WebhookClient`."""
+    """Whoever asks authors' servers; `agents.outbound.client.WebhookClient`."""
 
     async def post(
         self, agent: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float | None = None

@@ -30,8 +30,8 @@ from django.db import connection  # noqa: E402
 from agents.models import Agent  # noqa: E402
 from config.embedded.cluster import close_all  # noqa: E402
 from config.embedded.locks import STOP_SECONDS  # noqa: E402
-from config.preparing import prepare  # noqa: E402
-from registry.changes import Actor  # noqa: E402
+from config.prepare import prepare  # noqa: E402
+from registry.actions.transaction import Actor  # noqa: E402
 from registry.fleet import Document, FleetAgent, FleetRoute, apply_plan, export_fleet, make_plan  # noqa: E402
 
 ACTOR = Actor("benchmark", "command")

@@ -40,13 +40,13 @@ from django.test.utils import CaptureQueriesContext  # noqa: E402
 
 from config.embedded.cluster import close_all  # noqa: E402
 from config.embedded.locks import STOP_SECONDS  # noqa: E402
-from config.preparing import prepare  # noqa: E402
-from registry.events import partitions  # noqa: E402
-from registry.loading import Loader  # noqa: E402
+from config.prepare import prepare  # noqa: E402
+from registry.actions.people import FIRST  # noqa: E402
+from registry.log import partitions  # noqa: E402
 from registry.models import RoutingEvent  # noqa: E402
-from registry.people import FIRST  # noqa: E402
-from registry.rehearsing import Stage  # noqa: E402
-from registry.table import Tables  # noqa: E402
+from registry.rehearsal.rehearsal import Stage  # noqa: E402
+from registry.routing.table import Tables  # noqa: E402
+from registry.serving.loader import Loader  # noqa: E402
 from tests.dashboard.places import PLACES  # noqa: E402
 from tests.dashboard.test_places import address_of  # noqa: E402
 

@@ -31,18 +31,18 @@ import django
 django.setup()
 
 from agents.definition import AgentDefinition  # noqa: E402 - after django.setup()
-from agents.stored import StoredVersion  # noqa: E402
+from agents.outbound.client import WebhookClient, WebhookLimits  # noqa: E402
+from agents.stored.version import StoredVersion  # noqa: E402
 from agents.tokens import TokenKey  # noqa: E402
-from agents.webhooks.client import WebhookClient, WebhookLimits  # noqa: E402
-from registry.dispatcher import Dispatcher  # noqa: E402
-from registry.events.masking import Masker  # noqa: E402
-from registry.events.record import Recorder  # noqa: E402
-from registry.events.spool import Spool  # noqa: E402
-from registry.exchange import Context  # noqa: E402
-from registry.http import Message, Scope  # noqa: E402
+from registry.log.masking import Masker  # noqa: E402
+from registry.log.recorder import Recorder  # noqa: E402
+from registry.log.spool import Spool  # noqa: E402
 from registry.metrics.counters import Counters  # noqa: E402
-from registry.public_url import PublicUrl  # noqa: E402
-from registry.table import AgentEntry, Credentials, RouteEntry, RoutingTable, Step, Tables  # noqa: E402
+from registry.routing.dispatcher import Dispatcher  # noqa: E402
+from registry.routing.exchange import Context  # noqa: E402
+from registry.routing.http import Message, Scope  # noqa: E402
+from registry.routing.public_url import PublicUrl  # noqa: E402
+from registry.routing.table import AgentEntry, Credentials, RouteEntry, RoutingTable, Step, Tables  # noqa: E402
 
 CALL_ID = "2f1c7b64-6d0e-4b58-9a4e-0c2f3a9d7e11"
 CALL = {

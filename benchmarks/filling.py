@@ -26,11 +26,11 @@ from agents.definition import AgentDefinition  # noqa: E402
 from agents.models import Agent, AgentVersion  # noqa: E402
 from config.embedded.cluster import close_all  # noqa: E402
 from config.embedded.locks import STOP_SECONDS  # noqa: E402
-from config.preparing import prepare  # noqa: E402
-from registry import actions  # noqa: E402
-from registry.addresses import automatic_usernames  # noqa: E402
-from registry.changes import Actor, changing  # noqa: E402
+from config.prepare import prepare  # noqa: E402
+from registry.actions import agents as agent_actions  # noqa: E402
+from registry.actions.transaction import Actor, changing  # noqa: E402
 from registry.models import Route, SipMapping  # noqa: E402
+from registry.routing.addresses import automatic_usernames  # noqa: E402
 
 REGISTERED = 300  # by the action: two seconds
 BULK = 1000  # agents of one transaction
@@ -80,7 +80,7 @@ def main() -> None:
     try:
         prepare(example=False, say=lambda text: None)
         for number in range(min(count, REGISTERED)):
-            actions.register(sample.name(number), sample.route(number), sample.definition(number), by=ACTOR)
+            agent_actions.register(sample.name(number), sample.route(number), sample.definition(number), by=ACTOR)
         for chunk in chunks(range(REGISTERED, count)):
             add_in_bulk(chunk)
         with connection.cursor() as cursor:

@@ -45,7 +45,7 @@ CALLERS = 4  # of a horror at once
 HEALTH_SECONDS = 0.02  # between two questions
 REGISTER = """
 from registry import actions, sources
-from registry.changes import Actor
+from registry.actions.transaction import Actor
 by, inspect, seen = Actor("benchmark", "command", may_run_code=True), sources.inspect, {}
 def once(source, whereabouts):
     return seen.get(source.class_) or seen.setdefault(source.class_, inspect(source, whereabouts))

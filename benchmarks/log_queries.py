@@ -85,7 +85,7 @@ def fill(server: Server, events: int, number_of_days: int) -> None:
     django.setup()
     from django.db import connection, transaction
 
-    from registry.events import partitions
+    from registry.log import partitions
 
     now = datetime.now(UTC)
     start = (now - timedelta(days=number_of_days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -120,7 +120,7 @@ def fill(server: Server, events: int, number_of_days: int) -> None:
 
 def questions(now: datetime, call_id: str) -> Iterator[Question]:
     """What the console asks."""
-    from registry.events.reading import SELECT
+    from registry.log.cursor import SELECT
 
     hour, half = id_at(now - timedelta(hours=1)), id_at(now - timedelta(days=14))
     conditions: dict[str, tuple[str, dict[str, Any]]] = {
@@ -183,7 +183,7 @@ def questions(now: datetime, call_id: str) -> Iterator[Question]:
 
 def readings(database: "psycopg.Connection[Any]", newest_batch: int) -> Iterator[Question]:
     """What the live log asks for those who watch, and for those who come back."""
-    from registry.events.reading import Cursor, read_since
+    from registry.log.cursor import Cursor, read_since
 
     for name, batches, limit in (
         ("nothing", 0, 5000),

@@ -52,7 +52,7 @@ def lines(count: int, size: int) -> Iterator[bytes]:
     """Lines of the spool of about so many bytes, each with an id of its own."""
     import orjson
 
-    from registry.events.record import uuid7
+    from registry.log.recorder import uuid7
 
     fields: dict[str, Any] = {
         "replica": "benchmark", "kind": "swaig", "method": "POST", "path": "/sales/swaig", "source": "192.0.2.7",
@@ -90,8 +90,8 @@ def write(work: Work, orders: Connection) -> None:
     from django.conf import settings
     from django.db import connection
 
-    from registry.events.spool import Spool
-    from registry.events.writer import Writer
+    from registry.log.spool import Spool
+    from registry.log.writer import Writer
 
     spool = Spool(Path(work.folder), work.name, settings.SPOOL_SEGMENT_BYTES)
     writer = Writer(spool)

@@ -26,9 +26,9 @@ import sample  # noqa: E402 - after django.setup()
 from django.db import connection  # noqa: E402
 
 from config.embedded.cluster import close_all  # noqa: E402
-from registry import actions  # noqa: E402
-from registry.changes import Actor  # noqa: E402
-from registry.workers import live_workers  # noqa: E402
+from registry.actions import agents, routes  # noqa: E402
+from registry.actions.transaction import Actor  # noqa: E402
+from registry.heartbeats import live_workers  # noqa: E402
 
 ACTOR = Actor("benchmark", "command")
 WARM_UP = 2  # registrations that do not count: the first one connects to the database
@@ -106,7 +106,7 @@ def connect_to_each(port: int, pids: list[int]) -> list[Connection]:
 
 def register(number: int, wait: bool = False) -> None:
     """Register an agent of a fresh name."""
-    change = actions.register(sample.name(number), sample.route(number), sample.definition(number), by=ACTOR, wait=wait)
+    change = agents.register(sample.name(number), sample.route(number), sample.definition(number), by=ACTOR, wait=wait)
     if wait and not (change.everywhere and change.everywhere.done):
         raise RuntimeError(f"not everywhere: {change.everywhere}")
 
@@ -145,7 +145,7 @@ def main() -> None:
                 began = time.perf_counter()
                 register(number, wait=True)
                 results["everywhere"].append((time.perf_counter() - began) * 1000)
-            actions.unregister(sample.route(number), by=ACTOR)
+            routes.unregister(sample.route(number), by=ACTOR)
         print(json.dumps(results))
     finally:
         connection.close()

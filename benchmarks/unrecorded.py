@@ -16,7 +16,7 @@ from config.background import Background, Services  # noqa: E402
 
 
 class Forgetful:
-    """In the place of registry.events.record.Recorder."""
+    """In the place of registry.log.recorder.Recorder."""
 
     def record(self, event: dict[str, Any], excerpts: Any) -> None:
         """Forget it."""

@@ -20,13 +20,13 @@ from django.urls import path, re_path  # noqa: E402
 from config.background import App, Background, Services  # noqa: E402 - after django.setup()
 from dashboard.consumers import EventsConsumer, PageConsumer  # noqa: E402
 from dashboard.watchers import Watched  # noqa: E402
-from registry.addresses import RESERVED_FIRST  # noqa: E402
-from registry.gate import TokenGate  # noqa: E402
-from registry.http import SECURITY_HEADERS, Message, Receive, Scope, Send, respond  # noqa: E402
 from registry.metrics.endpoint import PATH as METRICS  # noqa: E402
 from registry.metrics.endpoint import Metrics  # noqa: E402
-from registry.probes import PATHS  # noqa: E402
-from registry.rehearsing import Stage  # noqa: E402
+from registry.metrics.gate import TokenGate  # noqa: E402
+from registry.rehearsal.rehearsal import Stage  # noqa: E402
+from registry.routing.addresses import RESERVED_FIRST  # noqa: E402
+from registry.routing.http import SECURITY_HEADERS, Message, Receive, Scope, Send, respond  # noqa: E402
+from registry.routing.probes import PATHS  # noqa: E402
 
 OURS = frozenset(RESERVED_FIRST - {"sip", "health", "ready", "metrics"})
 

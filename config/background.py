@@ -13,35 +13,35 @@ from collections.abc import Awaitable, Callable
 from django.conf import settings
 from django.utils import timezone
 
-from agents.hosting.hosts import Hosts
-from agents.hosting.running import HostLimits
+from agents.outbound.client import WebhookClient, WebhookLimits
+from agents.python.launch import HostLimits
+from agents.python.runner import Hosts
 from agents.remote.client import RemoteLimits
-from agents.remote.running import Remotes
-from agents.webhooks.client import WebhookClient, WebhookLimits
-from registry.agent_secrets import environment
-from registry.dispatcher import Dispatcher
-from registry.events.folding import Strangers
-from registry.events.keeper import LogKeeper
-from registry.events.masking import Masker
-from registry.events.record import Recorder
-from registry.events.spool import Spool
-from registry.events.syncing import GroupSync
-from registry.events.tail import Live
-from registry.events.writer import Writer
-from registry.exchange import Context
-from registry.http import Receive, Scope, Send
-from registry.listener import Listener
+from agents.remote.runner import Remotes
+from registry.actions.inspection import whereabouts
+from registry.environment import environment
+from registry.heartbeats import Heart
+from registry.log.group_commit import GroupSync
+from registry.log.masking import Masker
+from registry.log.recorder import Recorder
+from registry.log.retention import LogKeeper
+from registry.log.spool import Spool
+from registry.log.tail import Live
+from registry.log.writer import Writer
 from registry.metrics.counters import Counters
 from registry.metrics.exposition import Exposition
 from registry.metrics.gauges import Gauges
-from registry.probes import Probes
-from registry.public_url import PublicUrl
-from registry.resuming import Resumer
-from registry.runners import Runners
-from registry.snapshot import SnapshotFile, SnapshotKeeper, database_place
-from registry.sources import whereabouts
-from registry.table import Credentials, Tables
-from registry.workers import Heart
+from registry.routing.dispatcher import Dispatcher
+from registry.routing.exchange import Context
+from registry.routing.http import Receive, Scope, Send
+from registry.routing.probes import Probes
+from registry.routing.public_url import PublicUrl
+from registry.routing.strangers import Strangers
+from registry.routing.table import Credentials, Tables
+from registry.serving.listener import Listener
+from registry.serving.resumer import Resumer
+from registry.serving.runners import Runners
+from registry.serving.snapshot import SnapshotFile, SnapshotKeeper, database_place
 
 logger = logging.getLogger(__name__)
 

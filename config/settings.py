@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from django.utils.functional import lazy
 
-from agents.webhooks.guard import Guard
+from agents.outbound.guard import Guard
 from config.environment import Database, Environment, have_folder, wrong
 
 env = Environment()
@@ -254,7 +254,7 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_CLIENT_IP_CALLABLE = "registry.asking.client_address"
+AXES_CLIENT_IP_CALLABLE = "registry.requests.client_address"
 AXES_LOCKOUT_CALLABLE = "dashboard.doors.locked_out"
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False  # ours is read-only
@@ -285,7 +285,7 @@ INSTALLED_APPS = [
     "dashboard",
 ]
 MIDDLEWARE = [
-    "registry.tracing.request_ids",
+    "registry.routing.trace_headers.request_ids",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "registry.api.middleware.ApiAnswers",
@@ -296,7 +296,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "dashboard.away.DatabaseAway",
+    "dashboard.outage.DatabaseAway",
     "axes.middleware.AxesMiddleware",
 ]
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
@@ -317,7 +317,7 @@ TEMPLATES = [
         },
     }
 ]
-PASSWORD_HASHERS = ["dashboard.hashing.Hasher"]
+PASSWORD_HASHERS = ["dashboard.hasher.Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -346,13 +346,13 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "()": "registry.events.masking.MaskedFormatter",
+            "()": "registry.log.masking.MaskedFormatter",
             "keys": MASKED_KEYS,
             "fmt": "{asctime} {levelname} {name}{during}: {message}",
             "style": "{",
         }
     },
-    "filters": {"request": {"()": "registry.tracing.WithRequestId"}},
+    "filters": {"request": {"()": "registry.routing.trace_headers.WithRequestId"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request"]}},
     "root": {"handlers": ["stderr"], "level": env.level("LOG_LEVEL", default="INFO")},
     "loggers": {

@@ -66,7 +66,7 @@ def serve(application: str, listener: socket.socket, life: Life) -> None:
         log_config=None,
         log_level=logging.WARNING,  # "started", "stopped": the supervisor says that
         access_log=False,  # the routing log is better
-        proxy_headers=False,  # registry/public_url.py knows whom to trust
+        proxy_headers=False,  # registry/routing/public_url.py knows whom to trust
         server_header=False,
         backlog=settings.BACKLOG,
         timeout_keep_alive=settings.KEEP_ALIVE_SECONDS,

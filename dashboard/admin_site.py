@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from dashboard.doors import may_use_admin, turned_away
-from dashboard.signing_in import SignOut
+from dashboard.sign_in import SignOut
 
 
 class Site(AdminSite):

@@ -9,15 +9,15 @@ from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
-from dashboard.troubles import DOWN
+from dashboard.agent_health import DOWN
 from dashboard.words import KINDS, STATUSES
-from registry.activity import expiring_tokens, failures
+from registry.heartbeats import Replica
 from registry.policy import Deed, Principal
-from registry.table import RoutingTable
-from registry.traffic import Standing, totals
-from registry.troubles import AgentTrouble
-from registry.unmatched import Unmatched, unmatched_names
-from registry.workers import Replica
+from registry.reports.activity import expiring_tokens, failures
+from registry.reports.agent_health import AgentTrouble
+from registry.reports.traffic import Standing, totals
+from registry.reports.unmatched import Unmatched, unmatched_names
+from registry.routing.table import RoutingTable
 
 MOST = 8  # rows
 OF_EACH = 3  # rows of one sort, as long as there are others

@@ -14,9 +14,9 @@ from agents.models import Agent, AgentVersion
 from agents.sources import FoundFunction, read_source
 from dashboard.code_lines import pretty
 from dashboard.schema_form import PREFIX, Field, WrongValue, arguments_of, fields_of, read_object, typed_of
-from registry.errors import RegistryError, sentence
-from registry.lookups import get_agent
-from registry.rehearsing import Call, version_of
+from registry.actions.lookups import get_agent
+from registry.base.errors import RegistryError, sentence
+from registry.rehearsal.rehearsal import Call, version_of
 
 VERSIONS = 50  # that are offered; older ones by their number in the address
 MAX_CALL = 256  # characters of a caller, a number dialled, a call id

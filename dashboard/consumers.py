@@ -17,10 +17,10 @@ from django.db import Error, connection
 from dashboard.log.rows import rows_of
 from dashboard.watchers import Refusal, first_refusal, refusal
 from dashboard.zones import known
-from registry.events.filters import Filter, FilterError
-from registry.events.live import News, Viewer
-from registry.events.reading import Cursor, read_since
-from registry.events.tail import Live
+from registry.log.cursor import Cursor, read_since
+from registry.log.filters import Filter, FilterError
+from registry.log.live import News, Viewer
+from registry.log.tail import Live
 
 logger = logging.getLogger(__name__)
 SEND_SECONDS = 0.1  # between two messages: what comes meanwhile goes together

@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from dashboard.code_lines import pretty
-from registry.fleet.comparing import leaf_differences
+from registry.fleet.compare import leaf_differences
 from registry.fleet.plan import ABSENT
 
 CONTEXT = 3  # equal lines that are shown around those that differ

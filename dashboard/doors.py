@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
-from registry.people import given_role
+from registry.actions.people import given_role
 from registry.policy import Deed, of_user
 
 Response = TypeVar("Response", bound=HttpResponseBase)

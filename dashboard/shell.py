@@ -14,16 +14,16 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from dashboard.agent_health import present_troubles
 from dashboard.doors import may_use_admin, role_of, turned_away
-from dashboard.troubles import present_troubles
 from dashboard.zones import remember_zone, zone_of
-from registry.asking import principal_of
-from registry.errors import RegistryError
-from registry.events.reading import now
+from registry.base.errors import RegistryError
+from registry.heartbeats import replicas
+from registry.log.cursor import now
 from registry.models import RegistryChange
 from registry.policy import Deed
-from registry.traffic import Standing
-from registry.workers import replicas
+from registry.reports.traffic import Standing
+from registry.requests import principal_of
 
 View = Callable[..., HttpResponseBase]
 THEMES = ("light", "dark")

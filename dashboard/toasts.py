@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest
 
-from registry.changes import Change
+from registry.actions.transaction import Change
 
 UNDO_SECONDS = 30
 SECONDS = 10

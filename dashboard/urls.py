@@ -2,7 +2,8 @@
 
 from django.urls import path, re_path
 
-from dashboard import shell, signing_in
+from dashboard import shell
+from dashboard import sign_in as signing_in
 from dashboard.pages import (
     agent,
     agents,

@@ -11,10 +11,10 @@ from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings
 from django.db import connection
 
-from dashboard.away import SocketsAway
-from registry.http import Receive, Scope, Send
+from dashboard.outage import SocketsAway
+from registry.actions.tokens import Verdict, check_token, look_at_token
 from registry.policy import Deed, Principal, of_user
-from registry.tokens import Verdict, check_token, look_at_token
+from registry.routing.http import Receive, Scope, Send
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 # Close codes.

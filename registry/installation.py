@@ -9,10 +9,10 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection, transaction
 
-from registry import actions, people
-from registry.changes import Actor, changing, wait_until_everywhere
-from registry.errors import RegistryError, WrongSecret
-from registry.files import read_fleet
+from registry.actions import agents, credentials, people
+from registry.actions.transaction import Actor, changing, wait_until_everywhere
+from registry.base.errors import RegistryError, WrongSecret
+from registry.base.yaml_in import read_fleet
 from registry.models import Installation, RegistryChange, Route
 from registry.secret_key import fingerprint
 
@@ -45,7 +45,7 @@ def initialise(*, example: bool, by: Actor) -> Initialised:
         installation = Installation.objects.first()
         if installation is not None:
             check_secret(installation)
-            again = actions.reencrypt(by=by) if settings.SECRET_KEY_FALLBACKS else 0
+            again = credentials.reencrypt(by=by) if settings.SECRET_KEY_FALLBACKS else 0
             return Initialised(first=False, reencrypted=again)
         Installation.objects.create(secret_fingerprint=fingerprint(settings.SECRET_KEY))
         people.add_first_admin(by=by)
@@ -60,7 +60,7 @@ def register_examples(*, by: Actor, wait: bool = False) -> list[str]:
     entries = read_fleet(EXAMPLE_FLEET)
     with changing(by):
         for entry in entries:
-            actions.register(entry.name, entry.route, entry.definition, sip=entry.sip, by=by, note="example")
+            agents.register(entry.name, entry.route, entry.definition, sip=entry.sip, by=by, note="example")
         revision = RegistryChange.newest()
     if wait:
         wait_until_everywhere(revision)
@@ -144,7 +144,7 @@ def curl(route: Route, base_url: str, show: bool) -> str:
     target = shlex.quote(f"{base_url}{route.path}")
     if show:
         try:
-            user, password = actions.reveal_credentials(route.agent.name, by=Actor("serve", "serve"))
+            user, password = credentials.reveal_credentials(route.agent.name, by=Actor("serve", "serve"))
         except RegistryError as error:
             return f"(no credentials: {error})"
         return f"curl -u {shlex.quote(f'{user}:{password}')} {target}"

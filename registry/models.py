@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from agents.models import Agent
-from registry.events.ids import moment_of
+from registry.log.ids import moment_of
 from registry.triggers import change_feed
 
 
@@ -230,7 +230,7 @@ class AgentMinute(models.Model):
     minute = models.DateTimeField()
     count = models.BigIntegerField()
     errors = models.BigIntegerField(help_text="answers that failed on our side")
-    latencies = ArrayField(models.BigIntegerField(), help_text="requests by latency; see registry/events/minutes.py")
+    latencies = ArrayField(models.BigIntegerField(), help_text="requests by latency; see registry/log/minutes.py")
 
     class Meta:
         ordering = ["agent", "minute"]

@@ -5,7 +5,7 @@ import hmac
 
 from django.conf import settings
 
-from registry.errors import WrongSecret
+from registry.base.errors import WrongSecret
 from registry.models import Installation
 
 

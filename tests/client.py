@@ -10,14 +10,14 @@ from urllib.parse import quote
 from django.conf import settings
 
 from agents.wire import Webhooks
-from registry.dispatcher import Dispatcher
-from registry.events.masking import Masker
-from registry.events.record import Recorder
-from registry.exchange import Context
-from registry.loading import Loader
+from registry.log.masking import Masker
+from registry.log.recorder import Recorder
 from registry.models import RegistryChange
-from registry.public_url import PublicUrl
-from registry.table import Credentials, RoutingTable, Tables
+from registry.routing.dispatcher import Dispatcher
+from registry.routing.exchange import Context
+from registry.routing.public_url import PublicUrl
+from registry.routing.table import Credentials, RoutingTable, Tables
+from registry.serving.loader import Loader
 from tests.agents.building import NoWebhooks
 
 NOW = 1_800_000_000.0

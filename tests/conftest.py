@@ -9,9 +9,9 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from pytest_django.plugin import blocking_manager_key
 
-from registry import actions
-from registry.changes import Actor, Change
-from registry.files import FleetEntry, read_fleet
+from registry.actions import agents
+from registry.actions.transaction import Actor, Change
+from registry.base.yaml_in import FleetEntry, read_fleet
 from registry.policy import ROLES
 from tests.client import Client, load_table
 
@@ -69,7 +69,7 @@ def fleet_entries() -> dict[str, FleetEntry]:
 def fleet(db, actor, fleet_entries) -> dict[str, Change]:
     """Three registered agents, by name; u and p are the credentials of each."""
     return {
-        entry.name: actions.register(
+        entry.name: agents.register(
             entry.name, entry.route, entry.definition, sip=entry.sip, by=actor, credentials=("u", "p")
         )
         for entry in fleet_entries.values()

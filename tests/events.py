@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 from django.db import connection
 
-from registry.events.minutes import BUCKETS
+from registry.log.minutes import BUCKETS
 from registry.models import AgentMinute, RoutingEvent
 
 COLUMNS = [str(field.column) for field in RoutingEvent._meta.concrete_fields if field.column != "batch"]

@@ -26,7 +26,7 @@ from registry.policy import Level
 from tests.e2e.server import Server, database_url
 from tests.registry.api.conftest import person
 from tests.registry.api.conftest import token as token
-from tests.registry.test_searching import log as log
+from tests.registry.log.test_search import log as log
 
 pytestmark = pytest.mark.django_db
 READ, OPERATE, ADMIN, NOBODY = Level.READ, Level.OPERATE, Level.ADMIN, None

@@ -21,8 +21,8 @@ from agents.definition.parts import (
 )
 from agents.definition.prompts import PostPrompt, Prompt
 from agents.definition.speech import Hint, Language, Pronunciation
+from agents.definition.variables import VARIABLE, variables
 from agents.errors import InvalidDefinition
-from agents.variables import VARIABLE, variables
 
 MAX_DEFINITION_BYTES = 512 * 1024  # a document is spoken to a model: ten times the largest known prompt
 MAX_DEPTH = 100  # a document adds 7 levels, and the JSON writers (pydantic, orjson) give up at 254

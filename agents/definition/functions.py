@@ -7,9 +7,9 @@ import jsonschema_rs
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from agents.definition.parts import FieldError, Fillers, Flag, Number, Object, Part, Text, Word
-from agents.templating import Template
-from agents.variables import VARIABLE
-from agents.webhooks.guard import check_url
+from agents.definition.templates import Template
+from agents.definition.variables import VARIABLE
+from agents.outbound.guard import check_url
 
 FUNCTION_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import aiohttp
 from yarl import URL
 
-from agents.webhooks.guard import Guard, Refused
-from agents.webhooks.pool import Ended, Pool, TooLarge, is_compressed, problem_of, read_body
-from agents.webhooks.transport import Resolve, addresses_of, calling
+from agents.outbound.guard import Guard, Refused
+from agents.outbound.pool import Ended, Pool, TooLarge, is_compressed, problem_of, read_body
+from agents.outbound.transport import Resolve, addresses_of, calling
 
 CONNECT_SECONDS = 5  # for a look-up and a connection: another endpoint can be asked in the rest of the time
 KEEP_ALIVE_SECONDS = 4  # uvicorn closes after 5 s without a request; one that is sent then is lost

@@ -8,16 +8,16 @@ from typing import NamedTuple, Protocol
 from yarl import URL
 
 from agents import mcp
-from agents.apologies import apology_to
-from agents.arguments import ArgumentChecks
-from agents.functions import Result
-from agents.remote.answering import Answerer, is_document
+from agents.remote.answer import Answerer, is_document
 from agents.remote.client import NoReply, RemoteClient, Reply, signature
 from agents.remote.endpoints import Endpoint, in_order
 from agents.remote.places import Place, basic, place_of
-from agents.remote.rewriting import AgentAt, Rewriter, Rewritten, nobody_at, without
+from agents.remote.rewrite import AgentAt, Rewriter, Rewritten, nobody_at, without
+from agents.safe_answers import apology_to
 from agents.sdk_answers import refused
 from agents.sources import RemoteSource
+from agents.stored.arguments import ArgumentChecks
+from agents.stored.functions import Result
 from agents.tokens import FOR_MCP
 from agents.wire import VERSION_MARK, AgentRequest, Answer, function_of
 
@@ -29,7 +29,7 @@ OURS_OF_MCP = OURS | {b"__token", b"token"}
 
 
 class Around(Protocol):
-    """What versions need of the process that they are in; `agents.remote.running.Remotes`."""
+    """What versions need of the process that they are in; `agents.remote.runner.Remotes`."""
 
     client: RemoteClient
     running: Counter[str]  # requests, by agent

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from dashboard.charts import spark
 from dashboard.templatetags.switchboard import figure, percent
-from registry.traffic import Traffic, last_hits, series, traffic_of
+from registry.reports.traffic import Traffic, last_hits, series, traffic_of
 
 DAY, STEP = timedelta(hours=24), timedelta(minutes=30)
 HOUR, MINUTE = timedelta(minutes=60), timedelta(minutes=1)

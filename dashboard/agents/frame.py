@@ -6,14 +6,14 @@ from urllib.parse import quote
 from django.http import HttpRequest
 
 from agents.models import Agent
-from dashboard.sources.told import functions_in
-from dashboard.troubles import agents_in_trouble, present_troubles
-from registry.asking import public_base
-from registry.errors import NotFound
-from registry.listing import nearest_agent
+from dashboard.agent_health import agents_in_trouble, present_troubles
+from dashboard.sources.facts import functions_in
+from registry.base.errors import NotFound
+from registry.heartbeats import Everywhere, everywhere
 from registry.models import RegistryChange, Route, SipMapping
-from registry.traffic import standing
-from registry.workers import Everywhere, everywhere
+from registry.reports.agent_list import nearest_agent
+from registry.reports.traffic import standing
+from registry.requests import public_base
 
 # Name of the tab's URL, its word, and which of the counts stands beside it.
 TABS = [

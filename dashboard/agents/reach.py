@@ -4,9 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from agents.models import Agent
-from registry.activity import calls_of
-from registry.lookups import default_route
+from registry.actions.lookups import default_route
 from registry.models import Route
+from registry.reports.activity import calls_of
 
 
 @dataclass(frozen=True)

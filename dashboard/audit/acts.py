@@ -7,7 +7,7 @@ from typing import Any
 
 from dashboard.audit.sentences import CHANGED, EVENTS, NOUNS, VERBS, Phrase, of_reach, phrases
 from dashboard.audit.words import SOMEBODY
-from registry.audit import Search, read_audit
+from registry.reports.audit import Search, read_audit
 
 ROWS = 60  # audit rows that are read: an act leaves some
 FOLDED = 3  # more agents than these with which the same was done in one moment are told as one

@@ -54,7 +54,7 @@ class Told(NamedTuple):
 
 
 def told(row: Mapping[str, Any]) -> Told:
-    """A row of registry.audit.read_audit about an agent, its routes or its names."""
+    """A row of registry.reports.audit.read_audit about an agent, its routes or its names."""
     did = " and ".join(phrase.of_it for phrase in phrases(row))
     return Told(row, row["who"] or SOMEBODY, did, remarkable(row))
 

@@ -9,7 +9,7 @@ from dashboard.calls.timeline import clock, moment
 from dashboard.code_lines import pretty
 from dashboard.log.details import arguments
 from dashboard.log.rows import name_of, rule_of
-from registry.events.calls import FINE, is_running
+from registry.log.calls import FINE, is_running
 
 LONG = 300  # characters of arguments and results that are shown in a row
 

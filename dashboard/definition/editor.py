@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dashboard.definition.fields import FieldProblem, newlines
 from dashboard.definition.form import Edited, carry_out, from_text, read_form
-from dashboard.definition.kinds import FieldProblem, newlines
 from dashboard.definition.layout import Block, Maker, Problem, place_problems
 from dashboard.definition.parts import parts_of
 from dashboard.definition.tree import MISSING, Path, dotted, pack, written
 from dashboard.definition.yaml import lines_of, text_of
-from registry.errors import Malformed
+from registry.base.errors import Malformed
 
 MAX_PROBLEMS = 100  # that are listed
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.errors import InvalidDefinition
-from agents.importing import definition_of, is_document
-from dashboard.definition.kinds import KINDS, FieldProblem, newlines, show_as, value_of, yaml_shown
+from agents.swml.conversion import definition_of, is_document
+from dashboard.definition.fields import KINDS, FieldProblem, newlines, show_as, value_of, yaml_shown
 from dashboard.definition.tree import (
     MISSING,
     Path,

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from dashboard.definition.fields import show_as
 from dashboard.definition.form import rest_shown
-from dashboard.definition.kinds import show_as
 from dashboard.definition.tree import Path, dotted, get, written
 
 

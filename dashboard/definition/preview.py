@@ -9,14 +9,14 @@ from django.conf import settings
 from agents.definition import AgentDefinition
 from agents.errors import InvalidDefinition
 from agents.models import Agent
-from agents.stored import StoredVersion
+from agents.stored.version import StoredVersion
 from agents.tokens import TokenKey
 from dashboard.differences import Lines, line_differences, whole_lines
-from registry.agent_secrets import environment
-from registry.definitions import read_definition, warnings_of
-from registry.errors import Malformed
-from registry.events.masking import MASK
-from registry.rehearsing import prefix_of
+from registry.actions.definitions import read_definition, warnings_of
+from registry.base.errors import Malformed
+from registry.environment import environment
+from registry.log.masking import MASK
+from registry.rehearsal.rehearsal import prefix_of
 
 
 @dataclass(frozen=True)

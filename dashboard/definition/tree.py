@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from agents.definition import MAX_DEFINITION_BYTES, deeper_than
 from agents.definition.agent import MAX_DEPTH
-from registry.errors import Malformed
+from registry.base.errors import Malformed
 
 Path = tuple[str | int, ...]
 MAX_STATE_BYTES = 8 * MAX_DEFINITION_BYTES  # unpacked; escapes take six bytes a character

@@ -5,8 +5,8 @@ from typing import Any
 
 import yaml
 
-from registry.files import QuickLoader
-from registry.fleet.writing import to_yaml
+from registry.base.yaml_in import QuickLoader
+from registry.base.yaml_out import to_yaml
 
 
 def text_of(definition: Any) -> str:

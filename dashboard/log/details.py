@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from dashboard.code_lines import pretty
 from dashboard.zones import moment_of
-from registry.events.filters import condition_text
+from registry.log.filters import condition_text
 
 
 class Body(NamedTuple):

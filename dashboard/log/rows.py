@@ -11,7 +11,7 @@ from django.template.loader import get_template
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
-from registry.events.calls import FINE
+from registry.log.calls import FINE
 
 TEMPLATE = "parts/log/row.html"
 KEPT = 2000  # rendered rows: what a dozen zones need of the newest, about 3 MB

@@ -7,13 +7,23 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 
+from dashboard.agent_health import agents_in_trouble, present_troubles
 from dashboard.pages import agents_bulk
 from dashboard.shell import page_for, part_wanted, show
-from dashboard.troubles import agents_in_trouble, present_troubles
 from dashboard.words import AGENT_KINDS
-from registry.listed import cells_of, come_or_gone, newest_mark, rows_of
-from registry.listing import PAGE, SORTS, STATUSES, TRASH, Listing, Wanted, listing, nearest_agent, tags_in_use
 from registry.policy import Deed
+from registry.reports.agent_list import (
+    PAGE,
+    SORTS,
+    STATUSES,
+    TRASH,
+    Listing,
+    Wanted,
+    listing,
+    nearest_agent,
+    tags_in_use,
+)
+from registry.reports.agent_rows import cells_of, come_or_gone, newest_mark, rows_of
 
 MAX_TEXT = 200  # characters that are searched for
 # Views that everybody has: word, and the state of the page that it stands for.

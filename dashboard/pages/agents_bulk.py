@@ -11,14 +11,14 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from agents.models import Agent
 from dashboard import toasts
 from dashboard.shell import page_for, show
-from registry import bulk
-from registry.actions import MAX_PAUSE_MESSAGE, PAUSE_MESSAGE
-from registry.asking import actor_of
-from registry.changes import Actor, Change
-from registry.errors import RegistryError
-from registry.fleet.exporting import export_fleet
+from registry.actions import bulk
+from registry.actions.pauses import MAX_PAUSE_MESSAGE, PAUSE_MESSAGE
+from registry.actions.transaction import Actor, Change
+from registry.base.errors import RegistryError
+from registry.fleet.export import export_fleet
 from registry.installation import register_examples
 from registry.policy import Deed
+from registry.requests import actor_of
 
 # Acts that say their effect, or ask for something, before they are carried out.
 STEPS = {"pause": "Pause", "tag": "Tag", "unregister": "Unregister"}

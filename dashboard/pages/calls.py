@@ -12,11 +12,12 @@ from django.utils import timezone
 from dashboard.calls import ids as ids  # registers its converter
 from dashboard.calls import timeline as drawing
 from dashboard.calls.lines import Line, story, summary_of
-from dashboard.log.asked import asked, id_of, with_query
 from dashboard.log.details import log_of
+from dashboard.log.question import asked, id_of, with_query
 from dashboard.shell import common, page_for, show
-from registry.errors import Malformed, NotFound
-from registry.events.calls import (
+from registry.actions.lookups import is_storable
+from registry.base.errors import Malformed, NotFound
+from registry.log.calls import (
     MAX_NEW,
     STORY_EVENTS,
     Wanted,
@@ -27,9 +28,8 @@ from registry.events.calls import (
     is_end,
     list_calls,
 )
-from registry.events.filters import condition_text
-from registry.events.searching import MAX_CALL_EVENTS, Range, events_of_call
-from registry.lookups import is_storable
+from registry.log.filters import condition_text
+from registry.log.search import MAX_CALL_EVENTS, Range, events_of_call
 from registry.policy import Deed
 
 CALLS = 50  # of a page

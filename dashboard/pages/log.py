@@ -10,16 +10,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import path, reverse
 
-from dashboard.log.asked import Asked, asked, chips, with_query
 from dashboard.log.details import details
+from dashboard.log.question import Asked, asked, chips, with_query
 from dashboard.log.rows import rows_of
 from dashboard.shell import common, page_for, part_wanted, show
 from dashboard.zones import zone_of
-from registry.errors import Malformed, NotFound
-from registry.events import reading
-from registry.events.exporting import Form, export
-from registry.events.filters import Filter
-from registry.events.searching import event_with_bodies, search
+from registry.base.errors import Malformed, NotFound
+from registry.log import cursor as reading
+from registry.log.export import Form, export
+from registry.log.filters import Filter
+from registry.log.search import event_with_bodies, search
 from registry.policy import Deed
 
 TEMPLATE = "pages/log.html"

@@ -13,19 +13,19 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from agents.models import Agent
+from dashboard.agent_health import agents_in_trouble, present_troubles
 from dashboard.attention import attention
 from dashboard.audit.acts import recent_acts
 from dashboard.charts import spark
 from dashboard.shell import page_for, show, steps_of_replicas
 from dashboard.templatetags.switchboard import figure, percent
-from dashboard.troubles import agents_in_trouble, present_troubles
-from registry.activity import anything_yet, busiest, calls_by_minute, calls_now
-from registry.asking import principal_of, public_base, stage_of
-from registry.events.filters import Filter
-from registry.events.searching import Range, search
+from registry.log.filters import Filter
+from registry.log.search import Range, search
 from registry.models import Route
 from registry.policy import Deed
-from registry.traffic import Standing, Traffic, fleet_minutes
+from registry.reports.activity import anything_yet, busiest, calls_by_minute, calls_now
+from registry.reports.traffic import Standing, Traffic, fleet_minutes
+from registry.requests import principal_of, public_base, stage_of
 
 MINUTES = 60  # of the charts
 KEPT_SECONDS = 2  # how old the figures may be: pages ask together, every two seconds

@@ -15,26 +15,26 @@ from agents.sources import KINDS
 from dashboard import toasts
 from dashboard.agents.functions import ToldFunction
 from dashboard.code_lines import pretty
-from dashboard.registering import Checked, Entered, check, examples, note_problems, usual_credentials
+from dashboard.registration import Checked, Entered, check, examples, note_problems, usual_credentials
 from dashboard.routing.decisions import tell
 from dashboard.shell import common, page_for, part_wanted, show, steps_of_replicas
 from dashboard.sources.classes import classes_offered
-from dashboard.sources.told import facts_of, functions_found
-from registry import actions
-from registry.addresses import normalise_route
-from registry.asking import actor_of, public_base, stage_of
-from registry.credentials import Credentials, make_credentials
-from registry.decide import CENTRAL_SIP, Facts
-from registry.errors import RegistryError, sentence
-from registry.events.ids import first_id
-from registry.instead import FLEET
-from registry.lookups import get_agent
+from dashboard.sources.facts import facts_of, functions_found
+from registry.actions import agents
+from registry.actions.credentials import Credentials, make_credentials
+from registry.actions.inspection import Seen, look_at
+from registry.actions.instead import FLEET
+from registry.actions.lookups import get_agent
+from registry.base.errors import RegistryError, sentence
+from registry.heartbeats import everywhere
+from registry.log.ids import first_id
 from registry.models import RegistryChange, RoutingEvent
 from registry.policy import Deed
-from registry.questions import Question
-from registry.simulating import simulate
-from registry.sources import Seen, look_at
-from registry.workers import everywhere
+from registry.rehearsal.candidate import simulate
+from registry.requests import actor_of, public_base, stage_of
+from registry.routing.addresses import normalise_route
+from registry.routing.decide import CENTRAL_SIP, Facts
+from registry.routing.question import Question
 
 SHOWN_ONCE = "shown_once"  # in the session: an agent and its credentials, encrypted, until they have been shown
 MAX_DOCUMENT = 20_000  # characters of the rendered document that are shown
@@ -139,7 +139,7 @@ def told(request: HttpRequest, checked: Checked) -> dict[str, Any]:
 def registered(request: HttpRequest, checked: Checked) -> HttpResponse:
     """Register it, and go on to the page that waits for the first call."""
     entered = checked.entered
-    change = actions.register(
+    change = agents.register(
         entered.name,
         normalise_route(entered.path),
         given_of(checked),

@@ -10,9 +10,9 @@ from dashboard.pages import routing_acts as acts
 from dashboard.routing import tables as tables
 from dashboard.routing.page import shown, text_of
 from dashboard.shell import page_for
-from registry.asking import public_base
 from registry.policy import Deed
-from registry.questions import question_of
+from registry.requests import public_base
+from registry.routing.question import question_of
 
 
 @page_for(Deed.SEE)

@@ -11,13 +11,13 @@ from dashboard import toasts
 from dashboard.routing import tables as tables
 from dashboard.routing.page import kept, shown
 from dashboard.shell import page_for
-from registry import actions
-from registry.addresses import sip_username
-from registry.asking import actor_of
-from registry.errors import Malformed, NotFound, RegistryError
-from registry.lookups import default_route
+from registry.actions import routes, sip_names, trash
+from registry.actions.lookups import default_route
+from registry.base.errors import Malformed, NotFound, RegistryError
 from registry.models import SipMapping
 from registry.policy import Deed
+from registry.requests import actor_of
+from registry.routing.addresses import sip_username
 
 POST = ("POST",)
 
@@ -34,9 +34,9 @@ def map_name(request: HttpRequest) -> HttpResponse:
             raise problem
         if "away_from" in request.POST:
             away = given(request, "away_from")
-            change = actions.move_sip_username(typed, route, away_from=away, source=source, by=by, wait=True)
+            change = sip_names.move_sip_username(typed, route, away_from=away, source=source, by=by, wait=True)
         else:
-            change = actions.register_sip_username(typed, route, by=by, wait=True)
+            change = sip_names.register_sip_username(typed, route, by=by, wait=True)
     except RegistryError as error:
         return refused(request, "map", error, {"username": typed, "route": route})
     name = change.sip[0]
@@ -57,7 +57,7 @@ def map_name(request: HttpRequest) -> HttpResponse:
 @page_for(Deed.CHANGE, methods=POST)
 def unmap_name(request: HttpRequest) -> HttpResponse:
     """Take a SIP name away from its route."""
-    change = actions.unregister_sip_username(given(request, "username"), by=actor_of(request, "dashboard"), wait=True)
+    change = sip_names.unregister_sip_username(given(request, "username"), by=actor_of(request, "dashboard"), wait=True)
     fields = {"username": change.former["typed"], "route": change.route, "away_from": ""}
     fields["source"] = change.former["source"]
     words = f"{change.sip[0]} is unmapped from {change.route}: it reaches {tables.where_unmatched_go()}"
@@ -74,7 +74,7 @@ def add_route(request: HttpRequest) -> HttpResponse:
         if problem:
             raise problem
         auto = "auto_sip" in request.POST
-        change = actions.register_route(agent, path, auto_sip=auto, by=actor_of(request, "dashboard"), wait=True)
+        change = routes.register_route(agent, path, auto_sip=auto, by=actor_of(request, "dashboard"), wait=True)
     except RegistryError as error:
         return refused(request, "add", error, {"agent": agent, "path": path})
     names = f", with {', '.join(change.sip)}" if change.sip else ""
@@ -87,7 +87,7 @@ def add_route(request: HttpRequest) -> HttpResponse:
 def change_route(request: HttpRequest) -> HttpResponse:
     """Switch a route on or off, or make it the default. What is not given stays."""
     before = default_route()
-    change = actions.update_route(
+    change = routes.update_route(
         route_id(request),
         enabled=said(request, "enabled"),
         default=said(request, "default"),
@@ -114,7 +114,7 @@ def change_route(request: HttpRequest) -> HttpResponse:
 @page_for(Deed.CHANGE, methods=POST)
 def remove_route(request: HttpRequest) -> HttpResponse:
     """Unregister a route with its names."""
-    change = actions.unregister(route_id(request), by=actor_of(request, "dashboard"), wait=True)
+    change = routes.unregister(route_id(request), by=actor_of(request, "dashboard"), wait=True)
     names = len(change.sip)
     words = f"{change.route} is unregistered"
     if names:
@@ -132,11 +132,11 @@ def restore_route(request: HttpRequest) -> HttpResponse:
     agent, former, by = given(request, "agent"), request.POST.get("former", ""), actor_of(request, "dashboard")
     if former:
         try:
-            change = actions.restore_route(agent, json.loads(former), by=by, wait=True)
+            change = routes.restore_route(agent, json.loads(former), by=by, wait=True)
         except (ValueError, RecursionError):
             raise Malformed("this does not say what the route was") from None
     else:
-        change = actions.restore_agent(agent, by=by, wait=True)
+        change = trash.restore_agent(agent, by=by, wait=True)
     skipped = f"; not {', '.join(change.skipped)}, which others have now" if change.skipped else ""
     toasts.say(request, f"{change.route} leads to {agent} again{skipped}{toasts.everywhere(change)}")
     return back(request)

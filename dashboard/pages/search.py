@@ -8,8 +8,8 @@ from django.shortcuts import redirect
 from django.urls import path, reverse
 
 from dashboard.shell import page_for, part_wanted, show
-from registry.finding import Hit, find, only_one
 from registry.policy import Deed
+from registry.reports.search import Hit, find, only_one
 
 MAX_TEXT = 200  # characters
 WHILE_TYPING = 8  # links, and at most two of a kind once there are several

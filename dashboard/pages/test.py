@@ -11,10 +11,10 @@ from agents.models import Agent
 from dashboard.bench import Bench, bench_of, document_curl, run_curl
 from dashboard.code_lines import pretty
 from dashboard.shell import page_for, show
-from registry.asking import actor_of, public_base, stage_of
-from registry.errors import RegistryError, sentence
+from registry.base.errors import RegistryError, sentence
 from registry.policy import Deed
-from registry.rehearsing import Run, preview, rehearsal_of, run
+from registry.rehearsal.rehearsal import Run, preview, rehearsal_of, run
+from registry.requests import actor_of, public_base, stage_of
 
 TOOLS = [("document", "Document"), ("function", "Function"), ("routing", "Routing")]
 NAMES = 30  # of agents that are offered while typing

@@ -7,12 +7,12 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from registry.decide import Decision
 from registry.models import Route, SipMapping
-from registry.questions import Question
-from registry.table import RoutingTable
-from registry.table import Step as RawStep
-from registry.unmatched import nearest
+from registry.reports.unmatched import nearest
+from registry.routing.decide import Decision
+from registry.routing.question import Question
+from registry.routing.table import RoutingTable
+from registry.routing.table import Step as RawStep
 
 
 @dataclass(frozen=True)

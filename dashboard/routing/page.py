@@ -13,13 +13,13 @@ from dashboard.routing import tables as tables
 from dashboard.routing.decisions import log_of, tell
 from dashboard.shell import part_wanted, show
 from dashboard.zones import moment_typed
-from registry.addresses import sip_username
-from registry.asking import public_base, stage_of
-from registry.hits import hits_of_names
-from registry.lookups import default_route
-from registry.questions import MAX_ASKED, question_of
-from registry.rehearsing import dry_run
-from registry.unmatched import nearest, unmatched_names
+from registry.actions.lookups import default_route
+from registry.rehearsal.rehearsal import dry_run
+from registry.reports.hits import hits_of_names
+from registry.reports.unmatched import nearest, unmatched_names
+from registry.requests import public_base, stage_of
+from registry.routing.addresses import sip_username
+from registry.routing.question import MAX_ASKED, question_of
 
 UNMATCHED_DAYS = 7
 UNMATCHED_ROWS = 20

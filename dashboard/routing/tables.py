@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from agents.models import Agent
 from dashboard.shell import failing_agents
-from registry.hits import Hits, hits_of_names, hits_of_routes
-from registry.lookups import default_route, like
+from registry.actions.lookups import default_route, like
 from registry.models import Route, SipMapping
+from registry.reports.hits import Hits, hits_of_names, hits_of_routes
 
 ROWS = 50  # of a page
 HITS_OF = timedelta(hours=24)

@@ -8,9 +8,9 @@ from django.utils.safestring import SafeString
 from dashboard.charts import spark
 from dashboard.templatetags.switchboard import figure
 from dashboard.words import status_of
-from registry.listed import Row
-from registry.traffic import Standing
-from registry.troubles import AgentTrouble
+from registry.reports.agent_health import AgentTrouble
+from registry.reports.agent_rows import Row
+from registry.reports.traffic import Standing
 
 register = template.Library()
 

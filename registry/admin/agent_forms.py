@@ -6,14 +6,14 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from agents.models import Agent
-from registry import actions
+from registry.actions import agents, instead, pauses
+from registry.actions.definitions import read_definition
+from registry.actions.transaction import Actor
 from registry.admin.base import ActionForm
-from registry.changes import Actor
-from registry.definitions import read_definition
-from registry.describing import agent_tag, as_written
-from registry.errors import Malformed
-from registry.files import MAX_FILE_BYTES, parse
-from registry.fleet.writing import to_yaml
+from registry.base.errors import Malformed
+from registry.base.yaml_in import MAX_FILE_BYTES, parse
+from registry.base.yaml_out import to_yaml
+from registry.reports.describe import agent_tag, as_written
 
 LINES = forms.Textarea(attrs={"rows": 30, "cols": 110, "spellcheck": "false", "class": "vLargeTextField"})
 WORDS = "separated by commas or spaces"
@@ -65,7 +65,7 @@ class RegisterForm(ActionForm):
     def act(self, by: Actor) -> Agent:
         """Register it."""
         given = self.cleaned_data
-        change = actions.register(
+        change = agents.register(
             given["name"], given["route"], given["definition"], sip=words(given["sip"]), by=by, note=given["note"]
         )
         self.report(change)
@@ -75,13 +75,13 @@ class RegisterForm(ActionForm):
 class EditForm(ActionForm):
     """What can be changed of an agent. A definition that says something else is published at once."""
 
-    title = forms.CharField(required=False, max_length=actions.MAX_TITLE)
+    title = forms.CharField(required=False, max_length=agents.MAX_TITLE)
     tags = forms.CharField(required=False, help_text="separated by commas")
     definition = DefinitionField()
     note = forms.CharField(required=False, max_length=500, help_text="why; kept with a new version")
     pause = forms.CharField(
         required=False,
-        max_length=actions.MAX_PAUSE_MESSAGE,
+        max_length=pauses.MAX_PAUSE_MESSAGE,
         label="pause message",
         widget=forms.Textarea(attrs={"rows": 2, "cols": 110}),
         help_text="what new callers hear while the agent is paused",
@@ -125,18 +125,18 @@ class EditForm(ActionForm):
         """Change what was changed, all of it or nothing."""
         given, name = self.cleaned_data, self.instance.name
         key = given["new_signing_key"]
-        actions.update_agent(
+        agents.update_agent(
             name,
             by=by,
             title=given["title"],
             tags=[tag for tag in given["tags"].split(",") if tag.strip()],
-            signing_key=actions.FLEET if key == "none" else key,
+            signing_key=instead.FLEET if key == "none" else key,
             expected=[given["expected"]],
         )
         if "definition" in self.changed_data:
-            self.report(actions.publish(name, given["definition"], by=by, note=given["note"]))
+            self.report(agents.publish(name, given["definition"], by=by, note=given["note"]))
         if "pause" in self.changed_data:
-            actions.pause(name, plain(given["pause"]), until=self.instance.paused_until, by=by)
+            pauses.pause(name, plain(given["pause"]), until=self.instance.paused_until, by=by)
         return Agent.objects.get(name=name)
 
 

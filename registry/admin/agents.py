@@ -8,15 +8,15 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 
 from agents.models import Agent
-from registry import actions
+from registry.actions import lookups, pauses, trash
+from registry.actions.transaction import Actor
 from registry.admin.agent_forms import EditForm, RegisterForm
 from registry.admin.base import MAX_NAMED, ActionAdmin
-from registry.changes import Actor
-from registry.describing import as_written, describe_source
-from registry.fleet.writing import to_yaml
+from registry.base.yaml_out import to_yaml
 from registry.models import Route, SipMapping
 from registry.policy import Deed
-from registry.troubles import troubles
+from registry.reports.agent_health import troubles
+from registry.reports.describe import as_written, describe_source
 
 
 @admin.register(Agent)
@@ -130,21 +130,21 @@ class AgentAdmin(ActionAdmin):
         agents = list(queryset)
         if not request.POST.get("confirmed"):
             effect = ["New callers hear the message and are hung up; running calls go on."]
-            ask = f"Message (empty: {actions.PAUSE_MESSAGE})"
+            ask = f"Message (empty: {pauses.PAUSE_MESSAGE})"
             return self.confirm(request, "pause", agents, effect, "pause", ask)
         message = request.POST.get("asked", "")
-        self.act_on(request, agents, lambda agent, by: actions.pause(agent.name, message, by=by).changed, "pause")
+        self.act_on(request, agents, lambda agent, by: pauses.pause(agent.name, message, by=by).changed, "pause")
         return None
 
     @admin.action(description="Resume", permissions=["act"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
         """Answer new calls again."""
-        self.act_on(request, queryset, lambda agent, by: actions.resume(agent.name, by=by).changed, "resume")
+        self.act_on(request, queryset, lambda agent, by: pauses.resume(agent.name, by=by).changed, "resume")
 
     @admin.action(description="Restore from the trash", permissions=["act"])
     def restore(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
         """Bring agents back with their routes and SIP names."""
-        self.act_on(request, queryset, lambda agent, by: actions.restore_agent(agent.name, by=by), "restore")
+        self.act_on(request, queryset, lambda agent, by: trash.restore_agent(agent.name, by=by), "restore")
 
     @admin.action(description="Unregister", permissions=["act"])
     def remove_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
@@ -153,7 +153,7 @@ class AgentAdmin(ActionAdmin):
 
     def remove(self, obj: Agent, by: Actor) -> None:
         """Unregister it."""
-        actions.unregister_agent(obj.name, by=by)
+        trash.unregister_agent(obj.name, by=by)
 
     def effect(self, objects: list[Agent]) -> list[str]:
         """What is lost."""
@@ -167,7 +167,7 @@ def effect_of_unregistering(routes: QuerySet[Route]) -> list[str]:
     names = list(SipMapping.objects.filter(route__in=routes).values_list("username", flat=True))
     lines = [f"404 from now on: {listed(paths)}."] if paths else []
     if names:
-        default = actions.default_route()
+        default = lookups.default_route()
         lands = (
             f"reach {default.path} ({default.agent.name})" if default and default.path not in paths else "reach nobody"
         )

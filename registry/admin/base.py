@@ -17,10 +17,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from registry.asking import actor_of, principal_of
-from registry.changes import Actor, Change
-from registry.errors import Outdated, RegistryError
+from registry.actions.transaction import Actor, Change
+from registry.base.errors import Outdated, RegistryError
 from registry.policy import Deed
+from registry.requests import actor_of, principal_of
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]

@@ -9,13 +9,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from registry import people
+from registry.actions import people
+from registry.actions.transaction import Actor
 from registry.admin.base import ActionAdmin, ActionForm, sentence
-from registry.asking import actor_of
-from registry.changes import Actor
-from registry.errors import RegistryError
+from registry.base.errors import RegistryError
 from registry.models import Member
 from registry.policy import ROLES, Deed
+from registry.requests import actor_of
 
 NONE = ""
 ROLE_CHOICES = [(name, name) for name in ROLES]

@@ -7,15 +7,16 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from registry import actions
-from registry.addresses import normalise_route, normalise_sip_username
+from registry.actions import lookups, routes
+from registry.actions import sip_names as sip_name_actions
+from registry.actions.transaction import Actor
 from registry.admin.agent_forms import words
 from registry.admin.agents import effect_of_unregistering, listed
 from registry.admin.base import ActionAdmin, ActionForm
-from registry.changes import Actor
-from registry.describing import route_tag
 from registry.models import Route, SipMapping
 from registry.policy import Deed
+from registry.reports.describe import route_tag
+from registry.routing.addresses import normalise_route, normalise_sip_username
 
 
 class AddRouteForm(ActionForm):
@@ -33,7 +34,7 @@ class AddRouteForm(ActionForm):
     def act(self, by: Actor) -> Route:
         """Register it."""
         given = self.cleaned_data
-        change = actions.register_route(
+        change = routes.register_route(
             given["agent_name"], given["path"], by=by, sip=words(given["sip"]), auto_sip=given["automatic"]
         )
         self.report(change)
@@ -67,7 +68,7 @@ class EditRouteForm(ActionForm):
         """Change it."""
         given = self.cleaned_data
         enabled, default, expected = given["switched_on"], given["fallback"], [given["expected"]]
-        actions.update_route(self.instance.pk, by=by, enabled=enabled, default=default, expected=expected)
+        routes.update_route(self.instance.pk, by=by, enabled=enabled, default=default, expected=expected)
         return Route.objects.get(pk=self.instance.pk)
 
 
@@ -106,7 +107,7 @@ class RouteAdmin(ActionAdmin):
 
     def remove(self, obj: Route, by: Actor) -> None:
         """Unregister it."""
-        actions.unregister(obj.pk, by=by)
+        routes.unregister(obj.pk, by=by)
 
     def effect(self, objects: list[Route]) -> list[str]:
         """What callers notice."""
@@ -131,7 +132,7 @@ class AddSipForm(ActionForm):
     def act(self, by: Actor) -> SipMapping:
         """Map it."""
         name = self.cleaned_data["typed_name"]
-        actions.register_sip_username(name, normalise_route(self.cleaned_data["path"]), by=by)
+        sip_name_actions.register_sip_username(name, normalise_route(self.cleaned_data["path"]), by=by)
         return SipMapping.objects.get(username=normalise_sip_username(name))
 
 
@@ -161,11 +162,11 @@ class SipMappingAdmin(ActionAdmin):
 
     def remove(self, obj: SipMapping, by: Actor) -> None:
         """Unmap it."""
-        actions.unregister_sip_username(obj.username, by=by)
+        sip_name_actions.unregister_sip_username(obj.username, by=by)
 
     def effect(self, objects: list[SipMapping]) -> list[str]:
         """Who takes the calls then."""
-        default = actions.default_route()
+        default = lookups.default_route()
         return [
             f"Calls to them reach {default.path} ({default.agent.name})." if default else "Calls to them reach nobody."
         ]

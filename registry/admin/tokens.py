@@ -8,12 +8,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from registry.actions.people import get_user
+from registry.actions.tokens import MAX_DAYS, create_token, revoke_token, state_of
+from registry.actions.transaction import Actor
 from registry.admin.base import ActionAdmin, ActionForm
-from registry.changes import Actor
 from registry.models import ApiToken
-from registry.people import get_user
 from registry.policy import Deed
-from registry.tokens import MAX_DAYS, create_token, revoke_token, state_of
 
 
 class AddTokenForm(ActionForm):

@@ -7,7 +7,7 @@ from django.utils.html import format_html
 
 from agents.models import AgentVersion
 from registry.admin.base import PolicyAdmin
-from registry.fleet.writing import to_yaml
+from registry.base.yaml_out import to_yaml
 
 
 @admin.register(AgentVersion)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.sources import Found
-from registry.changes import Change
-from registry.errors import Malformed, RegistryError
-from registry.sources import Upstream
-from registry.workers import Everywhere
+from registry.actions.inspection import Upstream
+from registry.actions.transaction import Change
+from registry.base.errors import Malformed, RegistryError
+from registry.heartbeats import Everywhere
 
 MAX_NAME = 63  # characters
 # What shall become of an entry, and what became of it.

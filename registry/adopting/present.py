@@ -6,11 +6,11 @@ from yarl import URL
 
 from agents.models import Agent
 from agents.sources import AnySource, PythonSource, RemoteSource
-from registry.addresses import normalise_route
+from registry.actions.inspection import parsed
 from registry.adopting.entries import Entry, as_path
-from registry.errors import RegistryError
+from registry.base.errors import RegistryError
 from registry.models import Route
-from registry.sources import parsed
+from registry.routing.addresses import normalise_route
 
 Origins = frozenset[Hashable]  # where an agent comes from: all its endpoints, or its place in a script
 

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agents.errors import UnusableSource
-from agents.hosting.inspecting import ScriptAgent, inspect_script
-from agents.hosting.running import script_below, spelt_out
 from agents.models import Agent
+from agents.python.inspection import ScriptAgent, inspect_script
+from agents.python.launch import script_below, spelt_out
 from agents.sources import PythonSource
-from registry.adopting.carrying_out import carry_out
+from registry.actions.inspection import look_at, whereabouts
+from registry.actions.transaction import Actor
+from registry.adopting.carry_out import carry_out
 from registry.adopting.entries import UPDATE, Entry, Report, Wishes, as_path, chosen, slug
 from registry.adopting.present import Present, origins_of
-from registry.changes import Actor
-from registry.errors import Forbidden, Malformed, RegistryError
-from registry.sources import look_at, whereabouts
+from registry.base.errors import Forbidden, Malformed, RegistryError
 
 NOTES = [
     "The platform has to ask Switchboard from now on: at our address, and with each agent's credentials here.",

@@ -6,13 +6,13 @@ from yarl import URL
 
 from agents.models import Agent
 from agents.sources import MAX_ENDPOINTS, RemoteSource
-from registry.adopting.carrying_out import carry_out
+from registry.actions.inspection import look_at, parsed
+from registry.actions.transaction import Actor
+from registry.adopting.carry_out import carry_out
 from registry.adopting.entries import UPDATE, Entry, Report, Wishes, chosen, slug
-from registry.adopting.health import Health, read_health
 from registry.adopting.present import Present, endpoint_of, origins_of
-from registry.changes import Actor
-from registry.errors import Malformed, RegistryError
-from registry.sources import look_at, parsed
+from registry.adopting.server_health import Health, read_health
+from registry.base.errors import Malformed, RegistryError
 
 NOTES = [
     "The platform has to ask Switchboard from now on: at our address, and with each agent's credentials here.",

@@ -9,7 +9,11 @@ from ninja import Query, Router, Status
 from pydantic import ConfigDict, Field
 
 from agents.models import Agent
-from registry import actions
+from registry.actions import agents as agent_actions
+from registry.actions import credentials as credential_actions
+from registry.actions import instead, pauses, trash, versions
+from registry.actions.lookups import like
+from registry.api.agent_shapes import AgentOut, AgentWhole
 from registry.api.answers import (
     CHANGING,
     READING,
@@ -28,16 +32,14 @@ from registry.api.answers import (
     tagged,
     told,
 )
-from registry.api.described import AgentOut, AgentWhole
 from registry.api.problems import Refused
 from registry.api.security import actor, may
 from registry.api.sources import DEFINITION, CredentialsIn, SourceIn, Strict
 from registry.api.times import in_zone, zone_of
-from registry.describing import agent_tag, describe_agent, describe_source, describe_trouble, described_agents
-from registry.errors import NotFound
-from registry.lookups import like
+from registry.base.errors import NotFound
 from registry.policy import Deed
-from registry.troubles import AgentTrouble, troubles
+from registry.reports.agent_health import AgentTrouble, troubles
+from registry.reports.describe import agent_tag, describe_agent, describe_source, describe_trouble, described_agents
 
 router = Router(tags=["agents"])
 Note = Annotated[str, Field(max_length=500, description="why; kept with the version")]
@@ -93,7 +95,7 @@ class PauseIn(Strict):
         None, description="callers reach it again at this time, 30 days away at most; without an offset it is in UTC"
     )
     minutes: int | None = Field(
-        None, ge=1, le=actions.MAX_PAUSE_MINUTES, description="callers reach it again so many minutes from now"
+        None, ge=1, le=pauses.MAX_PAUSE_MINUTES, description="callers reach it again so many minutes from now"
     )
 
 
@@ -154,7 +156,7 @@ def register_agent(request: HttpRequest, response: HttpResponse, body: Registrat
 
     A Python agent is built once on the way, a remote one asked for its document; what was found is in the agent.
     """
-    change = actions.register(
+    change = agent_actions.register(
         body.name,
         body.route,
         body.source,
@@ -198,13 +200,13 @@ def update_agent(
     """What is left out stays. The definition is changed by its versions and draft."""
     given = body.model_fields_set
     own, upstream = pair(body.credentials), pair(body.upstream)
-    change = actions.update_agent(
+    change = agent_actions.update_agent(
         name,
         title=body.title,
         tags=body.tags,
-        credentials=None if "credentials" not in given else own or actions.FLEET,
-        signing_key="" if "signing_key" not in given else body.signing_key or actions.FLEET,
-        upstream=None if "upstream" not in given else upstream or actions.NOTHING,
+        credentials=None if "credentials" not in given else own or instead.FLEET,
+        signing_key="" if "signing_key" not in given else body.signing_key or instead.FLEET,
+        upstream=None if "upstream" not in given else upstream or instead.NOTHING,
         expected=expected(if_match),
         by=actor(request),
         wait=wait,
@@ -219,7 +221,7 @@ def update_agent(
 )  # fmt: skip
 def unregister_agent(request: HttpRequest, name: str, if_match: IfMatch = None, wait: Wait = False) -> Any:
     """All its routes and SIP names are gone at once: 404. It is in the trash, from which `restore` brings it back."""
-    return told(actions.unregister_agent(name, expected=expected(if_match), by=actor(request), wait=wait))
+    return told(trash.unregister_agent(name, expected=expected(if_match), by=actor(request), wait=wait))
 
 
 @router.post(
@@ -236,8 +238,8 @@ def pause_agent(request: HttpRequest, name: str, body: PauseIn | None = None, wa
     if body.minutes is not None:
         if until is not None:
             raise Refused(422, "the pause ends at `until` or after `minutes`: give one of them")
-        until = actions.end_of_pause(body.minutes)
-    return told(actions.pause(name, body.message, until=until, by=actor(request), wait=wait))
+        until = pauses.end_of_pause(body.minutes)
+    return told(pauses.pause(name, body.message, until=until, by=actor(request), wait=wait))
 
 
 @router.post(
@@ -246,7 +248,7 @@ def pause_agent(request: HttpRequest, name: str, body: PauseIn | None = None, wa
 )  # fmt: skip
 def resume_agent(request: HttpRequest, name: str, wait: Wait = False) -> Any:
     """New calls are answered again."""
-    return told(actions.resume(name, by=actor(request), wait=wait))
+    return told(pauses.resume(name, by=actor(request), wait=wait))
 
 
 @router.post(
@@ -259,7 +261,7 @@ def reload_agent(request: HttpRequest, name: str, body: ReloadIn | None = None, 
     `changed` is false if it is the same. A Python agent needs the level admin.
     """
     force = body is not None and body.force
-    return told(actions.reload(name, force=force, by=actor(request), wait=wait))
+    return told(agent_actions.reload(name, force=force, by=actor(request), wait=wait))
 
 
 @router.post(
@@ -271,9 +273,9 @@ def restore_agent(
 ) -> Any:
     """With a version: what it says becomes the newest, live one. Without: the agent gets its routes and names back."""
     if body is None or body.version is None:
-        return told(actions.restore_agent(name, expected=expected(if_match), by=actor(request), wait=wait))
+        return told(trash.restore_agent(name, expected=expected(if_match), by=actor(request), wait=wait))
     return told(
-        actions.restore_version(
+        versions.restore_version(
             name, body.version, note=body.note, expected=expected(if_match), by=actor(request), wait=wait
         )
     )
@@ -285,7 +287,7 @@ def restore_agent(
 )  # fmt: skip
 def reveal_credentials(request: HttpRequest, response: HttpResponse, name: str) -> dict[str, str]:
     """With which the platform asks it; the audit says who looked."""
-    user, password = actions.reveal_credentials(name, by=actor(request))
+    user, password = credential_actions.reveal_credentials(name, by=actor(request))
     response["Cache-Control"] = "no-store"
     return {"user": user, "password": password}
 

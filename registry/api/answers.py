@@ -11,11 +11,11 @@ from django.http import HttpResponse
 from ninja import Header, Query, Schema
 from pydantic import Field
 
+from registry.actions.lookups import is_storable
+from registry.actions.transaction import Change
 from registry.api.problems import Problem, Refused
-from registry.changes import Change
-from registry.describing import ANY
-from registry.lookups import is_storable
-from registry.workers import Everywhere
+from registry.heartbeats import Everywhere
+from registry.reports.describe import ANY
 
 TAG = re.compile(r'\s*(?:W/)?"([^"]*)"\s*(?:,|$)')
 Row = TypeVar("Row")

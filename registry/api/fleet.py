@@ -10,9 +10,9 @@ from pydantic import Field
 from registry.api.answers import Credentials, Served, Wait, answers, served
 from registry.api.problems import Refused
 from registry.api.security import actor, may
-from registry.fleet.applying import NOTE, apply_plan, make_plan
+from registry.fleet.apply import NOTE, apply_plan, make_plan
 from registry.fleet.document import marks_of
-from registry.fleet.exporting import export_fleet
+from registry.fleet.export import export_fleet
 from registry.policy import Deed
 
 router = Router(tags=["fleet"])

@@ -14,11 +14,11 @@ from registry.api.problems import Refused
 from registry.api.routing import StepOut
 from registry.api.security import may
 from registry.api.times import Since, Until, Zone, in_zone, zone_of
-from registry.errors import NotFound
-from registry.events.calls import Wanted, call_of, is_running, list_calls
-from registry.events.exporting import export, shown
-from registry.events.filters import Filter, FilterError
-from registry.events.searching import Range, event_with_bodies, events_of_call, search
+from registry.base.errors import NotFound
+from registry.log.calls import Wanted, call_of, is_running, list_calls
+from registry.log.export import export, shown
+from registry.log.filters import Filter, FilterError
+from registry.log.search import Range, event_with_bodies, events_of_call, search
 from registry.policy import Deed
 
 router = Router(tags=["log"])

@@ -16,9 +16,9 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from pydantic import ConfigDict, Field
 
 from agents.sources import KINDS
-from registry.availability import RETRY_SECONDS, is_away
-from registry.errors import Busy, RegistryError
-from registry.events.record import printable
+from registry.base.errors import Busy, RegistryError
+from registry.base.outage import RETRY_SECONDS, is_away
+from registry.log.recorder import printable
 
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"

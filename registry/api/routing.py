@@ -8,7 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema, Status
 from pydantic import ConfigDict, Field
 
-from registry import actions
+from registry.actions import routes as route_actions
+from registry.actions import sip_names
+from registry.actions.lookups import like
+from registry.api.agent_shapes import RouteOut, SipName
 from registry.api.answers import (
     CHANGING,
     READING,
@@ -26,19 +29,17 @@ from registry.api.answers import (
     tagged,
     told,
 )
-from registry.api.described import RouteOut, SipName
 from registry.api.security import actor, may
 from registry.api.sources import Strict
 from registry.api.times import in_zone, zone_of
-from registry.asking import stage_of
-from registry.decide import CENTRAL_SIP, Facts
-from registry.describing import describe_route, route_tag
-from registry.errors import NotFound
-from registry.lookups import like
+from registry.base.errors import NotFound
 from registry.models import Route, SipMapping
 from registry.policy import Deed
-from registry.questions import describe_decision
-from registry.rehearsing import dry_run
+from registry.rehearsal.rehearsal import dry_run
+from registry.reports.describe import describe_route, route_tag
+from registry.requests import stage_of
+from registry.routing.decide import CENTRAL_SIP, Facts
+from registry.routing.question import describe_decision
 
 router = Router(tags=["routing"])
 MAX_ID = 2**63 - 1
@@ -156,7 +157,7 @@ def list_routes(
 )  # fmt: skip
 def register_route(request: HttpRequest, response: HttpResponse, body: RouteIn, wait: Wait = False) -> Any:
     """It answers there in every replica."""
-    change = actions.register_route(
+    change = route_actions.register_route(
         body.agent, body.path, sip=body.sip, auto_sip=body.auto_sip, by=actor(request), wait=wait
     )
     response["Location"] = f"/api/v1/routes/{change.made}"
@@ -188,7 +189,7 @@ def update_route(
     wait: Wait = False,
 ) -> Any:
     """What is left out stays."""
-    change = actions.update_route(
+    change = route_actions.update_route(
         min(route_id, MAX_ID),
         enabled=body.enabled,
         default=body.default,
@@ -206,7 +207,9 @@ def update_route(
 )  # fmt: skip
 def unregister_route(request: HttpRequest, route_id: int, if_match: IfMatch = None, wait: Wait = False) -> Any:
     """It and its SIP names are gone at once: 404. An agent without any route is in the trash."""
-    return told(actions.unregister(min(route_id, MAX_ID), expected=expected(if_match), by=actor(request), wait=wait))
+    return told(
+        route_actions.unregister(min(route_id, MAX_ID), expected=expected(if_match), by=actor(request), wait=wait)
+    )
 
 
 @router.get(
@@ -238,7 +241,7 @@ def list_sip_names(
 )  # fmt: skip
 def register_sip_username(request: HttpRequest, body: SipIn, wait: Wait = False) -> Any:
     """A name that another route has is a conflict, which names its owner. One that was bound so before: 200."""
-    change = actions.register_sip_username(body.username, body.route, by=actor(request), wait=wait)
+    change = sip_names.register_sip_username(body.username, body.route, by=actor(request), wait=wait)
     return Status(201 if change.changed else 200, told(change))
 
 
@@ -248,7 +251,7 @@ def register_sip_username(request: HttpRequest, body: SipIn, wait: Wait = False)
 )  # fmt: skip
 def unregister_sip_username(request: HttpRequest, username: str, wait: Wait = False) -> Any:
     """Calls to it go to the default route, if there is one."""
-    return told(actions.unregister_sip_username(username, by=actor(request), wait=wait))
+    return told(sip_names.unregister_sip_username(username, by=actor(request), wait=wait))
 
 
 @router.post(

@@ -8,11 +8,11 @@ from ninja.errors import HttpError
 from ninja.security import HttpBearer
 from ninja.security.apikey import APIKeyCookie
 
+from registry.actions.tokens import check_token
+from registry.actions.transaction import Actor
 from registry.api.problems import BEARER, Refused, seconds
-from registry.asking import actor_of
-from registry.changes import Actor
 from registry.policy import NEEDS, Deed, Principal, of_user
-from registry.tokens import check_token
+from registry.requests import actor_of
 
 
 class Token(HttpBearer):

@@ -6,8 +6,8 @@ from ninja import Schema
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from agents.sources import MAX_ENDPOINTS, kind_of
-from registry.instead import NOTHING
-from registry.sources import Upstream
+from registry.actions.inspection import Upstream
+from registry.actions.instead import NOTHING
 
 DEFINITION: Any = {"prompt": {"text": "You answer questions about opening hours. We are open from 9 to 5."}}
 Definition = Annotated[

@@ -12,17 +12,17 @@ from ninja import Query, Router, Schema, Status
 from pydantic import ConfigDict, Field
 
 from agents.definition import AgentDefinition
-from registry import tokens
+from registry.actions import tokens
 from registry.api.answers import CHANGING, READING, TEXT, After, Limit, Page, answers, paged, position_of
 from registry.api.problems import Refused
 from registry.api.security import actor, may
 from registry.api.sources import Strict
 from registry.api.times import Since, Until, in_zone, zone_of
-from registry.asking import principal_of
-from registry.audit import Position, Search, read_audit
+from registry.heartbeats import live_workers
 from registry.models import ApiToken, RegistryChange, Worker
 from registry.policy import Deed
-from registry.workers import live_workers
+from registry.reports.audit import Position, Search, read_audit
+from registry.requests import principal_of
 
 router = Router(tags=["system"])
 MAX_ID = 2**63 - 1

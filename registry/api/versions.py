@@ -11,7 +11,9 @@ from pydantic import Field
 
 from agents.models import Agent, AgentVersion
 from agents.sources import kind_of
-from registry import actions
+from registry.actions import agents
+from registry.actions import versions as version_actions
+from registry.actions.versions import draft_of, get_version
 from registry.api.agents import Note, one_agent
 from registry.api.answers import (
     CHANGING,
@@ -32,11 +34,10 @@ from registry.api.answers import (
 from registry.api.problems import Refused
 from registry.api.security import actor, may
 from registry.api.sources import SourceIn, SourceOut, Strict
-from registry.asking import public_base, stage_of
-from registry.describing import describe_source, describe_version, draft_tag
 from registry.policy import Deed
-from registry.rehearsing import Call, preview, rehearsal_of, run
-from registry.versions import draft_of, get_version
+from registry.rehearsal.rehearsal import Call, preview, rehearsal_of, run
+from registry.reports.describe import describe_source, describe_version, draft_tag
+from registry.requests import public_base, stage_of
 
 router = Router(tags=["definitions"])
 MAX_ARGUMENTS = 200  # more no language model sends
@@ -136,7 +137,7 @@ def publish_definition(
     wait: Wait = False,
 ) -> Any:
     """It is live at once, running calls keep theirs. A definition that is live already makes none: 200."""
-    change = actions.publish(
+    change = agents.publish(
         name,
         body.source,
         upstream=body.upstream,
@@ -181,7 +182,9 @@ def save_draft(
     """Callers do not hear it before it is published. A remote server's credentials are the agent's: PATCH has them."""
     if body.upstream is not None:
         raise Refused(422, "a draft has no credentials of its own: change the agent's `upstream`, or publish a version")
-    change = actions.save_draft(name, body.source, note=body.note, expected=expected(if_match), by=actor(request))
+    change = version_actions.save_draft(
+        name, body.source, note=body.note, expected=expected(if_match), by=actor(request)
+    )
     tagged(response, change.tag)
     return told(change)
 
@@ -192,7 +195,7 @@ def save_draft(
 )  # fmt: skip
 def discard_draft(request: HttpRequest, name: str, if_match: IfMatch = None) -> Any:
     """Its version stays among the others, unpublished."""
-    return told(actions.discard_draft(name, expected=expected(if_match), by=actor(request)))
+    return told(version_actions.discard_draft(name, expected=expected(if_match), by=actor(request)))
 
 
 @router.post(
@@ -201,7 +204,7 @@ def discard_draft(request: HttpRequest, name: str, if_match: IfMatch = None) -> 
 )  # fmt: skip
 def publish_draft(request: HttpRequest, name: str, if_match: IfMatch = None, wait: Wait = False) -> Any:
     """The draft goes live, running calls keep their version. If-Match takes the draft's ETag."""
-    return told(actions.publish_draft(name, expected=expected(if_match), by=actor(request), wait=wait))
+    return told(version_actions.publish_draft(name, expected=expected(if_match), by=actor(request), wait=wait))
 
 
 @router.get(

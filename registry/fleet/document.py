@@ -7,7 +7,7 @@ from typing import Any
 
 from agents.models import Agent
 from agents.sources import kind_of
-from registry.fleet.writing import to_yaml
+from registry.base.yaml_out import to_yaml
 
 FORMAT = 1  # the number behind `switchboard`; another one is another format
 MAX_BYTES = 64 * 1024 * 1024  # of a document: 20,000 agents of 3 kB

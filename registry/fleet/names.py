@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from registry.addresses import automatic_usernames
 from registry.fleet.document import Document, FleetAgent, FleetRoute
 from registry.fleet.present import PresentAgent
 from registry.models import SipMapping
+from registry.routing.addresses import automatic_usernames
 
 
 @dataclass

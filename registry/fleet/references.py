@@ -8,13 +8,13 @@ from django.conf import settings
 
 from agents.fields import UNREADABLE, EncryptedTextField
 from agents.models import Agent
-from registry.agent_secrets import is_allowed
-from registry.credentials import check_secrets
-from registry.errors import RegistryError
+from registry.actions.credentials import check_secrets
+from registry.actions.inspection import Upstream
+from registry.actions.instead import NOTHING
+from registry.base.errors import RegistryError
+from registry.environment import is_allowed
 from registry.fleet.document import FleetAgent
 from registry.fleet.present import SECRETS, PresentAgent
-from registry.instead import NOTHING
-from registry.sources import Upstream
 
 OWN, FLEET, NONE = "own", "fleet", "none"
 OF_CODE = f"{OWN}, of its code"

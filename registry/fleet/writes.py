@@ -10,16 +10,16 @@ from django.utils import timezone
 
 from agents.models import Agent, AgentVersion
 from agents.sources import kind_of
-from registry.changes import Actor
-from registry.credentials import COLUMNS, make_credentials, note_in_audit
-from registry.fleet.comparing import Comparison, Work
+from registry.actions.credentials import COLUMNS, make_credentials, note_in_audit
+from registry.actions.former_routes import former_route
+from registry.actions.transaction import Actor
+from registry.actions.trash import TRASH_COLUMNS, take_out_of_trash, trash
+from registry.fleet.compare import Comparison, Work
 from registry.fleet.document import FleetRoute
 from registry.fleet.plan import ADD
 from registry.fleet.present import PresentRoute
 from registry.fleet.references import lost
-from registry.former_routes import former_route
 from registry.models import Route, SipMapping
-from registry.trash import TRASH_COLUMNS, take_out_of_trash, trash
 
 CHUNK = 500  # rows of a statement: far below the 30 s that one may take
 AGENT_COLUMNS = ["title", "tags", "state", "pause_message", "paused_until"]

@@ -11,8 +11,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, ProgrammingError
 
-from registry.changes import Actor, Change
-from registry.errors import RegistryError
+from registry.actions.transaction import Actor, Change
+from registry.base.errors import RegistryError
 
 # Exit codes: 0 done, 1 refused, 2 wrong usage (argparse's own), 3 the database is away, 4 done, but not everywhere yet,
 # 5 `apply --dry-run` found something to change.
@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 3  # without a word
 
 
 class RegistryCommand(BaseCommand):
-    """A command over `registry.actions`. Subclasses have `run(options)`, which returns what --json prints."""
+    """A command over `registry.actions.agents`. Subclasses have `run(options)`, which returns what --json prints."""
 
     requires_system_checks = []  # a command at 3 a.m. must start quickly
     exit_code = 0  # for a result that is an answer and no success

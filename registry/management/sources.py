@@ -11,15 +11,15 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
-from agents.hosting.running import script_below
 from agents.models import Agent
+from agents.python.launch import script_below
 from agents.sources import PythonSource, RemoteSource, kind_of, read_source
-from registry import actions
-from registry.errors import Malformed
-from registry.files import MAX_FILE_BYTES, parse, read_text, read_yaml
-from registry.fleet.telling import safe
-from registry.sources import Upstream
-from registry.troubles import trouble_soon
+from registry.actions import instead
+from registry.actions.inspection import Upstream
+from registry.base.errors import Malformed
+from registry.base.yaml_in import MAX_FILE_BYTES, parse, read_text, read_yaml
+from registry.fleet.lines import safe
+from registry.reports.agent_health import trouble_soon
 
 NONE = "none"
 PATIENCE = {
@@ -133,7 +133,7 @@ def upstream_of(options: dict[str, Any]) -> Upstream:
     """User and password of a remote server; asked for on a terminal if only the user is given."""
     user, password = options["user"], options["password"]
     if user == NONE and password is None:
-        return actions.NOTHING
+        return instead.NOTHING
     if not user:
         return None
     if password is None:

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from registry.events.minutes import BUCKETS
+from registry.log.minutes import BUCKETS
 from registry.metrics.files import FIRST, SLOTS, WORD, CounterFile, Named, Slot
 from registry.metrics.runs import hold, remove_old
 

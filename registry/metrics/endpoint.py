@@ -5,8 +5,8 @@ from typing import Protocol
 
 from prometheus_client.exposition import gzip_accepted
 
-from registry.http import JSON_HEADERS, SECURITY_HEADERS, Receive, Scope, Send, respond
 from registry.metrics.exposition import Exposition
+from registry.routing.http import JSON_HEADERS, SECURITY_HEADERS, Receive, Scope, Send, respond
 
 PATH = "/metrics"
 # What the gate says, in words; anything else is as good as closed.

@@ -16,10 +16,10 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
 from prometheus_client.samples import Sample
 
-from registry.events.minutes import BUCKETS, upper_bound
+from registry.log.minutes import BUCKETS, upper_bound
 from registry.metrics.counters import Counters
 from registry.metrics.files import Slot
-from registry.metrics.reading import CHUNK, Reader, Totals, Worker
+from registry.metrics.totals import CHUNK, Reader, Totals, Worker
 
 BOUNDS = [*(repr(upper_bound(bucket) / 1e6) for bucket in range(BUCKETS - 1)), "+Inf"]  # seconds
 PAUSE_SECONDS = 0.0002  # in which the event loop has the interpreter for itself

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import orjson
 
-from registry.events.minutes import BUCKETS
+from registry.log.minutes import BUCKETS
 
 SUFFIX = ".counters1"  # the number is another one when the layout is
 NAMES = ".names"

@@ -2,13 +2,13 @@
 
 from django.conf import settings
 
-from registry.daemon import Daemon
-from registry.events.live import Hub
-from registry.events.spool import Spool
-from registry.events.writer import Writer
-from registry.listener import Listener
+from registry.base.daemon import Daemon
+from registry.log.live import Hub
+from registry.log.spool import Spool
+from registry.log.writer import Writer
 from registry.metrics.counters import Counters
 from registry.metrics.files import Slot
+from registry.serving.listener import Listener
 
 
 class Gauges(Daemon):

@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
                 (
                     "latencies",
                     ArrayField(
-                        models.BigIntegerField(), help_text="requests by latency; see registry/events/minutes.py"
+                        models.BigIntegerField(), help_text="requests by latency; see registry/log/minutes.py"
                     ),
                 ),
             ],

@@ -11,8 +11,8 @@ import yaml
 
 from agents.definition import AgentDefinition
 from agents.errors import InvalidDefinition
-from agents.functions import PreparedFunction, Result
-from agents.stored import StoredVersion
+from agents.stored.functions import PreparedFunction, Result
+from agents.stored.version import StoredVersion
 from agents.tokens import TokenKey
 from agents.wire import AgentRequest, Answer
 

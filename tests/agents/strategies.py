@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from agents.templating import NAMESPACES
+from agents.definition.templates import NAMESPACES
 
 quick = settings(deadline=None, max_examples=60)
 

@@ -6,15 +6,15 @@ from typing import Any
 import orjson
 import pytest
 
-from agents.arguments import MAX_DEPTH, TOO_DEEP
 from agents.definition import AgentDefinition
 from agents.mcp import HOW_TO_OPEN
-from agents.stored import StoredVersion
+from agents.outbound.client import request_headers
+from agents.stored.arguments import MAX_DEPTH, TOO_DEEP
+from agents.stored.version import StoredVersion
 from agents.tokens import FOR_MCP
-from agents.webhooks.client import request_headers
 from agents.wire import MALFORMED
 from tests.agents.building import ENVIRONMENT, KEY, answer, request
-from tests.agents.test_handlers import Server
+from tests.agents.stored.test_handlers import Server
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}, "n": {"type": "integer"}}, "required": ["a"]}
 FUNCTIONS = {

@@ -21,8 +21,8 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from django.db import OperationalError
 
-from config.listening import Answer, ListenError, base_url, listen
-from config.preparing import is_refusal
+from config.listen_socket import Answer, ListenError, base_url, listen
+from config.prepare import is_refusal
 from config.slots import Slot, describe
 from config.supervisor import Options, Supervisor
 from tests.e2e.server import database_url

@@ -2,7 +2,7 @@
 
 import pytest
 
-from registry import rehearsing
+from registry.rehearsal import rehearsal as rehearsing
 from tests.client import load_table
 
 

@@ -5,18 +5,18 @@ from typing import Any
 import orjson
 import pytest
 
-from agents.engines import ElsewhereVersion
 from agents.errors import UnusableSource
-from agents.hosting.inspecting import Inspected
-from agents.remote.probing import Probed
+from agents.python.inspection import Inspected
+from agents.remote.probe import Probed
+from agents.runners import ElsewhereVersion
 from agents.sources import Found, FoundFunction, PythonSource, RemoteSource
 from agents.wire import AgentRequest, Answer
-from registry import sources
-from registry.changes import Actor
-from registry.events.masking import Masker
-from registry.events.record import Recorder
-from registry.rehearsing import Stage
-from registry.table import Tables
+from registry.actions import inspection as sources
+from registry.actions.transaction import Actor
+from registry.log.masking import Masker
+from registry.log.recorder import Recorder
+from registry.rehearsal.rehearsal import Stage
+from registry.routing.table import Tables
 from tests.agents.building import NoWebhooks
 from tests.client import MemorySpool, load_table
 

@@ -6,9 +6,9 @@ import pytest
 
 from agents.sources import Found, FoundFunction
 from dashboard.pages.settings import adopt
+from registry.actions.transaction import Change
 from registry.adopting import Entry, Report, Wishes
-from registry.changes import Change
-from registry.errors import Forbidden
+from registry.base.errors import Forbidden
 from tests.dashboard.browsing import signed_in
 
 pytestmark = pytest.mark.django_db

@@ -7,9 +7,9 @@ import pytest
 from django.test import Client
 
 from agents.models import Agent
-from registry import actions
-from registry.audit import Search, read_audit
+from registry.actions import agents, pauses, routes, versions
 from registry.models import Route, SipMapping
+from registry.reports.audit import Search, read_audit
 from tests.dashboard.browsing import html_of, signed_in
 from tests.dashboard.test_places import Page
 from tests.events import write_events, write_minutes
@@ -50,7 +50,7 @@ def undo_of(client: Client) -> tuple[str, dict[str, str]]:
 
 
 def test_the_head_says_how_the_agent_is_and_hides_its_credentials(operator, actor):
-    actions.update_agent("pharmacy", title="The pharmacy", tags=["night"], by=actor)
+    agents.update_agent("pharmacy", title="The pharmacy", tags=["night"], by=actor)
     text = html_of(operator.get(PHARMACY))
     assert "<h1>The pharmacy</h1>" in text
     assert "http://testserver/pharmacy" in text
@@ -65,7 +65,7 @@ def test_a_name_that_nobody_has_leads_to_the_nearest(operator):
 
 
 def test_a_draft_offers_to_be_published(operator, actor, fleet_entries):
-    actions.save_draft("pharmacy", {**fleet_entries["pharmacy"].definition, "hints": ["aspirin"]}, by=actor)
+    versions.save_draft("pharmacy", {**fleet_entries["pharmacy"].definition, "hints": ["aspirin"]}, by=actor)
     assert "Publish v2" in html_of(operator.get(PHARMACY))
 
 
@@ -132,7 +132,7 @@ def test_credentials_are_shown_once_and_the_audit_says_to_whom(operator):
 
 
 def test_unregistering_says_where_callers_come_out_and_can_be_undone(operator, actor):
-    actions.set_default_route("/clinic/booking", by=actor)
+    routes.set_default_route("/clinic/booking", by=actor)
     write_events([{"agent": "pharmacy", "call_id": "runs"}])
     text = html_of(operator.get(PHARMACY + "unregister/"))
     assert "reach the default route <code>/clinic/booking</code> of booking-desk" in text
@@ -169,7 +169,7 @@ def test_figures_come_first_and_their_charts_later(viewer):
 
 def test_the_document_is_of_the_version_that_is_asked_for(viewer, actor, fleet_entries):
     definition = {**fleet_entries["pharmacy"].definition, "hints": ["aspirin"]}
-    actions.save_draft("pharmacy", definition, by=actor)
+    versions.save_draft("pharmacy", definition, by=actor)
     assert "aspirin" not in html_of(viewer.get(PHARMACY + "document/"))
     text = html_of(viewer.get(PHARMACY + "document/?version=draft&from=%2B15550100&at=2026-03-01T10:00"))
     assert "aspirin" in text
@@ -185,7 +185,7 @@ def test_a_document_that_cannot_be_shown_says_why_in_its_place(query, viewer):
 
 
 def test_a_paused_agents_document_is_what_callers_hear(viewer, actor):
-    actions.pause("pharmacy", "We are closed.", by=actor)
+    pauses.pause("pharmacy", "We are closed.", by=actor)
     text = html_of(viewer.get(PHARMACY + "document/"))
     assert "We are closed." in text
     assert "this is what callers hear now" in text
@@ -215,7 +215,7 @@ def test_a_webhook_is_told_without_its_secrets(operator, actor):
             }
         },
     }
-    actions.register("looker", "/looker", definition, by=actor, credentials=("u", "p"))
+    agents.register("looker", "/looker", definition, by=actor, credentials=("u", "p"))
     text = html_of(operator.get("/dashboard/agents/looker/functions/"))
     assert "https://erp.example.com/stock?…" in text
     assert "X-Tenant" in text
@@ -239,8 +239,8 @@ def test_routes_and_names_are_added_with_problems_beside_their_fields(operator):
 
 
 def test_a_removed_route_comes_back_with_its_names(operator, actor):
-    actions.register_route("pharmacy", "/refills", sip=["Night-Desk"], by=actor)
-    actions.set_default_route("/refills", by=actor)
+    routes.register_route("pharmacy", "/refills", sip=["Night-Desk"], by=actor)
+    routes.set_default_route("/refills", by=actor)
     before = set(SipMapping.objects.values_list("username", "typed", "source", "route__path"))
     assert "This is the default route" in html_of(operator.get(PHARMACY + "routes/remove/?route=/refills"))
     operator.post(PHARMACY + "routes/remove/", {"route": "/refills"})
@@ -267,7 +267,7 @@ def test_a_removed_name_comes_back_as_it_was_typed(operator):
 
 
 def test_switching_a_route_and_the_default_can_be_undone(operator, actor):
-    actions.set_default_route("/clinic/booking", by=actor)
+    routes.set_default_route("/clinic/booking", by=actor)
     mine = Route.objects.get(path="/pharmacy")
     operator.post(f"{PHARMACY}routes/{mine.pk}/switch/", {"on": ""})
     assert not Route.objects.get(pk=mine.pk).enabled
@@ -306,8 +306,8 @@ def test_the_log_is_of_this_agent_alone_and_goes_on_at_older(viewer):
 
 def test_the_history_tells_before_and_after_and_goes_on_at_older(viewer, actor):
     for number in range(30):
-        actions.pause("pharmacy", f"Message {number}.", by=actor)
-        actions.resume("pharmacy", by=actor)
+        pauses.pause("pharmacy", f"Message {number}.", by=actor)
+        pauses.resume("pharmacy", by=actor)
     first = html_of(viewer.get(PHARMACY + "history/"))
     assert "<b>alice</b> paused it" in first
     assert "<del>serving</del>" in first

@@ -6,8 +6,8 @@ from django.core.cache import cache
 from django.test import Client
 
 from agents.models import Agent
-from registry import actions
-from registry.bulk import unregister_many
+from registry.actions import agents, pauses, routes
+from registry.actions.bulk import unregister_many
 from registry.installation import register_examples
 from registry.models import Route
 from tests.dashboard.browsing import html_of, signed_in
@@ -47,7 +47,7 @@ def states() -> dict[str, str]:
 
 def test_a_row_says_how_an_agent_is_doing(fleet, actor, viewer):
     write_minutes("pharmacy", [(10, 5)])
-    actions.update_agent("pharmacy", title="Refills", tags=["eu"], by=actor)
+    agents.update_agent("pharmacy", title="Refills", tags=["eu"], by=actor)
     text = html_of(viewer.get(LIST))
     for expected in (
         "Failing",
@@ -63,7 +63,7 @@ def test_a_row_says_how_an_agent_is_doing(fleet, actor, viewer):
 
 
 def test_the_address_is_the_state_of_the_list(fleet, actor, viewer):
-    actions.pause("pharmacy", by=actor)
+    pauses.pause("pharmacy", by=actor)
     answer = viewer.get(LIST, {"status": "paused", "sort": "-changed"}, headers=PART)
     text = html_of(answer)
     assert "<html" not in text
@@ -104,7 +104,7 @@ def test_without_any_agent_the_example_fleet_is_offered_and_loaded(operator, vie
 
 
 def test_the_example_fleet_is_all_or_nothing(fleet, actor, operator):
-    actions.register_route("pharmacy", "/billing", by=actor)
+    routes.register_route("pharmacy", "/billing", by=actor)
     before = states()
     assert operator.post("/dashboard/fleet/example/").status_code == 409
     assert states() == before
@@ -115,7 +115,7 @@ def test_the_example_fleet_is_all_or_nothing(fleet, actor, operator):
 def test_cells_are_patched_in_place_and_nothing_else(fleet, actor, viewer):
     page = html_of(viewer.get(LIST))
     address = page[page.index("/dashboard/fleet/cells/?") :].partition('"')[0].replace("&amp;", "&")
-    actions.pause("pharmacy", "Closed.", by=actor)
+    pauses.pause("pharmacy", "Closed.", by=actor)
     text = html_of(viewer.get(address))
     assert text.count('hx-swap-oob="true"') == 6 * 3 + 1
     assert "Callers hear: Closed." in text
@@ -142,7 +142,7 @@ def test_pausing_says_its_effect_first_and_can_be_undone(fleet, operator):
 
 
 def test_unregistering_names_what_goes_and_who_takes_the_names(fleet, actor, operator):
-    actions.set_default_route("/clinic/booking", by=actor)
+    routes.set_default_route("/clinic/booking", by=actor)
     text = html_of(operator.post(ACT, {"name": TWO, "act": "unregister"}))
     assert "2 routes answer 404" in text
     assert "will reach the default route" in text
@@ -161,7 +161,7 @@ def test_unregistering_names_what_goes_and_who_takes_the_names(fleet, actor, ope
 
 
 def test_the_step_warns_of_the_default_route(fleet, actor, operator):
-    actions.set_default_route("/info", by=actor)
+    routes.set_default_route("/info", by=actor)
     text = html_of(operator.post(ACT, {"name": TWO, "act": "unregister"}))
     assert "afterwards nobody takes calls to unknown SIP names" in text
     assert "will reach nobody" in text
@@ -191,7 +191,7 @@ def test_what_is_refused_stays_in_the_form(fleet, operator, act, fields, words):
 
 def test_what_cannot_be_done_is_told_and_nothing_is_changed(fleet, actor, operator):
     unregister_many(["pharmacy"], by=actor)
-    actions.register_route("info-line", "/pharmacy", by=actor)
+    routes.register_route("info-line", "/pharmacy", by=actor)
     operator.post(ACT, {"name": "pharmacy", "act": "restore"})
     assert "Nothing was changed: route /pharmacy is taken by agent info-line" in toasts(operator)
     operator.post(ACT, {"act": "resume"})

@@ -8,10 +8,10 @@ from django.test import Client
 
 from agents.models import Agent, AgentVersion
 from dashboard.definition.tree import pack
-from registry import actions
-from registry.changes import Actor
-from registry.describing import definition_tag
-from registry.versions import get_version
+from registry.actions import agents, trash, versions
+from registry.actions.transaction import Actor
+from registry.actions.versions import get_version
+from registry.reports.describe import definition_tag
 from tests.events import write_events
 from tests.registry.api.conftest import person
 
@@ -132,7 +132,7 @@ def test_the_check_says_problems_and_difference_and_saves_nothing(pharmacy, brow
 
 def test_who_saves_second_is_told_who_was_faster_and_loses_nothing(pharmacy, browser):
     mine = sent(pharmacy, definition_with(pharmacy, hints=["mine"]), do="save", note="my note")
-    actions.save_draft("pharmacy", definition_with(pharmacy, hints=["theirs"]), by=BOB)
+    versions.save_draft("pharmacy", definition_with(pharmacy, hints=["theirs"]), by=BOB)
     answer = browser.post(f"{HERE}edit/", mine)
     page = answer.content.decode()
     assert answer.status_code == 412
@@ -147,7 +147,7 @@ def test_who_saves_second_is_told_who_was_faster_and_loses_nothing(pharmacy, bro
 
 
 def test_taking_theirs_keeps_mine_as_a_version(pharmacy, browser):
-    actions.save_draft("pharmacy", definition_with(pharmacy, hints=["theirs"]), by=BOB)
+    versions.save_draft("pharmacy", definition_with(pharmacy, hints=["theirs"]), by=BOB)
     answer = browser.post(f"{HERE}theirs/", sent(pharmacy, definition_with(pharmacy, hints=["mine"])))
     assert answer.status_code == 302
     assert state(pharmacy) == (1, 2, 3)
@@ -157,14 +157,14 @@ def test_taking_theirs_keeps_mine_as_a_version(pharmacy, browser):
 def test_who_edits_what_is_not_live_any_more_is_warned_too(pharmacy, browser):
     mine = sent(pharmacy, definition_with(pharmacy, hints=["mine"]), do="save")
     assert browser.get(f"{HERE}changed/?base={mine['base']}").content.strip() == b""
-    actions.publish("pharmacy", definition_with(pharmacy, hints=["theirs"]), by=BOB)
+    agents.publish("pharmacy", definition_with(pharmacy, hints=["theirs"]), by=BOB)
     assert b"<b>bob</b> has changed what is live: v2" in browser.get(f"{HERE}changed/?base={mine['base']}").content
     assert browser.post(f"{HERE}edit/", mine).status_code == 412
     assert state(pharmacy) == (2, None, 2)
 
 
 def test_a_draft_is_discarded_and_brought_back(pharmacy, browser):
-    actions.save_draft("pharmacy", definition_with(pharmacy, hints=["x"]), by=BOB)
+    versions.save_draft("pharmacy", definition_with(pharmacy, hints=["x"]), by=BOB)
     assert browser.post(f"{HERE}discard/").status_code == 302
     assert state(pharmacy) == (1, None, 2)
     page = browser.get(HERE).content.decode()
@@ -181,7 +181,7 @@ def test_publishing_says_what_will_change_and_can_be_undone(pharmacy, browser):
         {"agent": "pharmacy", "call_id": "b", "kind": "post_prompt"},
     ])  # fmt: skip
     changed = definition_with(pharmacy, hints=["x"], functions={})
-    actions.save_draft("pharmacy", changed, by=BOB, note="fewer functions")
+    versions.save_draft("pharmacy", changed, by=BOB, note="fewer functions")
     page = browser.get("/dashboard/agents/pharmacy/publish/").content.decode()
     for words in (
         "1 function will not be offered any more: <code>refill</code>",
@@ -207,10 +207,10 @@ def test_publishing_says_what_will_change_and_can_be_undone(pharmacy, browser):
 
 
 def test_what_somebody_changed_since_it_was_looked_at_is_not_published(pharmacy, browser):
-    actions.save_draft("pharmacy", definition_with(pharmacy, hints=["x"]), by=BOB)
+    versions.save_draft("pharmacy", definition_with(pharmacy, hints=["x"]), by=BOB)
     pharmacy.refresh_from_db()
     base = definition_tag(pharmacy)
-    actions.save_draft("pharmacy", definition_with(pharmacy, hints=["y"]), by=BOB)
+    versions.save_draft("pharmacy", definition_with(pharmacy, hints=["y"]), by=BOB)
     answer = browser.post("/dashboard/agents/pharmacy/publish/", {"base": base})
     assert (answer.status_code, answer["Location"]) == (302, f"{HERE}#publish")
     assert state(pharmacy) == (1, 3, 3)
@@ -220,7 +220,7 @@ def test_what_keeps_a_draft_from_being_published_is_listed_with_its_field(pharma
     settings.AGENT_SECRETS = ["AGENT_SECRET_*"]
     handler = {"webhook": {"url": "https://x.example.com", "headers": {"Authorization": "Bearer env:AGENT_SECRET_A"}}}
     functions = {"hook": {"description": "d", "handler": handler}}
-    actions.save_draft("pharmacy", definition_with(pharmacy, functions=functions), by=BOB)
+    versions.save_draft("pharmacy", definition_with(pharmacy, functions=functions), by=BOB)
     settings.AGENT_SECRETS = []
     page = browser.get("/dashboard/agents/pharmacy/publish/").content.decode()
     assert "<code>functions.hook.handler.webhook.headers.Authorization</code>" in page
@@ -241,7 +241,7 @@ def test_a_viewer_reads_and_changes_nothing(pharmacy):
 
 
 def test_an_agent_in_the_trash_can_be_read(pharmacy, browser):
-    actions.unregister_agent("pharmacy", by=BOB)
+    trash.unregister_agent("pharmacy", by=BOB)
     page = browser.get(HERE)
     assert (page.status_code, b"Restore the agent to edit it" in page.content) == (200, True)
     answer = browser.post(f"{HERE}edit/", sent(pharmacy, definition_with(pharmacy, hints=["x"]), do="save"))
@@ -249,7 +249,7 @@ def test_an_agent_in_the_trash_can_be_read(pharmacy, browser):
 
 
 def test_the_pages_ask_the_database_little(pharmacy, browser, django_assert_max_num_queries):
-    actions.save_draft("pharmacy", definition_with(pharmacy, hints=["x"]), by=BOB)
+    versions.save_draft("pharmacy", definition_with(pharmacy, hints=["x"]), by=BOB)
     for url in (HERE, f"{HERE}?view=yaml", "/dashboard/agents/pharmacy/publish/", f"{HERE}preview/"):
         with django_assert_max_num_queries(29):
             assert browser.get(url).status_code == 200
@@ -279,7 +279,7 @@ def test_a_large_definition_can_be_edited(pharmacy, browser):
         for number in range(500)
     }
     large = definition_with(pharmacy, functions=functions)
-    actions.save_draft("pharmacy", large, by=BOB)
+    versions.save_draft("pharmacy", large, by=BOB)
     assert b"function_499" in browser.get(HERE).content
     answer = browser.post(f"{HERE}edit/", sent(pharmacy, large, do="open:/functions/function_250"))
     assert b"Thing 250: ${args.a}</textarea>" in answer.content

@@ -11,9 +11,9 @@ from django.http import QueryDict
 from dashboard.definition.editor import Editor, sent_editor
 from dashboard.definition.layout import Block, Field, walk
 from dashboard.definition.tree import pack, unpack, written
-from registry.definitions import read_definition
-from registry.errors import Malformed
-from registry.files import read_fleet
+from registry.actions.definitions import read_definition
+from registry.base.errors import Malformed
+from registry.base.yaml_in import read_fleet
 
 ROOT = Path(__file__).resolve().parents[2]
 RICH: dict[str, Any] = {

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from dashboard.definition.tree import pack
 from dashboard.schema_form import WrongValue, read_object, simple
-from registry import actions
+from registry.actions import agents, pauses, routes
 from registry.models import Route
 from tests.dashboard.places import PLACES
 from tests.events import write_events
@@ -159,7 +159,7 @@ def test_an_audit_with_a_wrong_time_is_not_exported_unsearched(admin: Client) ->
 
 
 def test_undo_takes_no_tag_away_that_an_agent_had_before(admin: Client, actor: Any) -> None:
-    actions.update_agent("pharmacy", tags=["eu"], by=actor)
+    agents.update_agent("pharmacy", tags=["eu"], by=actor)
     names = {"name": ["pharmacy", "info-line"], "act": "tag", "confirmed": "1"}
     admin.post("/dashboard/fleet/act/", {**names, "tags": "eu, night"})
     assert not offers_undo(admin)
@@ -168,7 +168,7 @@ def test_undo_takes_no_tag_away_that_an_agent_had_before(admin: Client, actor: A
 
 
 def test_undo_resumes_nobody_who_was_paused_before(admin: Client, actor: Any) -> None:
-    actions.pause("pharmacy", "Closed for good.", by=actor)
+    pauses.pause("pharmacy", "Closed for good.", by=actor)
     names = {"name": ["pharmacy", "info-line"], "act": "pause", "confirmed": "1"}
     admin.post("/dashboard/fleet/act/", {**names, "message": "Closed today."})
     assert not offers_undo(admin)
@@ -226,7 +226,7 @@ def test_no_uploaded_file_breaks_a_page(admin: Client, body: bytes) -> None:
 
 
 def test_undoing_the_removal_of_a_default_route_leaves_the_one_that_was_chosen_since(admin: Client, actor: Any) -> None:
-    actions.register_route("pharmacy", "/other", by=actor)
-    actions.set_default_route("/info", by=actor)
+    routes.register_route("pharmacy", "/other", by=actor)
+    routes.set_default_route("/info", by=actor)
     admin.post("/dashboard/agents/pharmacy/routes/restore/", {"path": "/third", "default": "1"})
     assert Route.objects.get(default=True).path == "/info"

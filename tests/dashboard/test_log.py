@@ -12,7 +12,7 @@ from django.urls import reverse
 from dashboard.log.details import curl, replay
 from dashboard.log.rows import rule_of
 from dashboard.templatetags.switchboard import milliseconds
-from registry.events.reading import Cursor
+from registry.log.cursor import Cursor
 from registry.models import RoutingEvent
 from tests.events import write_events
 from tests.registry.api.conftest import person

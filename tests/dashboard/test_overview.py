@@ -10,14 +10,14 @@ from django.utils import timezone
 
 from dashboard.attention import MOST, attention
 from dashboard.audit.acts import recent_acts
-from registry import actions, people
-from registry.activity import busiest, calls_by_minute, calls_now, expiring_tokens, failures
-from registry.bulk import pause_many, restore_many, unregister_many
+from registry.actions import agents, pauses, people, routes, sip_names, versions
+from registry.actions.bulk import pause_many, restore_many, unregister_many
+from registry.actions.tokens import create_token
+from registry.heartbeats import replicas
 from registry.models import ApiToken, RegistryChange, Worker
 from registry.policy import Level, Principal
-from registry.tokens import create_token
-from registry.traffic import Standing, troubled
-from registry.workers import replicas
+from registry.reports.activity import busiest, calls_by_minute, calls_now, expiring_tokens, failures
+from registry.reports.traffic import Standing, troubled
 from tests.client import load_table
 from tests.events import write_events, write_minutes
 from tests.registry.api.conftest import person
@@ -92,7 +92,7 @@ def test_calls_run_until_their_summary_or_silence(fleet):
 
 
 def test_a_log_that_is_too_long_leaves_a_gap(monkeypatch, fleet):
-    monkeypatch.setattr("registry.activity.MAX_EVENTS", 1)
+    monkeypatch.setattr("registry.reports.activity.MAX_EVENTS", 1)
     now = timezone.now()
     write_events([{"agent": "pharmacy", "call_id": "c-1"}], end=now - timedelta(minutes=9))
     write_events([{"agent": "pharmacy", "call_id": "c-2"}], end=now - timedelta(minutes=3))
@@ -169,17 +169,17 @@ def told(since: datetime) -> list[str]:
 def test_changes_are_told_in_sentences(actor, fleet_entries):
     entry, begun = fleet_entries["pharmacy"], timezone.now()
     for name in ("one", "two"):
-        actions.register(name, f"/{name}", entry.definition, by=actor)
-    actions.save_draft("one", {"prompt": {"text": "New."}}, by=actor)
-    actions.publish_draft("one", by=actor)
+        agents.register(name, f"/{name}", entry.definition, by=actor)
+    versions.save_draft("one", {"prompt": {"text": "New."}}, by=actor)
+    versions.publish_draft("one", by=actor)
     pause_many(["one", "two"], by=actor)
-    actions.resume("one", by=actor)
+    pauses.resume("one", by=actor)
     unregister_many(["two"], by=actor)
     restore_many(["two"], by=actor)
-    actions.register_sip_username("help", "/one", by=actor)
-    actions.unregister_sip_username("help", by=actor)
-    actions.set_default_route("/one", by=actor)
-    actions.update_agent("one", tags=["eu"], by=actor)
+    sip_names.register_sip_username("help", "/one", by=actor)
+    sip_names.unregister_sip_username("help", by=actor)
+    routes.set_default_route("/one", by=actor)
+    agents.update_agent("one", tags=["eu"], by=actor)
     create_token("deploy", "read", by=actor)
     people.add_member("bob", role="Operator", by=actor)
     assert told(begun) == [
@@ -207,7 +207,7 @@ def test_the_same_done_with_many_at_once_is_one_sentence(actor, fleet_entries):
     entry, begun = fleet_entries["pharmacy"], timezone.now()
     names = [f"line-{number}" for number in range(5)]
     for name in names:
-        actions.register(name, f"/{name}", entry.definition, by=actor, auto_sip=False)
+        agents.register(name, f"/{name}", entry.definition, by=actor, auto_sip=False)
     pause_many(names, by=actor)
     assert told(begun)[0].startswith("alice paused line-4")
     assert told(begun)[0].endswith(", and others at once")

@@ -12,16 +12,16 @@ from channels.testing import WebsocketCommunicator
 
 from dashboard.consumers import PageConsumer
 from dashboard.watchers import Watched
-from registry.events.tail import Live
-from registry.table import RoutingTable, Tables
-from tests.registry.test_consumers import live, session
-from tests.registry.test_reading import Connection, connected, insert
+from registry.log.tail import Live
+from registry.routing.table import RoutingTable, Tables
+from tests.registry.log.test_consumers import live, session
+from tests.registry.log.test_cursor import Connection, connected, insert
 
 __all__ = ["connected", "live", "session"]  # fixtures
 
 
 class Stage:
-    """Of registry.rehearsing.Stage what a page's socket asks for."""
+    """Of registry.rehearsal.rehearsal.Stage what a page's socket asks for."""
 
     def __init__(self) -> None:
         self.tables = Tables()

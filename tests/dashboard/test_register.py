@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from agents.models import Agent
-from registry import actions
+from registry.actions import agents, trash
 from registry.models import Route, SipMapping
 from tests.events import write_events
 from tests.registry.api.conftest import person
@@ -150,7 +150,7 @@ def test_no_pasted_text_breaks_the_check(operator, text):
 
 
 def test_an_agent_in_the_trash_is_taken_out_again(operator, actor):
-    actions.unregister_agent("pharmacy", by=actor)
+    trash.unregister_agent("pharmacy", by=actor)
     checked = operator.post(CHECK, {**GOOD, "name": "pharmacy"}).context["checked"]
     assert "in the trash" in checked.name.note
     assert "name" not in checked.problems
@@ -159,14 +159,14 @@ def test_an_agent_in_the_trash_is_taken_out_again(operator, actor):
 
 
 def test_somebody_who_was_quicker_is_a_problem_of_the_form(operator, monkeypatch, actor):
-    real = actions.register
+    real = agents.register
 
     def late(*given, **options):
-        monkeypatch.setattr(actions, "register", real)
+        monkeypatch.setattr(agents, "register", real)
         real("quick", "/pumps", {"prompt": {"text": "x"}}, by=actor)
         return real(*given, **options)
 
-    monkeypatch.setattr(actions, "register", late)
+    monkeypatch.setattr(agents, "register", late)
     answer = operator.post(PAGE, GOOD)
     assert (answer.status_code, set(answer.context["checked"].problems)) == (422, {"route", "form"})
 

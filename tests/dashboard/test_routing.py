@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from agents.models import Agent
-from registry import actions
+from registry.actions import pauses, routes
 from registry.models import Route, SipMapping
 from tests.events import write_events, write_minutes
 from tests.registry.api.conftest import person
@@ -63,7 +63,7 @@ def test_nobodys_name_comes_with_the_nearest_one_and_is_mapped_with_one_click(op
 
 def test_the_default_route_takes_what_nobody_has(operator, actor):
     path = Route.objects.get(agent__name="pharmacy").path
-    actions.set_default_route(path, by=actor)
+    routes.set_default_route(path, by=actor)
     told = operator.get(PAGE, {"ask": "zzz"}).context["told"]
     assert (told.tone, told.agent, told.unmatched) == ("warn", "pharmacy", True)
     assert f"The default route <code>{path}</code> takes it" in [str(step.what) for step in told.steps]
@@ -97,11 +97,11 @@ def test_secrets_of_a_url_do_not_stay_in_the_address(operator):
 
 
 def test_a_paused_agent_and_a_route_that_is_off_are_said(operator, actor):
-    actions.pause("booking-desk", by=actor)
+    pauses.pause("booking-desk", by=actor)
     told = operator.get(PAGE, {"ask": "appointments"}).context["told"]
     assert told.tone == "idle"
     assert "is paused: callers hear its message" in told.verdict
-    actions.update_route("/clinic/booking", enabled=False, by=actor)
+    routes.update_route("/clinic/booking", enabled=False, by=actor)
     told = operator.get(PAGE, {"ask": "appointments"}).context["told"]
     assert told.tone == "bad"
     assert "switched off" in told.steps[1].why
@@ -119,7 +119,7 @@ def test_a_time_that_is_none_is_said_beside_its_field(operator):
 
 def test_names_with_hits_and_problems(operator, actor):
     write_events([{"sip_user": "appointments", "agent": "booking-desk"}] * 3)
-    actions.pause("booking-desk", by=actor)
+    pauses.pause("booking-desk", by=actor)
     rows = {row.thing.username: row for row in operator.get(PAGE).context["found"].rows}
     assert (rows["appointments"].hits.count, rows["appointments"].problem) == (3, "Agent is paused")
     only = operator.get(PAGE, {"only": "problems"}).context["found"].rows
@@ -130,7 +130,7 @@ def test_names_with_hits_and_problems(operator, actor):
 
 
 def test_routes_with_hits(operator, actor):
-    actions.register_route("pharmacy", "/second", by=actor)
+    routes.register_route("pharmacy", "/second", by=actor)
     write_minutes("booking-desk", [(7, 0)])
     write_events([{"agent": "pharmacy", "route": "/second", "path": "/second"}] * 2)
     rows = {row.thing.path: row for row in operator.get(PAGE, {"show": "routes"}).context["found"].rows}

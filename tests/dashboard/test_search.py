@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from registry import actions
-from registry.finding import Hit, find, only_one
+from registry.actions import agents
+from registry.reports.search import Hit, find, only_one
 from tests.events import write_events
 from tests.registry.api.conftest import person
 
@@ -26,7 +26,7 @@ def kinds(text: str) -> list[tuple[str, str]]:
 
 def test_all_that_somebody_may_look_for_is_found(fleet, actor):
     write_events([{"call_id": "call-abc-1"}, {"call_id": "call-abc-2"}, {"call_id": "call-xyz"}])
-    actions.update_agent("info-line", title="The pharmacist's line", by=actor)
+    agents.update_agent("info-line", title="The pharmacist's line", by=actor)
     found = kinds("PHARM")
     assert found[:3] == [("agent", "pharmacy"), ("agent", "info-line"), ("route", "/pharmacy")]
     assert ("sip", "pharmacy") in found

@@ -13,14 +13,14 @@ from django.test import Client
 from django.utils import timezone
 
 from dashboard.pages.settings.health import health
-from registry import actions
-from registry.changes import Actor
-from registry.events import partitions
+from registry.actions import agents, pauses, trash
+from registry.actions.tokens import create_token
+from registry.actions.transaction import Actor
+from registry.log import partitions
 from registry.models import ApiToken, Worker
-from registry.probes import Probes
-from registry.rehearsing import Stage
-from registry.table import Tables
-from registry.tokens import create_token
+from registry.rehearsal.rehearsal import Stage
+from registry.routing.probes import Probes
+from registry.routing.table import Tables
 from tests.client import load_table
 from tests.dashboard.browsing import words_of
 from tests.events import write_events
@@ -196,13 +196,13 @@ def test_the_page_of_many_members_takes_few_queries(admin: Client, django_assert
 
 
 def test_the_audit_tells_before_and_after(admin: Client, fleet: Any) -> None:
-    actions.pause("pharmacy", "Back at two.", by=Actor("bo", "api", "203.0.113.5", "req-7", "swb_abc"))
+    pauses.pause("pharmacy", "Back at two.", by=Actor("bo", "api", "203.0.113.5", "req-7", "swb_abc"))
     page = words_of(admin.get(f"{BASE}/audit/", {"who": "bo"}))
     assert "state serving → paused" in page
     assert "token swb_abc, 203.0.113.5" in page
     assert "booking-desk" not in page
     assert "paused" in words_of(admin.get(f"{BASE}/audit/", {"request_id": "req-7"}))
-    actions.unregister_agent("pharmacy", by=BY)
+    trash.unregister_agent("pharmacy", by=BY)
     assert f"trashed {timezone.now():%-d %b %Y}" in words_of(admin.get(f"{BASE}/audit/", {"q": "pharmacy"}))
     assert "Nothing matches" in words_of(admin.get(f"{BASE}/audit/", {"until": "2001-01-01T00:00"}))
 
@@ -215,8 +215,8 @@ def test_a_time_that_is_none_is_said(admin: Client) -> None:
 
 def test_the_audit_is_paged_without_a_hole(admin: Client, fleet: Any, django_assert_max_num_queries: Any) -> None:
     for _ in range(30):
-        actions.pause("pharmacy", by=BY)
-        actions.resume("pharmacy", by=BY)
+        pauses.pause("pharmacy", by=BY)
+        pauses.resume("pharmacy", by=BY)
     with django_assert_max_num_queries(20):
         first = admin.get(f"{BASE}/audit/", {"agent": "pharmacy"})
     rows = first.context["rows"]
@@ -229,7 +229,7 @@ def test_the_audit_is_paged_without_a_hole(admin: Client, fleet: Any, django_ass
 
 
 def test_the_search_is_exported(admin: Client, fleet: Any) -> None:
-    actions.update_agent("pharmacy", title="=1+1", by=Actor("=cmd", "api"))
+    agents.update_agent("pharmacy", title="=1+1", by=Actor("=cmd", "api"))
     lines = b"".join(admin.get(f"{BASE}/audit/audit.csv", {"who": "=cmd"}).streaming_content).decode().splitlines()  # type: ignore[attr-defined]
     assert lines[0].startswith("time,who,via")
     assert len(lines) == 2
@@ -341,7 +341,7 @@ def test_a_removal_is_named_and_needs_the_box(sign_in: Callable[[str], Client], 
 def test_a_plan_that_no_longer_holds_is_made_again(sign_in: Callable[[str], Client], fleet: Any) -> None:
     operator = sign_in("Operator")
     planned = operator.post(f"{BASE}/apply/plan/", {"act": "plan", "document": HOURS})
-    actions.register("hours", "/hours", {"prompt": {"text": "Always."}}, by=BY)
+    agents.register("hours", "/hours", {"prompt": {"text": "Always."}}, by=BY)
     answer = operator.post(f"{BASE}/apply/plan/", {"act": "apply", **hidden(planned)})
     assert answer.status_code == 412
     assert "Nothing was applied." in words_of(answer)
@@ -380,7 +380,7 @@ def test_the_export_can_be_imported_and_changes_nothing(sign_in: Callable[[str],
 
 
 def test_an_agent_comes_back_from_the_trash(sign_in: Callable[[str], Client], fleet: Any) -> None:
-    actions.unregister_agent("pharmacy", by=BY)
+    trash.unregister_agent("pharmacy", by=BY)
     viewer, operator = sign_in("Viewer"), sign_in("Operator")
     assert "pharmacy" in words_of(viewer.get(f"{BASE}/trash/"))
     assert "Restore" not in words_of(viewer.get(f"{BASE}/trash/"))

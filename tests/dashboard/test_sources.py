@@ -12,7 +12,7 @@ from django.utils import timezone
 from agents.models import Agent, AgentVersion
 from dashboard.pages import test as bench_page
 from dashboard.pages.agent import document as document_page
-from registry import actions
+from registry.actions import agents
 from registry.models import Worker
 from tests.dashboard.browsing import html_of, signed_in
 from tests.dashboard.sources import ADMIN, OWN, TOKEN, World, stage_with, world
@@ -59,9 +59,9 @@ def viewer(fleet: Any) -> Client:
 
 def register_both(world: World) -> None:
     python = {"python": {"class": "shop.sales:Sales", "arguments": {"voice": "v"}}}
-    actions.register("sales", "/sales-desk", python, by=ADMIN)
+    agents.register("sales", "/sales-desk", python, by=ADMIN)
     remote = {"remote": {"url": "https://a.example.com/desk", "more_urls": ["https://b.example.com/desk"]}}
-    actions.register("desk", "/desk", remote, upstream=("me", "a-password-of-theirs"), by=ADMIN)
+    agents.register("desk", "/desk", remote, upstream=("me", "a-password-of-theirs"), by=ADMIN)
 
 
 @pytest.fixture
@@ -288,7 +288,7 @@ def test_the_document_is_asked_of_the_agent_and_masked(
     assert TOKEN not in text
     assert "secret-word" not in text
     assert speaking.asked[0].body["call"]["from"] == "+1555"
-    actions.publish("sales", {"python": {"class": "shop.sales:Better"}}, by=ADMIN)
+    agents.publish("sales", {"python": {"class": "shop.sales:Better"}}, by=ADMIN)
     assert "not served here yet" in html_of(viewer.get(f"{SALES}document/"))
     assert "only the live one can be asked" in html_of(viewer.get(f"{SALES}document/", {"version": "1"}))
 
@@ -310,7 +310,7 @@ def test_a_function_runs_with_a_token_of_the_agents_own_document(
     document, function = speaking.asked
     assert document.call_id == function.call_id != ""
     assert (function.sub_path, function.query["__version"]) == ("swaig", "2")
-    actions.publish("sales", {"python": {"class": "shop.sales:Better"}}, by=ADMIN)
+    agents.publish("sales", {"python": {"class": "shop.sales:Better"}}, by=ADMIN)
     text = html_of(operator.get("/dashboard/test/", {"agent": "sales", "version": "1"}))
     assert "only the live version runs" in text
 

@@ -10,13 +10,13 @@ import pytest
 from django.test import AsyncRequestFactory, Client
 
 from dashboard.pages.test import run_function
-from registry import actions
-from registry.changes import Actor
-from registry.events.masking import Masker
-from registry.events.record import Recorder
-from registry.events.spool import Spool
-from registry.rehearsing import Stage
-from registry.table import Tables
+from registry.actions import agents, pauses
+from registry.actions.transaction import Actor
+from registry.log.masking import Masker
+from registry.log.recorder import Recorder
+from registry.log.spool import Spool
+from registry.rehearsal.rehearsal import Stage
+from registry.routing.table import Tables
 from tests.dashboard.browsing import words_of
 from tests.registry.api.conftest import PUMP, person
 
@@ -28,7 +28,7 @@ BY = Actor("alice", "command")
 @pytest.fixture
 def pumps(settings: Any) -> None:
     settings.SWML_BASIC_AUTH_PASSWORD = "p"
-    actions.register("pumps", "/pumps", PUMP, by=BY)
+    agents.register("pumps", "/pumps", PUMP, by=BY)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_the_document_of_an_agent(operator: Client, pumps: None) -> None:
 
 
 def test_a_paused_agent_says_so(operator: Client, pumps: None) -> None:
-    actions.pause("pumps", "Back at two.", by=BY)
+    pauses.pause("pumps", "Back at two.", by=BY)
     page = words_of(operator.get(TEST, {"tool": "document", "agent": "pumps"}))
     assert "Back at two." in page
     assert "this is what callers hear now" in page
@@ -162,7 +162,7 @@ def test_a_viewer_reads_documents_and_runs_nothing(pumps: None) -> None:
 def test_a_webhook_is_named_beside_run(operator: Client, settings: Any) -> None:
     settings.SWML_BASIC_AUTH_PASSWORD = "p"
     function = {"description": "Ask", "handler": {"webhook": "https://crm.example.com/ask"}}
-    actions.register("asker", "/asker", {"prompt": {"text": "Ask."}, "functions": {"ask": function}}, by=BY)
+    agents.register("asker", "/asker", {"prompt": {"text": "Ask."}, "functions": {"ask": function}}, by=BY)
     assert "https://crm.example.com/ask for real" in words_of(operator.get(TEST, {"agent": "asker"}))
 
 

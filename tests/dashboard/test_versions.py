@@ -8,9 +8,10 @@ from django.test import Client
 
 from agents.models import Agent, AgentVersion
 from dashboard.pages.agent import versions
-from registry import actions
-from registry.changes import Actor
-from registry.versions import get_version
+from registry.actions import agents
+from registry.actions import versions as version_actions
+from registry.actions.transaction import Actor
+from registry.actions.versions import get_version
 from tests.events import write_events
 from tests.registry.api.conftest import person
 
@@ -23,8 +24,8 @@ BOB = Actor("bob", "dashboard")
 def line(fleet: Any) -> Agent:
     """Three versions, the third of them live, and a draft."""
     for number in (2, 3):
-        actions.publish("info-line", {"prompt": {"text": f"Text {number}"}}, by=BOB, note=f"note {number}")
-    actions.save_draft("info-line", {"prompt": {"text": "Text 4"}, "hints": ["x"]}, by=BOB)
+        agents.publish("info-line", {"prompt": {"text": f"Text {number}"}}, by=BOB, note=f"note {number}")
+    version_actions.save_draft("info-line", {"prompt": {"text": "Text 4"}, "hints": ["x"]}, by=BOB)
     return Agent.objects.get(name="info-line")
 
 
@@ -126,5 +127,5 @@ def test_what_is_offered_for_comparing_differs(line, browser):
         return context["from"], context["to"]
 
     assert offered() == (3, 4)  # live and draft
-    actions.publish_draft("info-line", by=BOB)
+    version_actions.publish_draft("info-line", by=BOB)
     assert offered() == (3, 4)  # the one before and live

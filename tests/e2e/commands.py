@@ -61,7 +61,7 @@ def load() -> None:
     for name, app in get_commands().items():
         if app in ("registry", "agents", "dashboard"):
             load_command_class(app, name)
-    for module in ("registry.actions", "django.core.management.commands.shell", "django.contrib.auth.admin"):
+    for module in ("registry.actions.agents", "django.core.management.commands.shell", "django.contrib.auth.admin"):
         importlib.import_module(module)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.files import read_fleet
+from registry.base.yaml_in import read_fleet
 from tests.conftest import FLEET_FILE
 from tests.e2e.server import Server, database_url
 

@@ -23,8 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from django.db import connections
 from registry import actions, sources
-from registry.changes import Actor
-from registry.reach import register_route
+from registry.actions.transaction import Actor
+from registry.actions.routes import register_route
 if {once!r}:
     looked_at = cache(lambda text, whereabouts: inspect(sources.PythonSource.model_validate_json(text), whereabouts))
     inspect = sources.inspect

@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 
-from registry.events.filters import Filter
+from registry.log.filters import Filter
 from tests.e2e.server import ROOT, Server, database_url
 
 BIN = Path(sys.executable).parent

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.agents import webhook_server as author
+from tests.agents.outbound import webhook_server as author
 from tests.e2e.server import Server, database_url
 from tests.e2e.test_outage import Forwarder
 from tests.e2e.test_webhooks import agent, running

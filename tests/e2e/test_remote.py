@@ -33,7 +33,7 @@ def register(server: Server, name: str, urls: list[str]) -> None:
     """Register a remote agent at /NAME-line."""
     source = {"remote": {"url": urls[0], "more_urls": urls[1:], "keep_last_document": True}}
     code = (
-        "from registry import actions; from registry.changes import Actor;"
+        "from registry import actions; from registry.actions.transaction import Actor;"
         f"actions.register({name!r}, '/{name}-line', {source!r}, by=Actor('alice', 'command', may_run_code=True),"
         f"upstream={(USER, PASSWORD)!r}, wait=True)"
     )

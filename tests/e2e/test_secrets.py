@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from tests.agents import webhook_server as author
+from tests.agents.outbound import webhook_server as author
 from tests.e2e.server import Server
 from tests.e2e.test_webhooks import running
 from tests.e2e.watching import messages, sign_in, socket

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.agents import webhook_server as author
+from tests.agents.outbound import webhook_server as author
 from tests.e2e.server import Server
 
 SAFE = {"response": "I'm sorry, something went wrong on our side."}

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from agents.definition import AgentDefinition
-from agents.document import pause_document
-from agents.stored import StoredVersion
+from agents.stored.version import StoredVersion
+from agents.swml.document import pause_document
 from agents.tokens import TokenKey
-from registry.files import read_fleet
-from registry.table import AgentEntry, Credentials, RouteEntry, RoutingTable, Step
+from registry.base.yaml_in import read_fleet
+from registry.routing.table import AgentEntry, Credentials, RouteEntry, RoutingTable, Step
 
 FLEET_FILE = Path(__file__).parent.parent / "fleet.yaml"
 

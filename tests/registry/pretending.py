@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from agents.errors import UnusableSource
-from agents.hosting.inspecting import Inspected
-from agents.remote.probing import Probed
+from agents.python.inspection import Inspected
+from agents.remote.probe import Probed
 from agents.sources import Found, FoundFunction, PythonSource, RemoteSource
 
 PRICE = FoundFunction(description="A price", parameters={"type": "object", "properties": {}})
@@ -50,6 +50,6 @@ class Pretended:
 def pretend(monkeypatch: pytest.MonkeyPatch) -> Pretended:
     """From now on nothing is really looked at."""
     pretended = Pretended()
-    monkeypatch.setattr("registry.sources.inspect", pretended.inspect)
-    monkeypatch.setattr("registry.sources.probe", pretended.probe)
+    monkeypatch.setattr("registry.actions.inspection.inspect", pretended.inspect)
+    monkeypatch.setattr("registry.actions.inspection.probe", pretended.probe)
     return pretended

@@ -3,7 +3,7 @@ import pytest
 from django.db import connection, transaction
 
 from agents.models import Agent
-from registry import actions
+from registry.actions import agents
 from registry.models import RegistryChange, Route, SipMapping
 from registry.triggers import CHANNEL
 
@@ -111,7 +111,7 @@ def listening(transactional_db):
 
 
 def test_every_change_notifies_the_listeners_when_it_is_committed(listening, actor):
-    actions.register("sales", "/sales", {"prompt": {"text": "a"}}, by=actor)
+    agents.register("sales", "/sales", {"prompt": {"text": "a"}}, by=actor)
     assert listening() == [CHANNEL], "one transaction, one notification"
     Agent.objects.update(title="x")
     assert listening() == [CHANNEL]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from registry import actions
-from registry.access import signed
-from registry.addresses import RESERVED_FIRST, RESERVED_LAST
+from registry.actions import agents
+from registry.routing.access import signed
+from registry.routing.addresses import RESERVED_FIRST, RESERVED_LAST
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WIRE = (ROOT / "docs/wire.md").read_text()
@@ -40,8 +40,8 @@ def test_the_signature_of_the_example_is_accepted():
 
 @pytest.mark.django_db
 def test_the_audits_example_shows_who_did_what(actor):
-    actions.register("sales", "/sales", {"prompt": {"text": "I sell."}}, by=actor, credentials=("u", "p"))
-    actions.publish("sales", {"prompt": {"text": "I sell."}}, by=actor, credentials=("me", "secret"))
+    agents.register("sales", "/sales", {"prompt": {"text": "I sell."}}, by=actor, credentials=("u", "p"))
+    agents.publish("sales", {"prompt": {"text": "I sell."}}, by=actor, credentials=("me", "secret"))
     with connection.cursor() as cursor:
         cursor.execute(re.search(r"```sql\n(.*?)```", OPERATING, re.DOTALL)[1])
         newest = dict(zip([column.name for column in cursor.description], cursor.fetchone(), strict=True))

@@ -4,11 +4,11 @@ import pytest
 from django.contrib.auth.models import User
 
 from agents.models import Agent
-from registry import actions, people
-from registry.errors import WrongSecret
+from registry.actions import agents, credentials, people, routes
+from registry.base.errors import WrongSecret
 from registry.installation import EXAMPLE_FLEET, banner, fingerprint, initialise
 from registry.models import Installation, Route
-from tests.registry.test_actions import at_once
+from tests.registry.actions.test_actions import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 def test_the_first_start_registers_the_example_fleet_and_no_later_one_does(actor):
     first = initialise(example=True, by=actor)
     assert (first.first, first.registered) == (True, ["front-desk", "sales-agent", "support-agent", "billing-agent"])
-    actions.unregister("/sales", by=actor)
+    routes.unregister("/sales", by=actor)
     second = initialise(example=True, by=actor)
     assert (second.first, second.registered) == (False, [])
     assert not Route.objects.filter(path="/sales").exists()
@@ -25,7 +25,7 @@ def test_the_first_start_registers_the_example_fleet_and_no_later_one_does(actor
 def test_the_example_fleet_has_nothing_to_warn_of_once_it_is_there(actor):
     initialise(example=True, by=actor)
     for agent in Agent.objects.all():
-        assert actions.publish(agent.name, agent.live.definition, by=actor).warnings == []
+        assert agents.publish(agent.name, agent.live.definition, by=actor).warnings == []
 
 
 def test_a_start_without_the_example_never_makes_up_for_it(actor):
@@ -63,14 +63,14 @@ def test_of_two_first_starts_at_once_one_is_the_first(transactional_db, actor):
 
 
 def test_a_first_start_that_fails_leaves_nothing_and_can_be_repeated(actor, monkeypatch):
-    register = actions.register
+    register = agents.register
 
     def fail(name, *arguments, **options):
         if name == "support-agent":
             raise RuntimeError("power cut")
         return register(name, *arguments, **options)
 
-    monkeypatch.setattr(actions, "register", fail)
+    monkeypatch.setattr(agents, "register", fail)
     with pytest.raises(RuntimeError):
         initialise(example=True, by=actor)
     assert not Agent.objects.exists()
@@ -81,7 +81,7 @@ def test_a_first_start_that_fails_leaves_nothing_and_can_be_repeated(actor, monk
 def test_the_banner_of_a_first_start_has_a_line_that_works_when_pasted(actor):
     initialise(example=True, by=actor)
     text = banner("http://127.0.0.1:8000", first=True)
-    user, password = actions.reveal_credentials("sales-agent", by=actor)
+    user, password = credentials.reveal_credentials("sales-agent", by=actor)
     assert f"curl -u {user}:{password} http://127.0.0.1:8000/sales" in text
     for name, path in (("front-desk", "/main"), ("billing-agent", "/billing")):
         assert name in text
@@ -120,7 +120,7 @@ def test_an_admin_who_was_made_before_the_first_start_is_enough(actor):
 
 def test_the_banner_of_a_later_start_has_no_password(actor, capsys):
     initialise(example=True, by=actor)
-    passwords = [actions.reveal_credentials(agent.name, by=actor)[1] for agent in Agent.objects.all()]
+    passwords = [credentials.reveal_credentials(agent.name, by=actor)[1] for agent in Agent.objects.all()]
     text = banner("http://127.0.0.1:8000", first=False)
     assert not [password for password in passwords if password in text]
     assert "credentials sales-agent" in text
@@ -136,7 +136,7 @@ def test_the_banner_without_agents_says_how_to_register_one(db, settings):
 
 def test_the_banner_names_some_of_many_agents(actor):
     for number in range(22):
-        actions.register(f"agent-{number}", f"/agent-{number}", {"prompt": {"text": "a"}}, by=actor)
+        agents.register(f"agent-{number}", f"/agent-{number}", {"prompt": {"text": "a"}}, by=actor)
     text = banner("http://h", first=False)
     assert "/agent-19\n" in text
     assert "/agent-20\n" not in text

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from config.listening import ListenError
+from config.listen_socket import ListenError
 from config.supervisor import Options, ServeError, Supervisor
 
 

@@ -12,7 +12,7 @@ SEVERAL = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile"]
 
 
 class Command(BaseCommand):
-    """Hands over to pytest: see config/testing.py for what the tests are given."""
+    """Hands over to pytest: see config/test_plugin.py for what the tests are given."""
 
     help = "Run the tests. All arguments are pytest's: manage.py test -x -k sip tests/registry"
 

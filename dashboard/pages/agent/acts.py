@@ -15,11 +15,11 @@ from dashboard.agents.frame import agent_frame, find_agent
 from dashboard.agents.reach import effect_of_removing
 from dashboard.shell import page_before, page_for, show
 from dashboard.toasts import everywhere, say
-from registry import actions
-from registry.asking import actor_of
-from registry.changes import Change
-from registry.errors import Malformed
+from registry.actions import agents, credentials, pauses, trash
+from registry.actions.transaction import Change
+from registry.base.errors import Malformed
 from registry.policy import Deed
+from registry.requests import actor_of
 
 FORMS = ("GET", "HEAD", "POST")
 PAUSES = {"15": timedelta(minutes=15), "60": timedelta(hours=1), "0": None}  # by minutes
@@ -58,13 +58,13 @@ def paused(request: HttpRequest, name: str, message: str, minutes: str) -> Chang
         raise Malformed("Choose how long it shall be paused.")
     long = PAUSES[minutes]
     until = None if long is None else timezone.now() + long
-    return actions.pause(name, message, until=until, by=actor_of(request, "dashboard"), wait=True)
+    return pauses.pause(name, message, until=until, by=actor_of(request, "dashboard"), wait=True)
 
 
 @page_for(Deed.CHANGE, methods=["POST"])
 def resume(request: HttpRequest, name: str) -> HttpResponse:
     """Answer new calls again."""
-    change = actions.resume(name, by=actor_of(request, "dashboard"), wait=True)
+    change = pauses.resume(name, by=actor_of(request, "dashboard"), wait=True)
     say(request, f"{name} answers again{everywhere(change)}")
     return back_to(request, name)
 
@@ -79,7 +79,7 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
         given = {"given_title": request.POST.get("title", ""), "given_tags": request.POST.get("tags", "")}
         tags = [tag for tag in given["given_tags"].split(",") if tag.strip()]
         try:
-            change = actions.update_agent(
+            change = agents.update_agent(
                 name, title=given["given_title"], tags=tags, by=actor_of(request, "dashboard"), wait=True
             )
         except Malformed as error:
@@ -94,7 +94,7 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
 @page_for(Deed.REVEAL, methods=["POST"])
 def reveal(request: HttpRequest, name: str) -> HttpResponse:
     """User and password, this once; the audit says who looked."""
-    user, password = actions.reveal_credentials(name, by=actor_of(request, "dashboard"))
+    user, password = credentials.reveal_credentials(name, by=actor_of(request, "dashboard"))
     context = agent_frame(request, name, "")
     scheme, _, rest = context["swml_url"].partition("://")
     whole = f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}@{rest}" if rest else ""
@@ -106,7 +106,7 @@ def reveal(request: HttpRequest, name: str) -> HttpResponse:
 def unregister(request: HttpRequest, name: str) -> HttpResponse:
     """Say what it does, then do it; the trash keeps everything."""
     if request.method == "POST":
-        change = actions.unregister_agent(name, by=actor_of(request, "dashboard"), wait=True)
+        change = trash.unregister_agent(name, by=actor_of(request, "dashboard"), wait=True)
         gone = f" and {len(change.sip)} SIP name{pluralize(len(change.sip))}" if change.sip else ""
         say(request, f"{name} is unregistered: its routes{gone} answer nobody{everywhere(change)}",
             **undo("agent-restore", name))  # fmt: skip
@@ -119,7 +119,7 @@ def unregister(request: HttpRequest, name: str) -> HttpResponse:
 @page_for(Deed.CHANGE, methods=["POST"])
 def restore(request: HttpRequest, name: str) -> HttpResponse:
     """Out of the trash, at the routes and with the names that it had."""
-    change = actions.restore_agent(name, by=actor_of(request, "dashboard"), wait=True)
+    change = trash.restore_agent(name, by=actor_of(request, "dashboard"), wait=True)
     lost = ", ".join(f"{username} (now of {owner})" for username, owner in change.skipped.items())
     say(request, f"{name} answers again at {change.route}{everywhere(change)}" + (f"; without {lost}" if lost else ""),
         tone="warn" if lost else "ok")  # fmt: skip

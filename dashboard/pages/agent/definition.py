@@ -15,12 +15,12 @@ from dashboard.differences import field_differences
 from dashboard.pages.agent.source import no_editor, runs_elsewhere, source_page
 from dashboard.shell import common, page_for, show
 from dashboard.toasts import say
-from registry import actions
-from registry.asking import actor_of, public_base
-from registry.describing import definition_tag
-from registry.errors import Malformed, Outdated
+from registry.actions import versions
+from registry.actions.versions import get_version
+from registry.base.errors import Malformed, Outdated
 from registry.policy import Deed
-from registry.versions import get_version
+from registry.reports.describe import definition_tag
+from registry.requests import actor_of, public_base
 
 FORMS = ("GET", "HEAD", "POST")
 TEMPLATE = "pages/agent/definition.html"
@@ -69,7 +69,7 @@ def save(request: HttpRequest, agent: Agent, editor: Editor, context: dict[str, 
     """Save the draft. None if it has problems, which the editor then has; the conflict's page if need be."""
     by, note = actor_of(request, "dashboard"), request.POST.get("note", "")
     try:
-        change = actions.save_draft(agent.name, editor.tree, by=by, note=note, base=[editor.base])
+        change = versions.save_draft(agent.name, editor.tree, by=by, note=note, base=[editor.base])
     except Malformed as error:
         editor.problems = error.problems or {"definition": str(error)}
         return None
@@ -102,7 +102,9 @@ def take_theirs(request: HttpRequest, name: str) -> HttpResponse:
     editor = sent_editor(request.POST, [])
     if editor.problems:
         raise Malformed("this form does not fit its definition: load the page again")
-    change = actions.set_aside(name, editor.tree, by=actor_of(request, "dashboard"), note="set aside for a colleague's")
+    change = versions.set_aside(
+        name, editor.tree, by=actor_of(request, "dashboard"), note="set aside for a colleague's"
+    )
     say(request, f"You see your colleague's. Yours is kept as version {change.version}")
     return redirect("dashboard:agent-definition", name)
 
@@ -164,7 +166,7 @@ def changed(request: HttpRequest, name: str) -> HttpResponse:
 @page_for(Deed.CHANGE, methods=["POST"])
 def discard(request: HttpRequest, name: str) -> HttpResponse:
     """Take the draft away; its version stays, and Undo makes a draft of it again."""
-    change = actions.discard_draft(name, by=actor_of(request, "dashboard"))
+    change = versions.discard_draft(name, by=actor_of(request, "dashboard"))
     undo = reverse("dashboard:agent-draft-again", args=[name])
     say(request, f"Draft v{change.version} is discarded", undo=undo, fields={"number": str(change.version)})
     return redirect("dashboard:agent-definition", name)
@@ -175,7 +177,7 @@ def draft_again(request: HttpRequest, name: str) -> HttpResponse:
     """Make a draft of what a version says."""
     agent = find_agent(name)
     version = get_version(agent, number_of(request.POST.get("number", "")))
-    change = actions.save_draft(
+    change = versions.save_draft(
         name, version.definition, by=actor_of(request, "dashboard"), note=f"as version {version.number}"
     )
     say(request, f"What version {version.number} says is the draft, v{change.version}")

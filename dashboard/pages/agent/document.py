@@ -14,11 +14,11 @@ from dashboard.agents.frame import agent_frame
 from dashboard.code_lines import code_of
 from dashboard.shell import page_for, show
 from dashboard.zones import moment_typed
-from registry.asking import public_base, stage_of
-from registry.definitions import warnings_of
-from registry.errors import Malformed, RegistryError, sentence
+from registry.actions.definitions import warnings_of
+from registry.base.errors import Malformed, RegistryError, sentence
 from registry.policy import Deed
-from registry.rehearsing import Call, preview, version_of
+from registry.rehearsal.rehearsal import Call, preview, version_of
+from registry.requests import public_base, stage_of
 
 MAX_FIELD = 256  # characters, as the API's
 OFFERED = 20  # versions, the newest

@@ -14,12 +14,12 @@ from dashboard.agents.frame import agent_frame
 from dashboard.agents.functions import told_functions
 from dashboard.pages.agent.document import offered
 from dashboard.shell import page_for, part_wanted, show
-from dashboard.sources.told import functions_found
-from registry.errors import RegistryError
-from registry.events.filters import Filter, Term
-from registry.events.searching import Range, search
+from dashboard.sources.facts import functions_found
+from registry.base.errors import RegistryError
+from registry.log.filters import Filter, Term
+from registry.log.search import Range, search
 from registry.policy import Deed
-from registry.rehearsing import version_of
+from registry.rehearsal.rehearsal import version_of
 
 RESULTS = 20
 MAX_VERSION = 10  # characters, as the API's

@@ -10,10 +10,10 @@ from dashboard.audit.sentences import told
 from dashboard.log.rows import rows_of
 from dashboard.shell import page_for, part_wanted, show
 from dashboard.zones import zone_of
-from registry.audit import Search, read_audit
-from registry.events.filters import Filter, Term
-from registry.events.searching import Range, search
+from registry.log.filters import Filter, Term
+from registry.log.search import Range, search
 from registry.policy import Deed
+from registry.reports.audit import Search, read_audit
 
 EVENTS = 10
 CHANGES = 6

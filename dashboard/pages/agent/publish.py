@@ -14,16 +14,16 @@ from dashboard.definition.preview import document_of, look_at, stored_document
 from dashboard.differences import Lines, field_differences, line_differences
 from dashboard.pages.agent.definition import number_of
 from dashboard.shell import page_for, show
-from dashboard.sources.told import comparable, functions_in
+from dashboard.sources.facts import comparable, functions_in
 from dashboard.toasts import everywhere, say
-from registry import actions
-from registry.activity import calls_of
-from registry.asking import actor_of, public_base
-from registry.changes import Change
-from registry.describing import definition_tag
-from registry.errors import Outdated
+from registry.actions import versions
+from registry.actions.transaction import Change
+from registry.actions.versions import get_version
+from registry.base.errors import Outdated
 from registry.policy import Deed
-from registry.versions import get_version
+from registry.reports.activity import calls_of
+from registry.reports.describe import definition_tag
+from registry.requests import actor_of, public_base
 
 SHOWS = ("fields", "document")
 
@@ -91,7 +91,7 @@ def published(request: HttpRequest, name: str) -> HttpResponse:
     """Publish the draft, if it is still what was looked at."""
     former = find_agent(name).live
     try:
-        change = actions.publish_draft(
+        change = versions.publish_draft(
             name, by=actor_of(request, "dashboard"), base=[request.POST.get("base", "")], wait=True
         )
     except Outdated:
@@ -122,7 +122,7 @@ def restore(request: HttpRequest, name: str) -> HttpResponse:
     number = number_of(request.POST.get("number", ""))
     base = request.POST.get("base", "")
     try:
-        change = actions.restore_version(
+        change = versions.restore_version(
             name, number, by=actor_of(request, "dashboard"), base=[base] if base else None, wait=True
         )
     except Outdated:

@@ -10,11 +10,11 @@ from dashboard.audit.sentences import told
 from dashboard.log.rows import rows_of
 from dashboard.shell import page_for, show
 from dashboard.zones import zone_of
-from registry.audit import Position, Search, read_audit
-from registry.errors import RegistryError
-from registry.events.filters import MAX_TEXT, Filter, FilterError, Term
-from registry.events.searching import Range, search
+from registry.base.errors import RegistryError
+from registry.log.filters import MAX_TEXT, Filter, FilterError, Term
+from registry.log.search import Range, search
 from registry.policy import Deed
+from registry.reports.audit import Position, Search, read_audit
 
 ROWS = 50
 

@@ -12,13 +12,14 @@ from dashboard.agents.frame import agent_frame
 from dashboard.agents.reach import effect_of_removing
 from dashboard.shell import page_for, part_wanted, show
 from dashboard.toasts import everywhere, say
-from registry import actions
-from registry.asking import actor_of
-from registry.errors import Conflict, Malformed, NotFound
-from registry.hits import Hits, hits_of_names, hits_of_routes
-from registry.lookups import default_route, only_route
+from registry.actions import routes as route_actions
+from registry.actions import sip_names
+from registry.actions.lookups import default_route, only_route
+from registry.base.errors import Conflict, Malformed, NotFound
 from registry.models import Route
 from registry.policy import Deed
+from registry.reports.hits import Hits, hits_of_names, hits_of_routes
+from registry.requests import actor_of
 
 FORMS = ("GET", "HEAD", "POST")
 POST = ("POST",)
@@ -60,7 +61,7 @@ def add_route(request: HttpRequest, name: str) -> HttpResponse:
     if not typed:
         return page(request, name, 422, path_problem="Type a path such as /sales-emea; / alone is the root.")
     try:
-        change = actions.register_route(
+        change = route_actions.register_route(
             name, typed, auto_sip="auto_sip" in request.POST, by=actor_of(request, "dashboard"), wait=True
         )
     except (Malformed, Conflict) as error:
@@ -82,7 +83,7 @@ def remove_route(request: HttpRequest, name: str) -> HttpResponse:
         return show(request, "pages/agent/remove_route.html", context)
     manual = list(route.sip_mappings.filter(source="manual").values_list("typed", flat=True))
     automatic = "1" if route.sip_mappings.filter(source="auto").exists() else ""
-    change = actions.unregister(route.pk, by=actor_of(request, "dashboard"), wait=True)
+    change = route_actions.unregister(route.pk, by=actor_of(request, "dashboard"), wait=True)
     if Route.objects.filter(agent__name=name).exists():
         fields = {"path": route.path, "sip": "\n".join(manual), "auto_sip": automatic,
                   "default": "1" if route.default else "", "off": "" if route.enabled else "1"}  # fmt: skip
@@ -101,10 +102,12 @@ def restore_route(request: HttpRequest, name: str) -> HttpResponse:
         raise Malformed("There is no removed route to bring back.")
     by = actor_of(request, "dashboard")
     names = given.get("sip", "").splitlines()
-    change = actions.register_route(name, given.get("path", ""), sip=names, auto_sip=bool(given.get("auto_sip")), by=by)
+    change = route_actions.register_route(
+        name, given.get("path", ""), sip=names, auto_sip=bool(given.get("auto_sip")), by=by
+    )
     default = bool(given.get("default")) and default_route() is None  # another may have been chosen meanwhile
     if default or given.get("off"):
-        actions.update_route(change.made, default=default or None, enabled=not given.get("off"), by=by)
+        route_actions.update_route(change.made, default=default or None, enabled=not given.get("off"), by=by)
     say(request, f"{name} answers at {change.route} again")
     return back(name)
 
@@ -115,7 +118,7 @@ def set_default(request: HttpRequest, name: str, route_id: int) -> HttpResponse:
     route = own_route(name, pk=route_id)
     on = bool(request.POST.get("on"))
     before = default_route()
-    change = actions.update_route(route_id, default=on, by=actor_of(request, "dashboard"), wait=True)
+    change = route_actions.update_route(route_id, default=on, by=actor_of(request, "dashboard"), wait=True)
     if not on:
         say(request, f"Names that nobody has are refused{everywhere(change)}", **undo_default(route, on=True))
     elif before and before.pk != route.pk:
@@ -139,7 +142,7 @@ def switch_route(request: HttpRequest, name: str, route_id: int) -> HttpResponse
     """Switch a route on or off; its names stay bound to it."""
     route = own_route(name, pk=route_id)
     on = bool(request.POST.get("on"))
-    change = actions.update_route(route_id, enabled=on, by=actor_of(request, "dashboard"), wait=True)
+    change = route_actions.update_route(route_id, enabled=on, by=actor_of(request, "dashboard"), wait=True)
     words = "is switched on" if on else "is switched off: 404 until somebody switches it on"
     say(request, f"{route.path} {words}{everywhere(change)}",
         undo=reverse("dashboard:agent-route-switch", args=[name, route_id]),
@@ -153,7 +156,7 @@ def add_name(request: HttpRequest, name: str) -> HttpResponse:
     typed, chosen = request.POST.get("username", "").strip(), request.POST.get("route", "")
     try:
         own_route(name, path=chosen)
-        change = actions.register_sip_username(typed, chosen, by=actor_of(request, "dashboard"), wait=True)
+        change = sip_names.register_sip_username(typed, chosen, by=actor_of(request, "dashboard"), wait=True)
     except (Malformed, Conflict, NotFound) as error:
         return page(request, name, 422, typed_name=typed, typed_route=chosen, name_problem=str(error))
     say(request, f"{change.sip[0]} reaches {change.route}{everywhere(change)}")
@@ -165,7 +168,7 @@ def remove_name(request: HttpRequest, name: str) -> HttpResponse:
     """Take a SIP name away; where its callers come out stands beside the button."""
     username = request.POST.get("username", "")
     typed = request.POST.get("typed", "") or username
-    change = actions.unregister_sip_username(username, by=actor_of(request, "dashboard"), wait=True)
+    change = sip_names.unregister_sip_username(username, by=actor_of(request, "dashboard"), wait=True)
     say(request, f"{username} no longer reaches {change.agent}{everywhere(change)}",
         undo=reverse("dashboard:agent-name-add", args=[name]),
         fields={"username": typed, "route": change.route})  # fmt: skip

@@ -11,21 +11,21 @@ from agents.models import Agent, AgentVersion
 from agents.sources import PythonSource, RemoteSource, kind_of
 from dashboard.agents.frame import agent_frame, find_agent
 from dashboard.shell import page_for, problem, show
-from dashboard.sources.told import ElsewhereSource, digest_of
-from dashboard.sources.typed import Typed, problems_of
+from dashboard.sources.facts import ElsewhereSource, digest_of
+from dashboard.sources.form import Typed, problems_of
 from dashboard.toasts import everywhere, say
 from dashboard.words import AGENT_KINDS
-from registry import actions
-from registry.activity import calls_of
-from registry.asking import actor_of, principal_of
-from registry.changes import Change
-from registry.describing import definition_tag
-from registry.errors import Conflict, Malformed, NotFound, RegistryError
-from registry.fleet.writing import to_yaml
-from registry.instead import NOTHING
+from registry.actions import agents
+from registry.actions.inspection import parsed
+from registry.actions.instead import NOTHING
+from registry.actions.transaction import Change
+from registry.base.errors import Conflict, Malformed, NotFound, RegistryError
+from registry.base.yaml_out import to_yaml
 from registry.policy import Deed
-from registry.sources import parsed
-from registry.troubles import AgentTrouble
+from registry.reports.activity import calls_of
+from registry.reports.agent_health import AgentTrouble
+from registry.reports.describe import definition_tag
+from registry.requests import actor_of, principal_of
 
 FORMS = ("GET", "HEAD", "POST")
 
@@ -91,7 +91,7 @@ def reload(request: HttpRequest, name: str) -> HttpResponse:
     """Look at the code or the server again; `force` makes a new version of the same too."""
     former = find_agent(name).live
     force = bool(request.POST.get("force"))
-    change = actions.reload(name, force=force, by=actor_of(request, "dashboard"), wait=True)
+    change = agents.reload(name, force=force, by=actor_of(request, "dashboard"), wait=True)
     tell(request, name, change, former, "Its code is the same" if is_python(former) else "Its server says the same")
     return redirect("dashboard:agent-definition", name)
 
@@ -112,7 +112,7 @@ def change_source(request: HttpRequest, name: str) -> HttpResponse:
     try:
         former = agent.live
         upstream = typed.upstream() if kind == "remote" else None
-        change = actions.publish(
+        change = agents.publish(
             name, typed.value(kind), upstream=upstream, expected=None, by=actor_of(request, "dashboard"), wait=True
         )
     except (Conflict, NotFound):
@@ -146,7 +146,7 @@ def server_credentials(request: HttpRequest, name: str) -> HttpResponse:
         if upstream is None:
             raise Malformed("type both", problems={"server": "Type the user and the password."})
         given = parsed(agent.live.definition).given()
-        change = actions.publish(name, given, upstream=upstream, by=actor_of(request, "dashboard"), wait=True)
+        change = agents.publish(name, given, upstream=upstream, by=actor_of(request, "dashboard"), wait=True)
     except Malformed as error:
         found = problems_of(error, "remote")
         words = found.get("server") or next(iter(found.values()))

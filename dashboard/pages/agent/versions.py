@@ -14,12 +14,12 @@ from dashboard.definition.yaml import text_of
 from dashboard.differences import Lines, field_differences, line_differences
 from dashboard.pages.agent.definition import number_of
 from dashboard.shell import page_for, show
-from dashboard.sources.told import as_given, comparable, digest_of
-from registry.activity import calls_of
-from registry.asking import public_base
-from registry.describing import definition_tag, describe_version
+from dashboard.sources.facts import as_given, comparable, digest_of
+from registry.actions.versions import get_version
 from registry.policy import Deed
-from registry.versions import get_version
+from registry.reports.activity import calls_of
+from registry.reports.describe import definition_tag, describe_version
+from registry.requests import public_base
 
 PAGE = 50
 OFFERED = 500  # versions that can be chosen for a comparison; older ones by the address

@@ -8,11 +8,11 @@ from django.urls import path
 
 from dashboard.pages.settings.sections import show_section
 from dashboard.shell import page_for
+from registry.actions.inspection import Upstream
 from registry.adopting import Report, Wishes, adopt_server
-from registry.asking import actor_of
-from registry.errors import Malformed, RegistryError, sentence
+from registry.base.errors import Malformed, RegistryError, sentence
 from registry.policy import Deed
-from registry.sources import Upstream
+from registry.requests import actor_of
 
 MAX_FIELD = 2048  # characters of a line
 MAX_ROUTES = 500

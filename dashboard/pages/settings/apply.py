@@ -12,14 +12,14 @@ from django.urls import path, reverse
 from dashboard import toasts
 from dashboard.pages.settings.sections import show_section
 from dashboard.shell import page_for
-from registry.asking import actor_of
-from registry.errors import Malformed, Outdated, RegistryError
-from registry.fleet.applying import Result, apply_plan, make_plan
+from registry.base.errors import Malformed, Outdated, RegistryError
+from registry.fleet.apply import Result, apply_plan, make_plan
 from registry.fleet.document import marks_of
-from registry.fleet.exporting import export_fleet
+from registry.fleet.export import export_fleet
+from registry.fleet.lines import shortened
 from registry.fleet.plan import ABSENT, Plan, Step
-from registry.fleet.telling import shortened
 from registry.policy import Deed
+from registry.requests import actor_of
 
 STEPS = 200  # of a plan that are shown; the totals count all
 DIFFERENCES = 20  # of an agent

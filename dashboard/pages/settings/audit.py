@@ -14,9 +14,9 @@ from dashboard.audit.words import THINGS, action_word, differences, remarkable
 from dashboard.pages.settings.sections import show_section
 from dashboard.shell import page_for
 from dashboard.zones import moment_typed
-from registry.audit import Position, Search, read_audit
-from registry.errors import Malformed
+from registry.base.errors import Malformed
 from registry.policy import Deed
+from registry.reports.audit import Position, Search, read_audit
 
 ROWS = 50  # of a page
 EXPORTED = 10_000  # rows of an export, newest first

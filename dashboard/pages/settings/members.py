@@ -12,11 +12,11 @@ from django.urls import path, reverse
 from dashboard import toasts
 from dashboard.pages.settings.sections import show_section
 from dashboard.shell import page_for
-from registry import people
-from registry.asking import actor_of, public_base
-from registry.errors import Conflict, Malformed, Outdated, RegistryError, sentence
+from registry.actions import people
+from registry.base.errors import Conflict, Malformed, Outdated, RegistryError, sentence
 from registry.models import Member
 from registry.policy import Deed
+from registry.requests import actor_of, public_base
 
 ROWS = 50  # of a page
 ATTEMPTS = 10  # of those who guess passwords

@@ -7,9 +7,9 @@ from django.urls import path
 
 from dashboard.pages.settings.sections import show_section
 from dashboard.shell import page_for
+from registry.heartbeats import live_workers
 from registry.models import RegistryChange, Worker
 from registry.policy import Deed
-from registry.workers import live_workers
 
 
 @page_for(Deed.SEE)

@@ -6,9 +6,9 @@ from django.urls import path
 
 from dashboard.pages.settings.sections import show_section
 from dashboard.shell import page_for
-from registry.events.partitions import oldest_day
-from registry.events.sizes import sizes
+from registry.log.partitions import oldest_day
 from registry.policy import Deed
+from registry.reports.log_size import sizes
 
 
 @page_for(Deed.SEE)

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from django.http import HttpRequest, HttpResponse
 
 from dashboard.shell import show
-from registry.asking import principal_of
 from registry.policy import Deed
+from registry.requests import principal_of
 
 
 class Section(NamedTuple):

@@ -13,12 +13,12 @@ from django.utils import timezone
 from dashboard import toasts
 from dashboard.pages.settings.sections import show_section
 from dashboard.shell import page_for
-from registry.asking import actor_of, principal_of, public_base
-from registry.errors import Malformed, RegistryError
+from registry.actions.people import get_user, given_role
+from registry.actions.tokens import MAX_DAYS, create_token, revoke_token, state_of
+from registry.base.errors import Malformed, RegistryError
 from registry.models import ApiToken
-from registry.people import get_user, given_role
 from registry.policy import ROLES, SCOPES, Deed, Level
-from registry.tokens import MAX_DAYS, create_token, revoke_token, state_of
+from registry.requests import actor_of, principal_of, public_base
 
 ROWS = 50  # of a page
 EXPIRING = timedelta(days=14)  # before its end a token is called expiring: time for everybody to put in another

@@ -8,9 +8,9 @@ from agents.models import Agent
 from dashboard import toasts
 from dashboard.pages.settings.sections import show_section
 from dashboard.shell import page_for
-from registry import actions
-from registry.asking import actor_of
+from registry.actions import trash as trash_actions
 from registry.policy import Deed
+from registry.requests import actor_of
 
 ROWS = 50  # of a page
 
@@ -35,7 +35,7 @@ def trash(request: HttpRequest) -> HttpResponse:
 def restore(request: HttpRequest) -> HttpResponse:
     """Bring an agent back, at the routes that it had."""
     name = request.POST.get("agent", "").replace("\0", "")
-    change = actions.restore_agent(name, by=actor_of(request, "dashboard"), wait=True)
+    change = trash_actions.restore_agent(name, by=actor_of(request, "dashboard"), wait=True)
     skipped = ", ".join(f"{username} (now {owner}'s)" for username, owner in change.skipped.items())
     more = f" Not restored: SIP names {skipped}." if skipped else ""
     toasts.say(request, f"{name} answers at {change.route} again{toasts.everywhere(change)}.{more}")

@@ -5,10 +5,10 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from agents.models import Agent
-from registry.describing import describe_trouble
-from registry.fleet.telling import safe
+from registry.fleet.lines import safe
 from registry.management.command import RegistryCommand
-from registry.troubles import AgentTrouble, troubles
+from registry.reports.agent_health import AgentTrouble, troubles
+from registry.reports.describe import describe_trouble
 
 
 class Command(RegistryCommand):

@@ -7,12 +7,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
-from registry.errors import Malformed
-from registry.files import read_text
+from registry.base.errors import Malformed
+from registry.base.yaml_in import read_text
 from registry.fleet import Document, Plan, Result, apply_plan, make_plan, read_document
 from registry.fleet.document import MAX_BYTES
+from registry.fleet.lines import plan_lines, safe
 from registry.fleet.plan import ADD
-from registry.fleet.telling import plan_lines, safe
 from registry.management.command import CHANGES, REFUSED, USAGE, RegistryCommand
 
 STANDARD = "-"

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from registry import actions
+from registry.actions import credentials
 from registry.management.command import RegistryCommand
 
 
@@ -19,6 +19,6 @@ class Command(RegistryCommand):
 
     def run(self, options: dict[str, Any]) -> dict[str, str]:
         """Reveal."""
-        user, password = actions.reveal_credentials(options["name"], by=self.actor)
+        user, password = credentials.reveal_credentials(options["name"], by=self.actor)
         self.say(f"{user}:{password}")
         return {"user": user, "password": password}

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from registry.errors import Malformed
+from registry.base.errors import Malformed
 from registry.fleet import Document, export_document
 from registry.management.command import RegistryCommand
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
-from registry import actions
+from registry.actions import credentials
 from registry.management.command import RegistryCommand
 
 
@@ -21,7 +21,7 @@ class Command(RegistryCommand):
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         """Issue and print."""
-        path, token = actions.issue_mcp_token(options["name"], options["days"], by=self.actor)
+        path, token = credentials.issue_mcp_token(options["name"], options["days"], by=self.actor)
         url = f"{settings.PUBLIC_URL or 'http://127.0.0.1:8000'}{path}?__token={token}"
         self.say(url)
         self.say(f"  for {options['days']} days; HTTP Basic with the agent's credentials is needed besides")

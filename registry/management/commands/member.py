@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import CommandParser
 
-from registry import people
+from registry.actions import people
 from registry.management.command import RegistryCommand
 from registry.policy import ROLES
 

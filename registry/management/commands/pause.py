@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from registry import actions
+from registry.actions import pauses
 from registry.management.command import RegistryCommand
 
 
@@ -16,7 +16,7 @@ class Command(RegistryCommand):
     def arguments(self, parser: CommandParser) -> None:
         """NAME --message … --minutes …"""
         parser.add_argument("name")
-        parser.add_argument("--message", default="", help=f"what callers hear (default: {actions.PAUSE_MESSAGE})")
+        parser.add_argument("--message", default="", help=f"what callers hear (default: {pauses.PAUSE_MESSAGE})")
         parser.add_argument(
             "--minutes",
             type=float,
@@ -26,8 +26,8 @@ class Command(RegistryCommand):
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         """Pause."""
         minutes = options["minutes"]
-        until = None if minutes is None else actions.end_of_pause(minutes)
-        change = actions.pause(options["name"], options["message"], until=until, by=self.actor, wait=True)
+        until = None if minutes is None else pauses.end_of_pause(minutes)
+        change = pauses.pause(options["name"], options["message"], until=until, by=self.actor, wait=True)
         end = f" until {until:%Y-%m-%d %H:%M:%S} UTC" if until else ""
         told = self.report(
             change, f"Paused {change.agent}{end}: new calls hear “{change.message}”, running calls go on."

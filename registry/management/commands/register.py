@@ -5,10 +5,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
-from registry import actions
-from registry.changes import Change
-from registry.credentials import COLUMNS
-from registry.errors import Malformed
+from registry.actions import agents, credentials, instead, lookups
+from registry.actions.credentials import COLUMNS
+from registry.actions.transaction import Change
+from registry.base.errors import Malformed
 from registry.management.command import NOT_EVERYWHERE, USAGE, RegistryCommand
 from registry.management.sources import (
     NONE,
@@ -79,9 +79,9 @@ class Command(RegistryCommand):
         }
         with self.patience(what_takes_so_long(definition)):
             if update:
-                change = actions.publish(name, definition, route=route or actions.only_route(name).path, **given)
+                change = agents.publish(name, definition, route=route or lookups.only_route(name).path, **given)
             else:
-                change = actions.register(name, route, definition, auto_sip=not options["no_auto_sip"], **given)
+                change = agents.register(name, route, definition, auto_sip=not options["no_auto_sip"], **given)
         if update:
             return self.told(change, updated(change))
         names = f", SIP names {', '.join(change.sip)}" if change.sip else ", no SIP names"
@@ -124,24 +124,24 @@ def updated(change: Change) -> str:
     return " ".join(words)
 
 
-def basic_auth(text: str | None) -> actions.Credentials:
+def basic_auth(text: str | None) -> credentials.Credentials:
     """USER:PASSWORD, env:NAME for a variable that holds it, or none."""
     if not text:
         return None
     if text == NONE:
-        return actions.FLEET
+        return instead.FLEET
     user, colon, password = from_environment(text).partition(":")
     if not colon:
         raise Malformed("--basic-auth needs USER:PASSWORD, env:NAME or none")
     return user, password
 
 
-def signing_key(text: str | None) -> actions.SigningKey:
+def signing_key(text: str | None) -> credentials.SigningKey:
     """The value of env:NAME, or none. A key itself is not taken: it would be in the shell's history."""
     if not text:
         return ""
     if text == NONE:
-        return actions.FLEET
+        return instead.FLEET
     if not text.startswith("env:"):
         raise Malformed("--signing-key needs env:NAME, with the key in the variable NAME, or none")
     return from_environment(text)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from registry import actions
+from registry.actions import agents
 from registry.management.command import NOT_EVERYWHERE, RegistryCommand
 from registry.management.sources import (
     found_lines,
@@ -40,7 +40,7 @@ class Command(RegistryCommand):
         name = options["name"]
         source = live_source(name)
         with self.patience(what_takes_so_long(source.given() if source else None)):
-            change = actions.reload(name, by=self.actor, force=options["force"], wait=True)
+            change = agents.reload(name, by=self.actor, force=options["force"], wait=True)
         source = live_source(name)
         assert source is not None
         if not change.changed:

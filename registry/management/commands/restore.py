@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from registry import actions
+from registry.actions import trash, versions
 from registry.management.command import RegistryCommand
 
 
@@ -22,9 +22,9 @@ class Command(RegistryCommand):
         """Restore."""
         name, number = options["name"], options["number"]
         if number is None:
-            change = actions.restore_agent(name, by=self.actor, wait=True)
+            change = trash.restore_agent(name, by=self.actor, wait=True)
             names = f", SIP names {', '.join(change.sip)}" if change.sip else ""
             return self.report(change, f"Restored {name} at {change.route}{names}.")
-        change = actions.restore_version(name, number, by=self.actor, wait=True)
+        change = versions.restore_version(name, number, by=self.actor, wait=True)
         same = "" if change.changed else " already: nothing changed"
         return self.report(change, f"Version {change.version} of {name}, which says what {number} said, is live{same}.")

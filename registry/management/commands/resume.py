@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from registry import actions
+from registry.actions import pauses
 from registry.management.command import RegistryCommand
 
 
@@ -19,6 +19,6 @@ class Command(RegistryCommand):
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         """Resume."""
-        change = actions.resume(options["name"], by=self.actor, wait=True)
+        change = pauses.resume(options["name"], by=self.actor, wait=True)
         told = self.report(change, f"Resumed {change.agent}.")
         return told | {"state": change.state, "message": change.message}

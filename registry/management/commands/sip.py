@@ -6,11 +6,11 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from registry import actions
-from registry.decide import CENTRAL_SIP, Facts, decide
-from registry.loading import Loader
+from registry.actions import lookups, routes, sip_names
 from registry.management.command import REFUSED, RegistryCommand
 from registry.models import Route, SipMapping
+from registry.routing.decide import CENTRAL_SIP, Facts, decide
+from registry.serving.loader import Loader
 
 
 class Command(RegistryCommand):
@@ -39,24 +39,24 @@ class Command(RegistryCommand):
 
     def run_map(self, options: dict[str, Any]) -> dict[str, Any]:
         """Bind a name."""
-        change = actions.register_sip_username(options["username"], options["route"], by=self.actor, wait=True)
+        change = sip_names.register_sip_username(options["username"], options["route"], by=self.actor, wait=True)
         already = "" if change.changed else " already: nothing changed"
         return self.report(change, f"{change.sip[0]} leads to {change.route} ({change.agent}){already}.")
 
     def run_unmap(self, options: dict[str, Any]) -> dict[str, Any]:
         """Remove a name."""
-        change = actions.unregister_sip_username(options["username"], by=self.actor, wait=True)
+        change = sip_names.unregister_sip_username(options["username"], by=self.actor, wait=True)
         return self.report(change, f"Nobody has the SIP name {change.sip[0]} any more.")
 
     def run_default(self, options: dict[str, Any]) -> dict[str, Any]:
         """Choose the default route, or say which it is."""
         if options["route"] is None:
-            present = actions.default_route()
+            present = lookups.default_route()
             self.say(default_in_words(present))
             return {"agent": present.agent.name, "route": present.path} if present else {"agent": None, "route": None}
         route = None if options["route"] == "none" else options["route"]
-        change = actions.set_default_route(route, by=self.actor, wait=True)
-        return self.report(change, default_in_words(actions.default_route()))
+        change = routes.set_default_route(route, by=self.actor, wait=True)
+        return self.report(change, default_in_words(lookups.default_route()))
 
     def run_list(self, options: dict[str, Any]) -> list[dict[str, Any]]:
         """List the names."""
@@ -71,7 +71,7 @@ class Command(RegistryCommand):
                 *([r["username"], r["route"], r["agent"], r["source"]] for r in rows),
             ]
         )
-        self.say(default_in_words(actions.default_route()))
+        self.say(default_in_words(lookups.default_route()))
         return rows
 
     def run_test(self, options: dict[str, Any]) -> dict[str, Any]:

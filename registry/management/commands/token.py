@@ -6,11 +6,11 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import CommandParser
 
+from registry.actions.people import get_user
+from registry.actions.tokens import create_token, revoke_token, state_of
 from registry.management.command import RegistryCommand
 from registry.models import ApiToken
-from registry.people import get_user
 from registry.policy import SCOPES
-from registry.tokens import create_token, revoke_token, state_of
 
 
 class Command(RegistryCommand):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from registry import actions
+from registry.actions import routes
 from registry.management.command import RegistryCommand
 
 
@@ -19,6 +19,6 @@ class Command(RegistryCommand):
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         """Unregister."""
-        change = actions.unregister(options["route"], by=self.actor, wait=True)
+        change = routes.unregister(options["route"], by=self.actor, wait=True)
         names = f"; nobody has the SIP names {', '.join(change.sip)} any more" if change.sip else ""
         return self.report(change, f"Unregistered {change.agent} from {change.route}{names}.")

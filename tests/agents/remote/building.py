@@ -6,15 +6,15 @@ from typing import Any
 
 import orjson
 
-from agents.engines import Making, Served
 from agents.remote.client import RemoteLimits
-from agents.remote.running import Remotes
+from agents.remote.runner import Remotes
 from agents.remote.version import RemoteVersion
+from agents.runners import Making, Served
 from agents.sources import Found, FoundFunction, RemoteSource
 from agents.tokens import TokenKey
 from agents.wire import AgentRequest, Answer
 from tests.agents.building import request
-from tests.agents.webhook_server import Behaviour, Peer, Server, answer
+from tests.agents.outbound.webhook_server import Behaviour, Peer, Server, answer
 
 USER, PASSWORD = "up", "s3cr3t/p@ss"
 UPSTREAM = f"{USER}:{PASSWORD}"

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
-from agents.functions import SAFE_LINE
 from agents.remote import endpoints as module
 from agents.remote.endpoints import FAILURES, PROBE_SECONDS, RETRY_SECONDS, Endpoint, Origin, in_order
-from agents.remote.running import Remotes
+from agents.remote.runner import Remotes
 from agents.remote.version import RemoteVersion
+from agents.stored.functions import SAFE_LINE
+from tests.agents.outbound.webhook_server import Server, after_request, hang, serve
 from tests.agents.remote.building import (
     HERE,
     as_answer,
@@ -24,7 +25,6 @@ from tests.agents.remote.building import (
     serve_all,
     source,
 )
-from tests.agents.webhook_server import Server, after_request, hang, serve
 
 CALLS = [f"call-{number}" for number in range(300)]
 SWML = {"version": "1.0.0", "sections": {"main": [{"answer": {}}]}}

@@ -7,13 +7,14 @@ from typing import Any
 import orjson
 import pytest
 
-from agents.apologies import SAFE_DOCUMENT
-from agents.functions import SAFE_LINE, UNREACHABLE_REPLY
 from agents.remote.client import RemoteLimits
-from agents.remote.running import Remotes
+from agents.remote.runner import Remotes
+from agents.safe_answers import SAFE_DOCUMENT
+from agents.stored.functions import SAFE_LINE, UNREACHABLE_REPLY
 from agents.tokens import FOR_MCP
 from agents.wire import MALFORMED, Answer
 from tests.agents.building import ai_of
+from tests.agents.outbound.webhook_server import after_request, answer, hang, serve
 from tests.agents.remote.building import (
     HERE,
     OURS,
@@ -29,7 +30,6 @@ from tests.agents.remote.building import (
     serve_all,
     source,
 )
-from tests.agents.webhook_server import after_request, answer, hang, serve
 
 SAID = {"response": "nine to five"}
 DENIED = "I'm sorry, the security token for this function is invalid or expired. I cannot execute this action."

@@ -144,7 +144,7 @@ def test_what_was_too_much_is_a_gap_that_can_be_filled(console: Server, visit: C
     open_log(page, "?filter=call:log-gap")
     ask(console, "log-gap")
     expect(page.locator(ROWS)).to_have_count(1)
-    # As if the socket had said so: that it does is tested in tests/registry/test_live.py.
+    # As if the socket had said so: that it does is tested in tests/registry/log/test_live.py.
     page.evaluate("htmx.trigger(document.body, 'log-message', {missed: 58})")
     gap = page.locator("tr.gap")
     expect(gap).to_contain_text("58 events not shown")

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from agents.errors import UnusableSource
-from agents.hosting.inspecting import Inspected, Script, ScriptAgent
-from agents.remote.probing import Probed
+from agents.python.inspection import Inspected, Script, ScriptAgent
+from agents.remote.probe import Probed
 from agents.sources import Found, RemoteSource
+from registry.actions.transaction import Actor
 from registry.adopting import Entry, Report
-from registry.changes import Actor
 
 ADMIN = Actor("alice", "command", may_run_code=True)
 OPERATOR = Actor("olga", "api")
@@ -82,7 +82,7 @@ def probed(monkeypatch) -> list[tuple[RemoteSource, Any, bool]]:
         found = Found.model_validate({"functions": {"ask": {}}, "origins": [source.url]})
         return Probed(source.model_copy(update={"found": found}), [])
 
-    monkeypatch.setattr("registry.sources.probe", probe)
+    monkeypatch.setattr("registry.actions.inspection.probe", probe)
     return asked
 
 
@@ -118,6 +118,6 @@ def script(monkeypatch) -> Callable[..., None]:
         found = Script(list(agents), not_served or [], "1", auto_sip)
         kept = {agent.route: agent.inspected for agent in agents}
         monkeypatch.setattr("registry.adopting.scripts.inspect_script", lambda *_: found)
-        monkeypatch.setattr("registry.sources.inspect", lambda source, _: kept[source.route])
+        monkeypatch.setattr("registry.actions.inspection.inspect", lambda source, _: kept[source.route])
 
     return say

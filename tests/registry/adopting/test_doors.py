@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from agents.models import Agent
-from registry import actions
+from registry.actions import agents
 from tests.registry.adopting.conftest import ADMIN, PROMPT, agent_at
 from tests.registry.api.conftest import Asker, ask, token  # noqa: F401 - fixtures
 
@@ -60,7 +60,7 @@ def test_the_command_shows_then_does_then_does_nothing(elsewhere, monkeypatch):
 
 
 def test_the_command_fails_if_anything_was_refused(elsewhere):
-    actions.register("sales", "/sales", PROMPT, by=ADMIN)
+    agents.register("sales", "/sales", PROMPT, by=ADMIN)
     said = run(elsewhere("/sales", "/bad\x1b[31m", "/help").url, code=1)
     assert "/sales refused: the name 'sales' is taken" in said
     assert "\x1b" not in said

@@ -4,9 +4,9 @@ import pytest
 
 from agents.errors import UnusableSource
 from agents.models import Agent
-from registry import actions
+from registry.actions import agents
 from registry.adopting import Wishes, adopt_script
-from registry.errors import Forbidden, Malformed
+from registry.base.errors import Forbidden, Malformed
 from registry.models import RegistryChange, SipMapping
 from tests.registry.adopting.conftest import ADMIN, OPERATOR, PROMPT, agent_at, by_original, states
 
@@ -54,7 +54,7 @@ def test_a_script_twice_changes_nothing_until_its_code_does(folder, script):
 
 
 def test_a_chosen_sip_name_wins_over_one_that_another_got_by_itself(folder, script, actor):
-    actions.register("lobby", "/lobby", PROMPT, sip=["reception"], by=actor)
+    agents.register("lobby", "/lobby", PROMPT, sip=["reception"], by=actor)
     script(agent_at("/sales", "sales"), agent_at("/other", "other", sip=["sales", "reception", "a b"]))
     report = adopt_script(str(folder / "fleet.py"), Wishes(), by=ADMIN)
     names = dict(SipMapping.objects.values_list("username", "route__path"))

@@ -4,9 +4,10 @@ import pytest
 
 from agents.errors import UnusableSource
 from agents.models import Agent, AgentVersion
-from registry import actions
+from registry.actions import agents as agent_actions
+from registry.actions import routes as route_actions
 from registry.adopting import Wishes, adopt_server
-from registry.errors import Forbidden, Malformed
+from registry.base.errors import Forbidden, Malformed
 from registry.models import RegistryChange, Route, SipMapping
 from tests.registry.adopting.conftest import ADMIN, OPERATOR, PROMPT, by_original, states
 
@@ -54,10 +55,10 @@ def test_adopting_twice_changes_nothing(elsewhere):
 
 
 def test_what_cannot_be_registered_is_said_and_the_others_go_on(elsewhere):
-    actions.register("sales", "/here", PROMPT, by=ADMIN)
-    actions.register("pumps", "/taken", PROMPT, by=ADMIN)
-    actions.register("old", "/old", PROMPT, by=ADMIN)
-    actions.unregister("/old", by=ADMIN)
+    agent_actions.register("sales", "/here", PROMPT, by=ADMIN)
+    agent_actions.register("pumps", "/taken", PROMPT, by=ADMIN)
+    agent_actions.register("old", "/old", PROMPT, by=ADMIN)
+    route_actions.unregister("/old", by=ADMIN)
     routes = ["/sales", "/taken", "/old", "/api", "/a b", "//x", "/@elsewhere", "/a/b", "/a-b", "/broken", "/good"]
     report = adopt_server([elsewhere(*routes).url], Wishes(), by=ADMIN)
     refused = {entry.original: entry.reason for entry in report.entries if entry.state == "refused"}
@@ -72,7 +73,7 @@ def test_what_cannot_be_registered_is_said_and_the_others_go_on(elsewhere):
 
 
 def test_prefixes_make_room(elsewhere):
-    actions.register("sales", "/sales", PROMPT, by=ADMIN)
+    agent_actions.register("sales", "/sales", PROMPT, by=ADMIN)
     server = elsewhere("/sales", "/api", "")
     adopt_server([server.url], Wishes(name_prefix="old", route_prefix="/old"), by=ADMIN)
     agents = dict(Route.objects.filter(agent__kind="remote").values_list("path", "agent__name"))
@@ -124,7 +125,7 @@ def test_other_credentials_for_the_server_are_taken_when_asked_to(elsewhere):
 def test_a_trashed_agent_comes_back_from_the_server_that_it_was_on(elsewhere):
     server = elsewhere("/sales")
     adopt_server([server.url], Wishes(), by=ADMIN)
-    actions.unregister("/sales", by=ADMIN)
+    route_actions.unregister("/sales", by=ADMIN)
     assert states(adopt_server([server.url], Wishes(), by=ADMIN)) == {"/sales": "registered"}
     assert states(adopt_server([server.url], Wishes(), by=ADMIN)) == {"/sales": "skipped"}
 
@@ -144,7 +145,7 @@ def test_a_single_agent_that_is_not_at_the_root_must_be_named_with_its_route(els
     def probe(source, *_arguments, **_options):
         raise UnusableSource(f"{source.url} has no agent at this path (404)")
 
-    monkeypatch.setattr("registry.sources.probe", probe)
+    monkeypatch.setattr("registry.actions.inspection.probe", probe)
     server = elsewhere(health={"status": "healthy", "agent": "desk"})
     report = adopt_server([server.url], Wishes(), by=ADMIN)
     assert f"adopt {server.url}/ITS-ROUTE" in report.entries[0].reason

@@ -10,9 +10,9 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
-from registry.changes import Actor
+from registry.actions.tokens import create_token, revoke_token
+from registry.actions.transaction import Actor
 from registry.models import ApiToken
-from registry.tokens import create_token, revoke_token
 
 PREFIX = "/api/v1"
 PUMP = {

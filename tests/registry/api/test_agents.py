@@ -12,10 +12,10 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 
 from agents.models import Agent, AgentVersion
-from registry.errors import Malformed
+from registry.base.errors import Malformed
+from registry.heartbeats import Everywhere, Heart
 from registry.models import RegistryChange, Route, SipMapping
-from registry.rehearsing import Call, rehearsal_of
-from registry.workers import Everywhere, Heart
+from registry.rehearsal.rehearsal import Call, rehearsal_of
 from tests.agents.building import NoWebhooks
 from tests.client import Client, basic, load_table
 from tests.registry.api.conftest import PUMP
@@ -375,7 +375,7 @@ def test_the_tag_of_a_change_is_not_somebody_elses(pumps, look, monkeypatch):
         Agent.objects.filter(name="pumps").update(title="by somebody else")
         return Everywhere(1, 1, 1)
 
-    monkeypatch.setattr("registry.changes.wait_for", meanwhile)
+    monkeypatch.setattr("registry.actions.transaction.wait_for", meanwhile)
     mine = pumps("PATCH", "/agents/pumps?wait=true", {"title": "mine"})
     again = pumps("PATCH", "/agents/pumps", {"title": "mine again"}, **{"If-Match": mine["ETag"]})
     assert again.status_code == 412

@@ -11,13 +11,13 @@ from django.test import AsyncClient
 from django.utils import timezone
 
 from agents.models import Agent
-from registry.events.exporting import cell
+from registry.heartbeats import Heart
+from registry.log.export import cell
 from registry.models import RegistryChange, RoutingEvent
-from registry.workers import Heart
 from tests.events import write_events
 from tests.registry.api.conftest import PUMP, Asker
-from tests.registry.test_searching import ROWS
-from tests.registry.test_searching import log as log
+from tests.registry.log.test_search import ROWS
+from tests.registry.log.test_search import log as log
 
 pytestmark = pytest.mark.django_db
 each_in_its_own = pytest.mark.django_db(transaction=True)  # else all changes have one transaction's time
@@ -93,7 +93,7 @@ def test_calls_by_agent_outcome_text_time_and_page(look):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 async def test_an_export_is_all_of_it_page_by_page(log, look, monkeypatch, kind):
-    monkeypatch.setattr("registry.events.exporting.EXPORT_ROWS", 4)
+    monkeypatch.setattr("registry.log.export.EXPORT_ROWS", 4)
     answer = await AsyncClient().get(f"/api/v1/events/export?format={kind}", headers=look.headers)
     assert answer.streaming
     assert answer["Content-Disposition"] == f'attachment; filename="events.{kind}"'

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from agents.models import Agent
 from agents.sources import Found
-from registry.workers import Heart
+from registry.heartbeats import Heart
 from tests.registry.api.conftest import PUMP, Asker
 from tests.registry.pretending import Pretended, pretend
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from agents.models import Agent, AgentVersion
-from registry import actions
+from registry.actions import agents, pauses, routes
 from registry.models import RegistryChange, Route, SipMapping
 
 DEFINITION = {"prompt": {"text": "I sell."}}
@@ -24,7 +24,7 @@ def everything():
 def register(db, actor):
     def register(name="sales", route=None, definition=DEFINITION, **options):
         options = {"credentials": ("u", "p"), "auto_sip": False, **options}
-        return actions.register(name, route or f"/{name}", definition, by=actor, **options)
+        return agents.register(name, route or f"/{name}", definition, by=actor, **options)
 
     return register
 
@@ -32,14 +32,12 @@ def register(db, actor):
 @pytest.fixture
 def varied(fleet, register, actor, monkeypatch):
     """The fleet of fleet.yaml with all that can be set, and the variables that the document refers to."""
-    actions.update_agent("booking-desk", title="Booking: desk #1", tags=["clinic", "yes", "é"], by=actor)
-    actions.pause(
-        "pharmacy", "Closed.\nCall again at 9:00, please.", by=actor, until=timezone.now() + timedelta(days=1)
-    )
-    actions.register_route("info-line", "/info/more", sip=["Sip:More-Info@example.com"], by=actor)
-    actions.register_route("info-line", "/a-first", auto_sip=False, by=actor)
-    actions.update_route("/info/more", enabled=False, by=actor)
-    actions.set_default_route("/a-first", by=actor)
+    agents.update_agent("booking-desk", title="Booking: desk #1", tags=["clinic", "yes", "é"], by=actor)
+    pauses.pause("pharmacy", "Closed.\nCall again at 9:00, please.", by=actor, until=timezone.now() + timedelta(days=1))
+    routes.register_route("info-line", "/info/more", sip=["Sip:More-Info@example.com"], by=actor)
+    routes.register_route("info-line", "/a-first", auto_sip=False, by=actor)
+    routes.update_route("/info/more", enabled=False, by=actor)
+    routes.set_default_route("/a-first", by=actor)
     register("signed", signing_key="PSK_signing_key_of_signed")
     for name in ("BOOKING_DESK", "PHARMACY", "INFO_LINE", "SIGNED"):
         monkeypatch.setenv(f"AGENT_SECRET_{name}_CREDENTIALS", "u:p")

@@ -7,10 +7,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from agents.models import Agent, AgentVersion
-from registry import actions
+from registry.actions import agents as agent_actions
 from registry.fleet import export_fleet
+from registry.fleet.lines import cut, difference_line, safe
 from registry.fleet.plan import Difference
-from registry.fleet.telling import cut, difference_line, safe
 from registry.management.commands import apply as apply_command
 from registry.models import Route
 from tests.registry.fleet.conftest import everything
@@ -143,7 +143,7 @@ def test_what_somebody_else_changes_meanwhile_is_not_overwritten(run, file, term
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
 
     def answer(_question):
-        actions.register("meanwhile", "/meanwhile", {"prompt": {"text": "x"}}, by=actor)
+        agent_actions.register("meanwhile", "/meanwhile", {"prompt": {"text": "x"}}, by=actor)
         return "y"
 
     monkeypatch.setattr("builtins.input", answer)

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from registry import actions
-from registry.errors import Conflict, Malformed
+from registry.actions import routes
+from registry.base.errors import Conflict, Malformed
 from registry.fleet import apply_plan, export_document, make_plan
 from registry.fleet.document import Document, FleetAgent, FleetRoute
+from registry.fleet.lines import plan_lines
 from registry.fleet.plan import ABSENT, Difference
-from registry.fleet.telling import plan_lines
 from tests.registry.fleet.conftest import DEFINITION, everything
 
 
@@ -111,7 +111,7 @@ def test_another_order_of_keys_is_a_difference_for_functions_are_served_in_their
 
 def test_conflicts_name_the_owner_by_path(register, actor):
     register("stays", sip=["hotline"])
-    actions.set_default_route("/stays", by=actor)
+    routes.set_default_route("/stays", by=actor)
     found = plan(
         a={"routes": {"/stays": {}, "/a": {"sip": ["Hotline", "twice"], "default": True}}},
         b={"routes": {"/a": {"sip": ["other"]}, "/b": {"auto_sip": ["twice"]}}},

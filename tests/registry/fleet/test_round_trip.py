@@ -7,8 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents.models import Agent, AgentVersion
-from registry import actions
-from registry.files import read_fleet
+from registry.actions import agents as agent_actions
+from registry.actions import credentials, sip_names
+from registry.actions import routes as route_actions
+from registry.base.yaml_in import read_fleet
 from registry.fleet import apply_plan, export_document, export_fleet, make_plan, read_document
 from registry.fleet.document import Document, FleetAgent, FleetRoute
 from registry.installation import EXAMPLE_FLEET
@@ -110,7 +112,7 @@ def test_fleets_come_back_byte_by_byte_and_twice_changes_nothing(file, db, actor
     settings.SWML_BASIC_AUTH_PASSWORD = "fleet-password"
     settings.AGENT_SECRETS = ["*"]
     for entry in read_fleet(file):
-        actions.register(entry.name, entry.route, entry.definition, sip=entry.sip, by=actor)
+        agent_actions.register(entry.name, entry.route, entry.definition, sip=entry.sip, by=actor)
     text = export_fleet()
     assert not make_plan(text).changes
     emptied()
@@ -144,7 +146,7 @@ def test_the_order_of_routes_comes_back(register, actor, emptied, settings):
     settings.SWML_BASIC_AUTH_PASSWORD = "fleet-password"
     register("sales", "/z", credentials=None)
     for path in ("/m", "/a"):
-        actions.register_route("sales", path, by=actor, auto_sip=False)
+        route_actions.register_route("sales", path, by=actor, auto_sip=False)
     text = export_fleet()
     assert text.index("/z") < text.index("/m") < text.index("/a")
     emptied()
@@ -168,7 +170,7 @@ def test_no_secret_is_in_the_export_nor_in_a_plan(varied, monkeypatch, actor):
     told = text + json.dumps(plan.as_json()) + json.dumps(result.as_json()) + repr(plan) + repr(result)
     for secret in ("hunter2", "PSK_", "u:p", '"p"'):
         assert secret not in told
-    assert actions.reveal_credentials("signed", by=actor) == ("other-user", "other-hunter2")
+    assert credentials.reveal_credentials("signed", by=actor) == ("other-user", "other-hunter2")
 
 
 def test_what_cannot_answer_is_left_out_and_said(fleet, emptied):
@@ -193,5 +195,5 @@ def test_an_export_takes_no_more_queries_the_more_agents_there_are(fleet, django
 
 def test_a_name_that_was_too_long_to_be_kept_as_typed_is_written_as_it_is_compared(register, actor):
     register()
-    actions.register_sip_username("%61" * 120, "/sales", by=actor)
+    sip_names.register_sip_username("%61" * 120, "/sales", by=actor)
     assert export_document().agents["sales"].routes[0].sip == {"a" * 120: "a" * 120}

@@ -9,9 +9,9 @@ from django.core.management import CommandError, call_command
 
 from agents.models import Agent, AgentVersion
 from agents.sources import Found
-from registry import actions
-from registry.changes import Actor
-from registry.errors import Forbidden, Malformed, Outdated
+from registry.actions import agents
+from registry.actions.transaction import Actor
+from registry.base.errors import Forbidden, Malformed, Outdated
 from registry.fleet import apply_plan, export_fleet, make_plan, read_document
 from registry.models import RegistryChange
 from tests.registry.fleet.conftest import DEFINITION, everything
@@ -73,7 +73,7 @@ def test_applied_again_it_changes_nothing_and_nobody_is_asked(applied, pretended
 
 
 def test_a_forced_reload_is_no_difference(applied, admin):
-    actions.reload("sales", by=admin, force=True)
+    agents.reload("sales", by=admin, force=True)
     assert export_fleet() == BOTH
     assert not make_plan(BOTH, by=admin).changes
 
@@ -208,10 +208,10 @@ def test_names_that_code_claims_are_bound_only_if_the_document_says_so(pretended
 
 def test_what_changes_between_look_and_lock_is_not_looked_at_while_others_wait(applied, admin, monkeypatch):
     def meanwhile(*_arguments):
-        actions.publish("sales", DEFINITION, by=admin)
+        agents.publish("sales", DEFINITION, by=admin)
 
     document = read_document(BOTH)
-    monkeypatch.setattr("registry.fleet.applying.check_all", meanwhile)
+    monkeypatch.setattr("registry.fleet.apply.check_all", meanwhile)
     with pytest.raises(Outdated, match="agent sales was changed while the document was checked"):
         apply_plan(document, by=admin)
     assert Agent.objects.get(name="sales").kind == "stored"

@@ -1,0 +1,111 @@
+"""Who makes versions that answer: stored ones by themselves, others with what a serving process lends."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from agents.definition import AgentDefinition
+from agents.sources import AnySource, PythonSource, RemoteSource
+from agents.stored.version import StoredVersion
+from agents.tokens import TokenKey
+from agents.wire import AgentRequest, Answer, Version, fault
+
+
+@dataclass(frozen=True)
+class Making:
+    """What an engine must know of the version that it makes."""
+
+    agent: str
+    route: str  # the agent's first
+    number: int
+    version_id: int  # of the row
+    key: TokenKey
+
+
+class Engine(Protocol):
+    """Makes the versions of one kind; one per process that serves."""
+
+    def version(self, source: AnySource, making: Making) -> Version:
+        """A version that answers. Called in the listener's thread: nothing may be started or waited for here."""
+        ...
+
+
+def source_of(version: Version) -> PythonSource | RemoteSource | None:
+    """What a version was made of that does not run here by itself; None for a stored one."""
+    source = getattr(version, "source", None)
+    return source if isinstance(source, (PythonSource, RemoteSource)) else None
+
+
+Engines = Mapping[str, Engine]  # by kind: python, remote
+
+
+class Trouble(NamedTuple):
+    """An agent that does not run as it should in this process."""
+
+    state: str  # down: it cannot be asked; shaky: some of it can; see docs/python-agents.md
+    detail: str  # why, for people; no secret is in it
+    since: float  # seconds since 1970
+
+    def as_plain(self) -> dict[str, Any]:
+        """As heartbeats hold it."""
+        return self._asdict()
+
+
+class Served(NamedTuple):
+    """A version that is served, as its runner must know it."""
+
+    agent: str
+    live: bool
+    version: Any  # what the runner's own engine has made
+    upstream: str
+
+
+class Runner(Engine, Protocol):
+    """Makes the versions of a kind, and runs what they need."""
+
+    def follow(self, served: Iterable[Served]) -> None:
+        """From now on these are served, and no others. Called in the listener's thread; must not wait."""
+        ...
+
+    def troubles(self) -> Mapping[str, Trouble]:
+        """Agents in trouble, by name. Called in the listener's thread."""
+        ...
+
+    def unbuilt(self) -> tuple[int, int]:
+        """How many of the agents that there were at the start nobody has built or failed to build, and how many there
+        were. Called in the event loop that answers.
+        """
+        ...
+
+    def start(self) -> None:
+        """Begin; called in the event loop that will answer."""
+        ...
+
+    async def close(self) -> None:
+        """End: what runs drains and exits."""
+        ...
+
+
+class ElsewhereVersion:
+    """A version that only serving processes can answer for; for all others that build a table, to decide by."""
+
+    __slots__ = ("mcp", "number", "source")
+
+    def __init__(self, source: PythonSource | RemoteSource, making: Making):
+        self.source = source
+        self.number = making.number
+        self.mcp = source.found.mcp
+
+    async def answer(self, request: AgentRequest) -> Answer:
+        """It cannot."""
+        return fault(503, f"{request.agent} does not run in this process", "error")
+
+
+def make_version(
+    source: AnySource, making: Making, engines: Engines, environment: Mapping[str, str]
+) -> StoredVersion | Version:
+    """A version that is ready to answer."""
+    if isinstance(source, AgentDefinition):
+        return StoredVersion(making.number, source, making.key, environment)
+    engine = engines.get(source.kind())
+    return engine.version(source, making) if engine else ElsewhereVersion(source, making)

@@ -1,0 +1,87 @@
+"""Acts on several agents at once: all of them or none, in one step that the audit shows as one moment."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from agents.models import Agent
+from registry.actions import agents as agent_actions
+from registry.actions import pauses, trash
+from registry.actions.lookups import default_route, get_agent
+from registry.actions.transaction import Actor, Change, changing, finish
+from registry.base.errors import Malformed
+from registry.models import RegistryChange, SipMapping
+
+MAX_AGENTS = 500  # in one step: the registry is held meanwhile, some milliseconds for each
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What unregistering some agents would do."""
+
+    routes: list[str] = field(default_factory=list)
+    sip: list[str] = field(default_factory=list)
+    default: str = ""  # the route that takes those names afterwards; "" = nobody does
+    loses_default: str = ""  # the default route, if it is one of these agents'
+
+
+def pause_many(names: Iterable[str], message: str = "", *, by: Actor, wait: bool = False) -> list[Change]:
+    """New calls to these agents hear the message; running calls go on."""
+    return each(names, lambda name: pauses.pause(name, message, by=by), by, wait)
+
+
+def resume_many(names: Iterable[str], *, by: Actor, wait: bool = False) -> list[Change]:
+    """These agents answer new calls again."""
+    return each(names, lambda name: pauses.resume(name, by=by), by, wait)
+
+
+def unregister_many(names: Iterable[str], *, by: Actor, wait: bool = False) -> list[Change]:
+    """Put these agents into the trash."""
+    return each(names, lambda name: trash.unregister_agent(name, by=by), by, wait)
+
+
+def restore_many(names: Iterable[str], *, by: Actor, wait: bool = False) -> list[Change]:
+    """Bring these agents back from the trash, at the routes that they had."""
+    return each(names, lambda name: trash.restore_agent(name, by=by), by, wait)
+
+
+def tag_many(
+    names: Iterable[str], tags: Iterable[str], *, by: Actor, remove: bool = False, wait: bool = False
+) -> list[Change]:
+    """Give these agents tags besides those that they have; or `remove` them. `Change.former` has what they had."""
+    wanted = agent_actions.check_tags(tags)
+    if not wanted:
+        raise Malformed("say which tag", problems={"tags": "say which tag"})
+
+    def act(name: str) -> Change:
+        present = get_agent(name).tags
+        after = [tag for tag in present if tag not in wanted] if remove else [*present, *wanted]
+        change = agent_actions.update_agent(name, tags=after, by=by)
+        change.former = {"tags": present}
+        return change
+
+    return each(names, act, by, wait)
+
+
+def effect_of_unregistering(names: Iterable[str]) -> Effect:
+    """Which routes and SIP names would go, and who takes the names."""
+    agents = Agent.objects.filter(name__in=list(names)).exclude(state=Agent.State.TRASHED)
+    routes = {route.pk: route for agent in agents.prefetch_related("routes") for route in agent.routes.all()}
+    sip = SipMapping.objects.filter(route__in=routes).order_by("username").values_list("username", flat=True)
+    default = default_route()
+    loses = default.path if default and default.pk in routes else ""
+    stays = default.path if default and not loses else ""
+    return Effect(sorted(route.path for route in routes.values()), list(sip), stays, loses)
+
+
+def each(names: Iterable[str], act: Callable[[str], Change], by: Actor, wait: bool) -> list[Change]:
+    """Act on each agent, in the order of the names, in one transaction. The last change says how far it has come."""
+    wanted = sorted(set(names))
+    if not wanted:
+        raise Malformed("name at least one agent")
+    if len(wanted) > MAX_AGENTS:
+        raise Malformed(f"at most {MAX_AGENTS} agents in one step, not {len(wanted)}")
+    with changing(by):
+        changes = [act(name) for name in wanted]
+        changes[-1].revision = RegistryChange.newest()
+    finish(changes[-1], wait)
+    return changes

@@ -1,0 +1,95 @@
+"""What every change of the registry has in common: its actor, its transaction, what it tells afterwards."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pghistory
+import psycopg.errors
+from django.db import IntegrityError, OperationalError, connection, transaction
+
+from registry.base.errors import Busy, Conflict
+from registry.heartbeats import Everywhere, wait_for
+from registry.secret_key import refuse_another_key
+from registry.triggers import ADVISORY_LOCK
+
+LOCK_SECONDS = 10  # how long a change waits for the one before it
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who changes something, through which door."""
+
+    name: str
+    via: str  # command, api, admin, dashboard, serve
+    address: str = ""
+    request_id: str = ""
+    token: str = ""  # visible key of the token that was used
+    may_run_code: bool = False  # may have Python agents loaded, and remote ones inside the network
+
+
+@dataclass
+class Change:
+    """What an action did. `everywhere` is there if the caller waited for the workers."""
+
+    agent: str
+    revision: int = 0
+    route: str = ""
+    version: int | None = None
+    changed: bool = True  # False = everything was so already
+    renewed: list[str] = field(default_factory=list)  # by an update: version, SIP names, credentials, signing key
+    state: str = ""  # that the agent is in now, if that was what the action was about
+    message: str = ""  # what callers of a paused agent hear
+    until: datetime | None = None  # when its pause ends by itself
+    sip: list[str] = field(default_factory=list)  # names gained or lost
+    skipped: dict[str, str] = field(default_factory=dict)  # automatic names that another agent has: name → its owner
+    of_code: list[str] = field(default_factory=list)  # secrets that a Python agent's own code asks for, in words
+    credentials: tuple[str, str] | None = None  # made up just now: show them once
+    of_fleet: bool = False  # from now on the fleet's credentials are the agent's
+    warnings: list[str] = field(default_factory=list)
+    everywhere: Everywhere | None = None
+    tag: str = ""  # of what was changed, as it was before anybody else could change it again
+    made: int = 0  # id of the route that was made
+    former: dict[str, Any] = field(default_factory=dict)  # what was removed or moved, so that it can be put back
+
+
+@contextmanager
+def changing(by: Actor) -> Iterator[None]:
+    """A transaction that has the registry to itself and whose audit rows name the actor.
+
+    Raises `WrongSecret`, before anything is written, in a process that has another secret key than the database.
+    """
+    context = {key: value for key, value in vars(by).items() if value and key != "may_run_code"}
+    try:
+        with pghistory.context(**{"user": context.pop("name"), **context}), transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_SECONDS}s"])
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+            refuse_another_key()  # with the lock: `serve` may be taking the database over for another one
+            yield
+    except IntegrityError as error:
+        # Somebody wrote beside the actions. The database's own rule has held; say which.
+        raise Conflict(f"the database refused: {str(error).splitlines()[0]}") from error
+    except OperationalError as error:
+        if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+            raise Busy(f"another change has been running for {LOCK_SECONDS} s: try again") from error
+        if isinstance(error.__cause__, psycopg.errors.DeadlockDetected):
+            raise Busy("somebody was changing the same rows beside the actions, by SQL say: try again") from error
+        raise
+
+
+def finish(change: Change, wait: bool) -> Change:
+    """Wait for the workers if asked to: after the transaction, else they could not see it."""
+    if wait:
+        change.everywhere = wait_until_everywhere(change.revision)
+    return change
+
+
+def wait_until_everywhere(revision: int) -> Everywhere:
+    """Wait for the workers; if the database goes away meanwhile the change is done, and nobody can say how far."""
+    try:
+        return wait_for(revision)
+    except OperationalError:
+        return Everywhere(revision, 0, 1, ("any: the database went away after the change",))

@@ -1,0 +1,157 @@
+"""Definitions and fleets in files: YAML, or JSON, which is YAML too."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml.composer import Composer
+from yaml.reader import Reader
+
+from registry.base.errors import Malformed
+
+MAX_FILE_BYTES = 1024 * 1024  # twice the largest definition that is accepted
+
+
+class Refused(yaml.MarkedYAMLError):
+    """What is YAML, but not in a file of ours."""
+
+
+class Strict:
+    """What makes a YAML loader one without aliases and double keys.
+
+    A few lines of aliases can name gigabytes, and definitions have no need of them. Of two equal keys YAML takes the
+    last, so what stands under the first would be lost unseen.
+    """
+
+    def compose_node(self: Any, parent: Any, index: Any) -> Any:
+        """Refuse an alias where it stands."""
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise Refused(problem="aliases (*name) are not allowed", problem_mark=event.start_mark)
+        return super().compose_node(parent, index)  # type: ignore[misc]
+
+    def compose_mapping_node(self: Any, anchor: Any) -> Any:
+        """Refuse the second of two equal keys where it stands."""
+        node = super().compose_mapping_node(anchor)  # type: ignore[misc]
+        seen: dict[Any, Any] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                # As it will be a key of the dict: "a" and a are one, so are 1 and 0x1.
+                merge = key.tag == "tag:yaml.org,2002:merge"
+                value = key.value if merge else self.construct_object(key)
+                first = seen.setdefault(value, key)
+                if first is not key:
+                    line = first.start_mark.line + 1
+                    raise Refused(
+                        problem=f"the key {key.value[:80]!r} stands here again; the first is in line {line}",
+                        problem_mark=key.start_mark,
+                    )
+        return node
+
+    def construct_object(self: Any, node: Any, deep: bool = False) -> Any:
+        """Say where a value stands that is none, such as 2020-99-99."""
+        try:
+            return super().construct_object(node, deep)  # type: ignore[misc]
+        except (AttributeError, LookupError, TypeError, ValueError):  # whatever its constructor stumbles over
+            kind = node.tag.rpartition(":")[2]
+            problem = f"{str(node.value)[:80]!r} cannot be read as {kind}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+
+
+class Loader(Strict, yaml.SafeLoader):
+    """Of small files."""
+
+
+if yaml.__with_libyaml__:
+    from yaml.cyaml import CParser  # type: ignore[attr-defined]
+
+    class QuickLoader(Strict, Composer, CParser, yaml.constructor.SafeConstructor, yaml.resolver.Resolver):
+        """Of large texts: libyaml finds the tokens, six times as fast as PyYAML's own scanner."""
+
+        def __init__(self, stream: str):
+            CParser.__init__(self, stream)
+            Composer.__init__(self)
+            yaml.constructor.SafeConstructor.__init__(self)
+            yaml.resolver.Resolver.__init__(self)
+
+else:
+    QuickLoader = Loader  # type: ignore[misc, assignment]  # slow, but the same
+
+
+def read_yaml(path: Path) -> Any:
+    """What a file says; `Malformed` names the file, and the line where it goes wrong."""
+    return parse(read_text(path, MAX_FILE_BYTES), str(path), Loader)
+
+
+def read_text(path: Path, limit: int) -> str:
+    """A file's text, of so many bytes at most."""
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            raise Malformed(f"{path} has {size:,} bytes, more than {limit:,}")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Malformed(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise Malformed(f"{path} is not UTF-8: byte {error.start}") from None
+
+
+def parse(text: str, called: str, loader: Any = QuickLoader) -> Any:
+    """What a text says, which messages call so; `Malformed` names the line where it goes wrong."""
+    try:
+        if wrong := Reader.NON_PRINTABLE.search(text):  # libyaml counts in bytes
+            raise yaml.reader.ReaderError(called, wrong.start(), ord(wrong[0]), "unicode", "")
+        return yaml.load(text, loader)  # noqa: S506 - a SafeLoader
+    except Refused as error:
+        raise Malformed(f"{called}, {where(error.problem_mark)}: {error.problem}") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise Malformed(f"{called} is neither YAML nor JSON: {in_words(error, text)}") from None
+
+
+def in_words(error: Exception, text: str) -> str:
+    """What is wrong in a file and where, in one line."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, yaml.reader.ReaderError):
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, error.position - before.rfind("\n")
+        return f"line {line}, column {column}: character {error.character:#06x} is not allowed"
+    assert isinstance(error, yaml.MarkedYAMLError)
+    # The context says what was being read, and the mark where that begins.
+    place = where(error.problem_mark or error.context_mark)
+    problem = " ".join((error.problem or error.context or "").split())
+    if error.context and error.problem and error.context_mark:
+        problem += f" ({' '.join(error.context.split())} that begins in {where(error.context_mark)})"
+    return f"{place}: {problem}"
+
+
+def where(mark: Any) -> str:
+    """A place in a file, counted from one as editors do."""
+    return f"line {mark.line + 1}, column {mark.column + 1}"
+
+
+@dataclass(frozen=True)
+class FleetEntry:
+    """An agent of a fleet file: name, route, SIP names, definition."""
+
+    name: str
+    route: str
+    definition: Any
+    sip: tuple[str, ...] = ()
+
+
+def read_fleet(path: Path) -> list[FleetEntry]:
+    """The agents of a file `{name: {route, sip, definition}}`, in its order."""
+    fleet = read_yaml(path)
+    if not isinstance(fleet, dict):
+        raise Malformed(f"{path} must have agents by name")
+    entries = []
+    for name, about in fleet.items():
+        if not isinstance(about, dict) or not {"route", "definition"} <= set(about) <= {"route", "definition", "sip"}:
+            raise Malformed(f"{path}: {name} needs a route and a definition, and may have sip")
+        names = about.get("sip", [])
+        if not isinstance(names, list):
+            raise Malformed(f"{path}: sip of {name} must be a list, such as [help-desk]")
+        entries.append(FleetEntry(name, about["route"], about["definition"], tuple(names)))
+    return entries

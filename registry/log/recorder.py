@@ -1,0 +1,141 @@
+"""From a request and its answer to one line of the routing log."""
+
+import random
+import time
+from typing import Any, NamedTuple
+
+import orjson
+
+from agents.wire import MALFORMED
+from registry.log.masking import NO_SECRETS, Masker, Verbatim, end_masked
+from registry.log.spool import Spool
+
+CONTAINERS = (dict, list)
+STRUCTURED_BYTES = 64 * 1024  # of a body that is looked at key by key, some 10 ms at worst
+MARGIN_BYTES = 1024  # that are looked at behind the cut
+MAX_FIELD = 256  # characters of a field that callers choose
+MAX_DETAIL = 512  # characters of the reason, which may repeat arguments
+
+
+class Excerpts(NamedTuple):
+    """A request's body and what was parsed of it, and the answer's body (JSON); empty where there is none."""
+
+    body: bytes = b""
+    parsed: Any = None
+    answer: bytes = b""
+
+
+class Recorder:
+    """Writes events to this process's spool: once serialised, in the form that the database reads."""
+
+    def __init__(self, spool: Spool, replica: str, masker: Masker, excerpt_bytes: int):
+        self.spool = spool
+        self.replica = replica
+        self.masker = masker
+        self.excerpt_bytes = excerpt_bytes
+
+    def record(self, event: dict[str, Any], excerpts: Excerpts) -> None:
+        """Append one event, which has the columns of RoutingEvent but those that are added here.
+
+        Never raises: a log that cannot be written, because the disk is full say, must not cost a caller the answer.
+        """
+        if "id" not in event:
+            event["id"] = uuid7()
+        event["replica"] = self.replica
+        known = self.masker.known
+        event["request"] = event["response"] = None
+        if excerpts.body:
+            event["request"], known = self.request(excerpts.body, excerpts.parsed)
+        if excerpts.answer:
+            event["response"] = self.response(excerpts.answer, known)
+        if detail := event.get("detail"):  # masked before it is cut: half a secret is not recognised
+            event["detail"] = (detail if known is NO_SECRETS else known.masked(detail))[:MAX_DETAIL]
+        try:
+            line = orjson.dumps(event)
+        except orjson.JSONEncodeError:
+            line = orjson.dumps(printable(event), default=str)
+        self.spool.append(without_nul(self.masker.line(line)))
+
+    def request(self, body: bytes, parsed: Any) -> tuple[Any, Verbatim]:
+        """The body as JSON where it is, else as text; masked, and cut where it is long. And what was masked in it."""
+        known = self.masker.known
+        if parsed is MALFORMED:
+            return self.text(body, known), known
+        try:
+            # Written anew, which takes 0.5 µs: one line, no half surrogates, nothing escaped that need not be, and of
+            # a key that comes twice no value that nobody has looked at.
+            body = orjson.dumps(parsed)
+        except orjson.JSONEncodeError:  # nested some hundred levels deep
+            return self.text(body, known), known
+        closely = b"\\" in body and self.masker.inside.search(body) is not None
+        if len(body) > STRUCTURED_BYTES:
+            return self.text(body, known), known
+        try:
+            if closely or (parsed.__class__ in CONTAINERS and self.masker.suspects(parsed)):
+                known = self.masker.hidden(parsed)
+                body = orjson.dumps(self.masker.value(parsed, known))
+            elif known is not NO_SECRETS and known.is_in(body):
+                body = orjson.dumps(self.masker.value(parsed, known))
+        except (RecursionError, orjson.JSONEncodeError):
+            return self.text(body, known), known
+        return orjson.Fragment(body) if len(body) <= self.excerpt_bytes else self.beginning(body), known
+
+    def response(self, answer: bytes, known: Verbatim) -> Any:
+        """The answer, which we made ourselves: most have one key, such as `response`, which is none of the masked."""
+        plain = known is NO_SECRETS and b"\\" not in answer
+        if plain and answer.count(b'":') == 1 and len(answer) <= self.excerpt_bytes:
+            return orjson.Fragment(answer)
+        closely = self.masker.inside.search(answer) is not None or known.is_in(answer)
+        if len(answer) > STRUCTURED_BYTES:
+            return self.text(answer, known)
+        value = orjson.loads(answer)
+        try:
+            if closely or (value.__class__ in CONTAINERS and self.masker.suspects(value)):
+                answer = orjson.dumps(self.masker.value(value, known))
+        except (RecursionError, orjson.JSONEncodeError):
+            return self.text(answer, known)
+        return self.beginning(answer)
+
+    def beginning(self, body: bytes) -> Any:
+        """A JSON text that is masked already: as it is if it is short, else the beginning of it as a text."""
+        if len(body) > self.excerpt_bytes:
+            masked = end_masked(self.masker.line(body[: self.excerpt_bytes + MARGIN_BYTES]))
+            return masked[: self.excerpt_bytes].decode(errors="replace")
+        return orjson.Fragment(body)
+
+    def text(self, body: bytes, known: Verbatim) -> str:
+        """The beginning of a text, masked before it is cut."""
+        masked = self.masker.text(body[: self.excerpt_bytes + MARGIN_BYTES])
+        if known is not self.masker.known:
+            masked = known.masked(masked.decode(errors="replace")).encode()
+        return masked[: self.excerpt_bytes].decode(errors="replace")
+
+
+def without_nul(line: bytes) -> bytes:
+    """The line. NUL is the one character of JSON that Postgres cannot hold: it is replaced."""
+    if b"\\" in line and b"\\u0000" in line:
+        line = line.replace(b"\\u0000", b"\\ufffd")
+    return line
+
+
+def printable(value: Any) -> Any:
+    """A value whose texts are valid UTF-8: half surrogates are replaced."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {printable(key): printable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [printable(item) for item in value]
+    return value
+
+
+def uuid7() -> str:
+    """A UUIDv7 (RFC 9562, 5.7, with sub-millisecond time in rand_a as 6.2 allows), as 32 hexadecimal digits."""
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    head = milliseconds << 80 | 0x7 << 76 | (rest << 12) // 1_000_000 << 64
+    return (head | 0b10 << 62 | random.getrandbits(62)).to_bytes(16).hex()
+
+
+def short(value: Any) -> str:
+    """A field that a caller chose: text of bounded length, nothing for what is no text."""
+    return value[:MAX_FIELD] if isinstance(value, str) else ""

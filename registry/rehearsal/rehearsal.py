@@ -1,0 +1,285 @@
+"""Trying things out without a call: who would answer, with which document, and what a function says.
+
+A run of a function is a row of the routing log like any request, of the kind `test`, and is not counted among the
+agent's requests. Nothing here shows a secret: variables and tokens are masked, URLs come without credentials.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+from asgiref.sync import async_to_sync
+from django.conf import settings
+
+from agents.definition import AgentDefinition, deeper_than
+from agents.errors import InvalidDefinition
+from agents.models import Agent, AgentVersion
+from agents.sources import kind_of
+from agents.stored.version import StoredVersion
+from agents.swml.document import pause_document
+from agents.tokens import TokenKey, for_function
+from agents.wire import AgentRequest, Answer, Version, Webhooks
+from registry.actions.inspection import parsed
+from registry.actions.lookups import get_agent
+from registry.actions.versions import get_version
+from registry.base.errors import Conflict, Malformed, NotFound
+from registry.environment import environment
+from registry.log.masking import MASK, Masker
+from registry.log.recorder import Excerpts, Recorder
+from registry.models import Route
+from registry.rehearsal import served as elsewhere
+from registry.routing.decide import Decision, Facts, decide
+from registry.routing.table import AgentEntry, RoutingTable, Step, Tables
+from registry.routing.trace_headers import current, new_id
+from registry.serving.loader import Loader
+
+TEST = "test"  # kind of the rows in the routing log
+MAX_GIVEN = 64 * 1024  # bytes of arguments and data
+MAX_DEPTH = 32  # levels of them
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a serving process lends to pages and operations; a process that serves nothing has none of it."""
+
+    tables: Tables
+    webhooks: Webhooks
+    recorder: Recorder
+    checks: Callable[[], dict[str, str]] = dict  # of /ready, with its word as `status`
+
+
+@dataclass(frozen=True)
+class Call:
+    """A made-up call. `at`: seconds since 1970, None = now."""
+
+    call_id: str = ""
+    caller: str = ""
+    dialled: str = ""
+    at: float | None = None
+
+    def body(self) -> dict[str, Any]:
+        """What the platform says of it when it asks for a document."""
+        return {"call": {"call_id": self.call_id, "from": self.caller, "to": self.dialled, "direction": "inbound"}}
+
+
+def table_of(stage: Stage | None) -> RoutingTable:
+    """The table that is served here, else the one that the database has."""
+    current = stage.tables.current if stage else None
+    return current or Loader().next(None)
+
+
+def dry_run(facts: Facts, stage: Stage | None, at: float) -> tuple[RoutingTable, Decision]:
+    """Decide as the dispatcher would, at a moment (seconds since 1970); and the table that decided."""
+    table = table_of(stage)
+    return table, decide(table, facts, at)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A document as a caller would get it."""
+
+    version: int | None
+    state: str  # serving or paused: then the document is the pause message
+    document: Any
+    problem: str = ""  # why it is not what the agent should have given
+
+
+def preview(name: str, which: str, call: Call, base: str, stage: Stage | None = None) -> Preview:
+    """The document of an agent's version. `which`: live, draft or a number. `base`: our public URL.
+
+    The live version of a paused agent is its pause message, as callers hear it. A Python or remote agent is asked
+    itself, through `stage`: a `RegistryError` says why it cannot be.
+    """
+    agent = get_agent(name, changing=False)
+    version = version_of(agent, which)
+    if which == "live" and agent.current_state == Agent.State.PAUSED:
+        return Preview(version.number, agent.current_state, orjson.loads(pause_document(agent.pause_message)))
+    if kind_of(version.definition) is not None:
+        return asked_itself(agent, version, call, base, stage)
+    masked = dict.fromkeys(environment(), MASK)
+    prepared = prepared_version(agent, version, masked)
+    document = prepared.document
+    url = f"{base}{prefix_of(agent)}"
+    text = document.splice(url.encode(), base.encode(), [MASK.encode()] * len(document.purposes))
+    return Preview(version.number, agent.current_state, orjson.loads(text))
+
+
+def asked_itself(agent: Agent, version: AgentVersion, call: Call, base: str, stage: Stage | None) -> Preview:
+    """The document that the agent's own code or server gives for a call, masked."""
+    entry = elsewhere.served_entry(stage.tables.current if stage else None, agent, version)
+    assert stage is not None
+    assert entry.live is not None
+    known = call if call.call_id else replace(call, call_id=f"test-{uuid4()}")
+    request = request_to(agent, known, known.body(), base, stage.webhooks, entry)
+    _, answer = async_to_sync(elsewhere.document_answer)(entry.live, request)
+    problem = "" if answer.outcome == "ok" else answer.detail or answer.outcome
+    return Preview(version.number, agent.current_state, elsewhere.shown(answer.body, entry), problem)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a function answered in a rehearsal."""
+
+    version: int
+    status: int
+    outcome: str
+    detail: str
+    answer: Any
+    microseconds: int
+    event: str  # id of its row in the routing log
+
+
+async def run(version: Version, request: AgentRequest, by: str, stage: Stage) -> Run:
+    """Call a function of a prepared version, and log it as a test."""
+    if not isinstance(version, StoredVersion):
+        request = await elsewhere.with_token(version, request)
+    started = time.perf_counter_ns()
+    answer = await version.answer(request)
+    microseconds = (time.perf_counter_ns() - started) // 1000
+    event = log(version, request, answer, microseconds, by, stage.recorder)
+    masker = Masker(settings.MASKED_KEYS, environment().values())
+    shown = masker.value(orjson.loads(masker.line(answer.body)), masker.known)
+    detail = masker.known.masked(answer.detail)
+    return Run(version.number, answer.status, answer.outcome, detail, shown, microseconds, event)
+
+
+def log(version: Version, request: AgentRequest, answer: Answer, microseconds: int, by: str, recorder: Recorder) -> str:
+    """One row of the routing log; its id."""
+    call = request.body["call"]
+    event = {
+        "kind": TEST,
+        "method": "POST",
+        "path": request.url.decode().removeprefix(request.base.decode()) + "/swaig",
+        "source": "",
+        "route": request.url.decode().removeprefix(request.base.decode()) or "/",
+        "agent": request.agent,
+        "version": version.number,
+        "call_id": request.call_id,
+        "sip_user": "",
+        "from": call["from"],
+        "to": call["to"],
+        "function": answer.function,
+        "status": answer.status,
+        "outcome": answer.outcome,
+        "detail": answer.detail,
+        "steps": [Step("test", f"run by {by}").json],
+        "microseconds": microseconds,
+        "request_id": request.headers_onward()["X-Request-ID"],
+    }
+    recorder.record(event, Excerpts(request.raw, request.body, answer.body))
+    return str(UUID(str(event["id"])))
+
+
+def rehearsal_of(
+    name: str,
+    function: str,
+    which: str,
+    arguments: Mapping[str, Any],
+    call: Call,
+    extra: Mapping[str, Any],
+    base: str,
+    webhooks: Webhooks,
+    stage: Stage | None = None,
+) -> tuple[Version, AgentRequest]:
+    """The prepared version and the request that `run` needs. `extra`: global_data and meta_data, if given.
+
+    `stage`: where Python and remote agents run; those of them are asked for their own document first, by `run`.
+    """
+    agent = get_agent(name, changing=False)
+    version, entry = version_to_run(agent, version_of(agent, which), function, stage)
+    if deeper_than(MAX_DEPTH, [arguments, extra]):
+        raise Malformed(f"the arguments or data are nested more than {MAX_DEPTH} levels deep")
+    raw_arguments = orjson.dumps(arguments)
+    if len(raw_arguments) + len(orjson.dumps(extra)) > MAX_GIVEN:
+        raise Malformed(f"the arguments and data have more than {MAX_GIVEN:,} bytes")
+    known = call if call.call_id else replace(call, call_id=f"test-{uuid4()}")
+    body = {
+        "function": function,
+        "call_id": known.call_id,
+        "caller_id_num": call.caller,
+        "argument": {"parsed": [arguments], "raw": raw_arguments.decode()},
+        **extra,
+        "call": {"call_id": known.call_id, "from": call.caller, "to": call.dialled},
+    }
+    request = request_to(agent, known, body, base, webhooks, entry)
+    return version, request._replace(sub_path="swaig", claim=for_function(function))
+
+
+def version_to_run(
+    agent: Agent, version: AgentVersion, function: str, stage: Stage | None
+) -> tuple[Version, AgentEntry | None]:
+    """The version that has the function, ready to answer; of an agent that runs elsewhere, how it is served too."""
+    if kind_of(version.definition) is not None:
+        elsewhere.refuse_unknown(parsed(version.definition), function, version.number, agent.name)
+        entry = elsewhere.served_entry(stage.tables.current if stage else None, agent, version)
+        assert entry.live is not None
+        return entry.live, entry
+    prepared = prepared_version(agent, version, environment())
+    if function not in prepared.functions:
+        known = ", ".join(prepared.functions) or "none"
+        raise NotFound(f"version {version.number} of {agent.name} has no function {function!r}; it has: {known}")
+    return prepared, None
+
+
+def request_to(
+    agent: Agent, call: Call, body: dict[str, Any], base: str, webhooks: Webhooks, entry: AgentEntry | None
+) -> AgentRequest:
+    """A request for an agent's document, as the platform would make it; no URL in it has credentials."""
+    request_id = current.get() or new_id()  # of whoever asked for the rehearsal
+    routes = list(Route.objects.order_by("-id").values_list("agent__name", "path"))
+    by_agent, paths = dict(routes), {path for _, path in routes}
+    return AgentRequest(
+        "",
+        "POST",
+        agent.name,
+        {},
+        orjson.dumps(body),
+        body,
+        call.call_id,
+        None,
+        f"{base}{prefix_of(agent)}".encode(),
+        base.encode(),
+        lambda other: f"{base}{by_agent[other].rstrip('/')}" if other in by_agent else None,
+        time.time() if call.at is None else call.at,
+        webhooks,
+        lambda: {"X-Request-ID": request_id},
+        elsewhere.JSON_HEADERS,
+        b"",
+        lambda path: f"{base}{path.rstrip('/')}" if path in paths else None,
+        entry.upstream if entry else "",
+    )
+
+
+# --- what they have in common ----------------------------------------------------------------------------------------
+
+
+def version_of(agent: Agent, which: str) -> AgentVersion:
+    """The version that `live`, `draft` or a number means."""
+    if which in ("live", "draft"):
+        found: AgentVersion | None = getattr(agent, which)
+        if found is None:
+            raise NotFound(f"agent {agent.name} has no {which} version")
+        return found
+    if not which.isascii() or not which.isdigit() or len(which) > 9:
+        raise Malformed("the version is live, draft or a number", problems={"version": "live, draft or a number"})
+    return get_version(agent, int(which))
+
+
+def prepared_version(agent: Agent, version: AgentVersion, variables: Mapping[str, str]) -> StoredVersion:
+    """A version, ready to answer."""
+    try:
+        definition = AgentDefinition.read(version.definition)
+    except InvalidDefinition as error:
+        raise Conflict(f"version {version.number} cannot be served any more:\n{error}") from None
+    return StoredVersion(
+        version.number, definition, TokenKey(str(settings.SIGNALWIRE_SWAIG_SECRET), agent.name), variables
+    )
+
+
+def prefix_of(agent: Agent) -> str:
+    """What stands before an agent's sub-paths: its first route, nothing for the root."""
+    path = agent.routes.order_by("pk").values_list("path", flat=True).first() or "/"
+    return path.rstrip("/")

@@ -1,0 +1,131 @@
+"""How agents, versions and routes are told to others, and the tags by which an edit knows that nothing has changed."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Collection
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from agents.models import Agent, AgentVersion
+from agents.sources import KINDS, SEEN, kind_of
+from registry.base.errors import Outdated
+from registry.models import Route
+from registry.reports.agent_health import AgentTrouble
+
+UNWRITTEN = (*SEEN, "again")  # of a version that is no definition: nobody writes it
+ANY = "*"  # of If-Match: whatever it is, as long as there is one (RFC 9110, 13.1.1)
+
+
+def described_agents() -> QuerySet[Agent]:
+    """Agents with all that their description needs, in few queries."""
+    return Agent.objects.select_related("live", "draft").prefetch_related("routes__sip_mappings")
+
+
+def describe_agent(agent: Agent) -> dict[str, Any]:
+    """An agent without its definition and secrets. One whose pause is over serves, whatever is kept of it."""
+    over = agent.pause_is_over
+    return {
+        "name": agent.name,
+        "title": agent.title,
+        "kind": agent.kind,
+        "state": agent.current_state,
+        "pause_message": "" if over else agent.pause_message,
+        "paused_until": None if over else agent.paused_until,
+        "tags": agent.tags,
+        "routes": [describe_route(route) for route in agent.routes.all()],
+        "live_version": agent.live.number if agent.live else None,
+        "draft_version": agent.draft.number if agent.draft else None,
+        "credentials": "own" if agent.credentials else "fleet",
+        "upstream": None if agent.kind != Agent.Kind.REMOTE else "own" if agent.upstream else "none",
+        "signing_key": "own" if agent.signing_key else "fleet" if settings.SIGNALWIRE_SIGNING_KEY else "none",
+        "created": agent.created,
+        "trashed": agent.trashed,
+    }
+
+
+def describe_source(version: AgentVersion | None) -> dict[str, Any]:
+    """What a Python or remote agent's version is, as it was given, and what was found of it; None for a definition."""
+    described: dict[str, Any] = dict.fromkeys((*KINDS, "found"))
+    kind = kind_of(version.definition) if version else None
+    if version and kind:
+        described |= as_written(version.definition)
+        described["found"] = version.definition[kind].get("found", {})
+    return described
+
+
+def as_written(definition: Any) -> Any:
+    """What people wrote of a version's JSON: of Python and remote agents without what was found."""
+    kind = kind_of(definition)
+    if kind is None:
+        return definition
+    return {kind: {word: value for word, value in definition[kind].items() if word not in UNWRITTEN}}
+
+
+def describe_trouble(trouble: AgentTrouble | None) -> dict[str, Any] | None:
+    """What is wrong with an agent that does not run as it should."""
+    return None if trouble is None else vars(trouble)
+
+
+def describe_route(route: Route) -> dict[str, Any]:
+    """A route with its SIP names."""
+    return {
+        "id": route.pk,
+        "path": route.path,
+        "agent": route.agent.name,
+        "enabled": route.enabled,
+        "default": route.default,
+        "sip": [
+            {"username": mapping.username, "typed": mapping.typed, "source": mapping.source}
+            for mapping in route.sip_mappings.all()
+        ],
+    }
+
+
+def describe_version(version: AgentVersion, agent: Agent) -> dict[str, Any]:
+    """A version without its definition."""
+    live, draft = version.pk == agent.live_id, version.pk == agent.draft_id
+    return {
+        "number": version.number,
+        "state": "live" if live else "draft" if draft else "retired" if version.retired else "unpublished",
+        "note": version.note,
+        "author": version.author,
+        "created": version.created,
+        "retired": version.retired,
+    }
+
+
+def agent_tag(agent: Agent) -> str:
+    """What changes with everything that can be edited of an agent, its secrets included."""
+    return tag_of([describe_agent(agent), agent.credentials, agent.signing_key, agent.upstream])
+
+
+def draft_tag(agent: Agent) -> str | None:
+    """What changes with an agent's draft; None if it has none."""
+    return None if agent.draft_id is None else tag_of(["draft", agent.draft_id])
+
+
+def definition_tag(agent: Agent) -> str:
+    """What changes when another version becomes live or the draft: for who edits on top of both."""
+    return tag_of(["definition", agent.live_id, agent.draft_id])
+
+
+def route_tag(route: Route) -> str:
+    """What changes with a route."""
+    return tag_of(describe_route(route))
+
+
+def tag_of(value: Any) -> str:
+    """A keyed digest: nobody can try out secrets with it."""
+    text = json.dumps(value, default=str, sort_keys=True)
+    return hmac.new(str(settings.SECRET_KEY).encode(), f"tag:{text}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def check_expected(expected: Collection[str] | None, present: str | None) -> None:
+    """Raise `Outdated` if somebody has changed it since; None expects nothing. `present`: None if it is not there."""
+    if expected is None:
+        return
+    if present is None or (ANY not in expected and present not in expected):
+        raise Outdated("somebody has changed it since you looked: read it again, then repeat your change")

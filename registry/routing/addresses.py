@@ -1,0 +1,108 @@
+"""One normaliser for routes and one for SIP addresses: what is registered and what is asked for are compared alike."""
+
+import re
+import unicodedata
+from urllib.parse import unquote
+
+from agents.wire import SUB_PATHS
+from registry.base.errors import Conflict, Malformed
+
+# First segments that are ours, and last ones that stand behind an agent's route.
+RESERVED_FIRST = frozenset({"health", "ready", "metrics", "sip", "dashboard", "admin", "api", "static", "ws"})
+RESERVED_LAST = SUB_PATHS
+MAX_ROUTE = 200  # characters; a public URL with its token stays far below what proxies accept
+MAX_USERNAME = 128  # characters
+MAX_ADDRESS = 16 * MAX_USERNAME  # characters: percent-encoded, one can be twelve; the rest is for host and parameters
+SEGMENT = re.compile(r"[A-Za-z0-9._~-]+\Z")  # RFC 3986's unreserved characters: the same in every encoding
+NOT_IN_USERNAME = re.compile(r"[\s@:;?<>\"%\\\x00-\x1f\x7f]")
+AGENT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?\Z")
+
+SCHEME = re.compile(r"\s*(sips?|tel):", re.IGNORECASE)
+ANGLE = re.compile(r"<([^<>]*)>[^<>]*\Z")  # the last ones: the display name before them may have some of its own
+TEL_SEPARATORS = re.compile(r"[-.() ]")  # RFC 3966's visual separators
+
+
+def normalise_route(text: str) -> str:
+    """A route as it is registered: one leading slash, none at the end; `/` is the root.
+
+    Raises `Malformed` for what no URL path of ours can be, `Conflict` for reserved words.
+    """
+    if not isinstance(text, str):
+        raise Malformed("a route must be a text such as /sales")
+    path = text if text.startswith("/") else f"/{text}"
+    path = path.removesuffix("/")
+    if not path:
+        return "/"
+    if len(path) > MAX_ROUTE:
+        raise Malformed(f"the route is longer than {MAX_ROUTE} characters")
+    segments = path[1:].split("/")
+    for segment in segments:
+        if segment in ("", ".", "..") or not SEGMENT.match(segment):
+            raise Malformed(
+                f"{text[:MAX_ROUTE]!r} is not a route: use letters, digits, '-', '_', '.' and '~' between single "
+                "slashes, such as /clinic/booking"
+            )
+    if segments[0].lower() in RESERVED_FIRST:
+        raise Conflict(f"/{segments[0]} is reserved for Switchboard itself: choose another first segment")
+    if segments[-1].lower() in RESERVED_LAST:
+        raise Conflict(
+            f"a route must not end in /{segments[-1]}: that is where an agent's own {segments[-1]} is served"
+        )
+    return path
+
+
+def check_agent_name(name: str) -> str:
+    """The name itself, or `Malformed` with a name that would do."""
+    if isinstance(name, str) and AGENT_NAME.match(name):
+        return name
+    proposal = re.sub(r"[^a-z0-9]+", "-", str(name).lower()).strip("-")[:63].strip("-")
+    hint = f": how about {proposal!r}?" if proposal else ""
+    raise Malformed(f"an agent's name has lower-case letters, digits, '-' and '_', at most 63{hint}")
+
+
+def sip_username(address: object) -> str:
+    """The username in a SIP address, in the form in which names are compared; "" if there is none.
+
+    Understands `user`, `user@host`, `sip:`, `sips:` and `tel:` in any case, `"Name" <sip:…>`, parameters, passwords
+    and percent-encoding (RFC 3261, 19.1 and 25.1; RFC 3966). Never raises: what callers send is not ours to choose.
+    """
+    if not isinstance(address, str) or len(address) > MAX_ADDRESS:
+        return ""
+    if angle := ANGLE.search(address):
+        address = angle[1]
+    scheme = SCHEME.match(address)
+    rest = (address[scheme.end() :] if scheme else address).strip()
+    user, at, _ = rest.partition("@")
+    if scheme and not at:
+        user = user.partition("?")[0]  # the headers of an address without a user
+    user = user.partition(";")[0]
+    if scheme and scheme[1].lower() == "tel":
+        user = TEL_SEPARATORS.sub("", user)
+    user = unquote(user.partition(":")[0], errors="replace")
+    return fold(user)
+
+
+def fold(username: str) -> str:
+    """A username for comparing: composed (NFC), lower case, no space around it."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", username).casefold()).strip()
+
+
+def normalise_sip_username(text: str) -> str:
+    """A SIP username as it is registered; any form of address is accepted. Raises `Malformed`."""
+    username = sip_username(text)
+    good = username and len(username) <= MAX_USERNAME and not NOT_IN_USERNAME.search(username)
+    if not good or "\0" in text or not is_text(text):  # what was typed is kept as well
+        raise Malformed(f"{str(text)[:MAX_USERNAME]!r} is not a SIP name: use the part before the @, such as help-desk")
+    return username
+
+
+def is_text(text: str) -> bool:
+    """Whether UTF-8 can hold it: no lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def automatic_usernames(agent: str, route: str) -> list[str]:
+    """SIP names that an agent gets by itself: its name, the name as the SDK strips it, the route's last segment."""
+    stripped = re.sub(r"[^a-z0-9_]", "", agent.lower())
+    last = route.rpartition("/")[2]
+    return list(dict.fromkeys(sip_username(name) for name in (agent, stripped, last) if sip_username(name)))

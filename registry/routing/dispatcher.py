@@ -1,0 +1,56 @@
+"""The dispatcher: a raw ASGI application that answers for every agent.
+
+The path everything else exists for. It reads the routing table and nothing else: no database, no lock, no work that
+grows with the number of agents. Each request ends as one event in the routing log.
+"""
+
+import asyncio
+import logging
+
+from agents.wire import Answer
+from registry.routing.answers import headers_of
+from registry.routing.exchange import Context, Exchange
+from registry.routing.http import JSON_HEADERS, ClientGone, Receive, Scope, Send, respond
+from registry.routing.table import RoutingTable, Tables
+
+logger = logging.getLogger(__name__)
+
+NO_TABLE = RoutingTable()
+NOT_YET = Answer(503, b'{"detail":"The routing table is not loaded yet"}', "starting", "no routing table yet")
+GONE = 499  # nginx's status for a client that did not wait; only the log sees it
+
+
+class Dispatcher:
+    """Answers for every agent, and 404 for what is nobody's."""
+
+    def __init__(self, tables: Tables, context: Context):
+        self.tables = tables
+        self.context = context
+        self.sync = context.sync
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        table = self.tables.current
+        exchange = Exchange(self.context, table or NO_TABLE, scope)
+        try:
+            answer = await exchange.answer(receive) if table else NOT_YET
+        except ClientGone:
+            answer = Answer(GONE, b"", "gone", "the sender closed the connection before its body had come")
+        except asyncio.CancelledError:  # the server ends and has waited long enough: for a webhook, say
+            answer = exchange.apology("the server was stopping")
+        except Exception:  # a caller must hear something, whatever we did wrong
+            about = {"request": exchange}
+            logger.exception("Failed to answer %s %s", scope["method"], scope["path"][:200], extra=about)
+            answer = exchange.apology()
+        try:
+            exchange.record(answer)
+        except Exception:  # nor may the log cost a caller the answer
+            about = {"request": exchange}
+            logger.exception("Failed to record %s %s", scope["method"], scope["path"][:200], extra=about)
+        if answer.status != GONE:
+            if self.sync is not None:
+                await self.sync.wait()
+            headers = JSON_HEADERS if answer.status == 200 else headers_of(answer)
+            if given := exchange.marks.request_id:
+                headers = [*headers, (b"x-request-id", given.encode())]
+            await respond(send, answer.status, answer.body, headers, head=exchange.method == "HEAD")

@@ -1,0 +1,77 @@
+"""/health and /ready for load balancers (CONTRACT.md, 1.2), answered without the database."""
+
+import time
+from collections.abc import Callable
+
+import orjson
+from django.conf import settings
+
+from registry.routing.http import JSON_HEADERS, Receive, Scope, Send, respond
+from registry.routing.table import Tables
+
+PATHS = frozenset({"/health", "/ready"})
+STARTING_SECONDS = 15  # that agents have to be built; then a replica without them is better than none
+NO_AGENTS = b'{"status":"ok","agents":0,"routes":[]}'
+
+
+class Probes:
+    """Liveness: this process answers. Readiness: its routing table is loaded, the agents that it has when it starts can
+    be asked, and it is not about to stop.
+
+    Without the database it is degraded: it answers calls, so it is 200 unless READY_NEEDS_DATABASE.
+    """
+
+    def __init__(self, tables: Tables, checks: Callable[[], dict[str, str]], starting: Callable[[], str] = str):
+        self.tables = tables
+        self.checks = checks  # name → "ok" or what is wrong
+        self.starting = starting  # what is not there yet, "" = all is
+        self.loaded_at: float | None = None  # when the table was first seen here; monotonic
+        self.started = False  # and all is there that a start waits for
+        self.draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a probe."""
+        head = scope["method"] == "HEAD"
+        if not head and scope["method"] != "GET":
+            headers = [*JSON_HEADERS, (b"allow", b"GET, HEAD")]
+            await respond(send, 405, b'{"detail":"Method Not Allowed"}', headers)
+        elif scope["path"] == "/health":
+            table = self.tables.current
+            await respond(send, 200, table.health if table else NO_AGENTS, JSON_HEADERS, head=head)
+        else:
+            status, body = self.readiness()
+            await respond(send, status, body, JSON_HEADERS, head=head)
+
+    def told(self) -> dict[str, str]:
+        """What /ready says in one word, as `status`, and its checks."""
+        table = self.tables.current
+        checks = {"table": f"revision {table.revision}" if table else "not loaded", **self.checks()}
+        if table and (missing := self.missing()):
+            checks["agents"] = missing
+        if self.draining:
+            state = "draining"
+        elif not (table and self.started):
+            state = "starting"
+        else:
+            state = "degraded" if checks.get("database") == "away" else "ready"
+        return {"status": state, **checks}
+
+    def missing(self) -> str:
+        """What a start still waits for, but not for ever."""
+        if self.started:
+            return ""
+        if self.loaded_at is None:
+            self.loaded_at = time.monotonic()
+        missing = self.starting() if time.monotonic() - self.loaded_at < STARTING_SECONDS else ""
+        self.started = not missing
+        return missing
+
+    def readiness(self) -> tuple[int, bytes]:
+        """Status and body of /ready."""
+        table = self.tables.current
+        checks = self.told()
+        state = checks.pop("status")
+        agents = len(table.agents) if table else 0
+        body = orjson.dumps({"status": state, "agents": agents, "checks": checks})
+        in_rotation = state == "ready" or (state == "degraded" and not settings.READY_NEEDS_DATABASE)
+        return (200 if in_rotation else 503), body

@@ -1,0 +1,130 @@
+"""Under which URL the platform reaches us: never what a stranger says."""
+
+import ipaddress
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from django.http.request import validate_host
+
+from registry.routing.http import Scope
+
+logger = logging.getLogger(__name__)
+MAX_WARNINGS = 20  # a scanner must not fill the server's log
+# A name, or an IPv6 address in brackets, and a port: whatever else ALLOWED_HOSTS allows, it goes into a URL.
+HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?\Z")
+MAX_REMEMBERED = 256  # hosts, proxies and senders; a fleet has a handful, a scanner any number
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Headers = Mapping[bytes, bytes]
+
+
+class Sender(NamedTuple):
+    """Where a request came from and how its sender reached us."""
+
+    address: str
+    scheme: str  # "https://"
+    host: str  # host, port and path prefix, such as voice.example.com/base
+    base: str  # the public URL: both of them, no slash at the end
+    refused_host: str = ""  # what it claimed instead, if that is not in ALLOWED_HOSTS
+
+
+class PublicUrl:
+    """Finds the sender and the public URL of requests.
+
+    `PUBLIC_URL` if it is set; else the Host header if ALLOWED_HOSTS has it; else the address that the request came in
+    at, which no sender chooses. X-Forwarded-For, -Proto and -Host count only if the request comes from one of
+    `trusted_proxies`, and then too the host must be allowed.
+    """
+
+    def __init__(self, public_url: str, allowed_hosts: Sequence[str], trusted_proxies: Sequence[Network]):
+        scheme, _, host = public_url.partition("://")
+        self.fixed = (f"{scheme}://", host, public_url) if public_url else None
+        self.allowed_hosts = allowed_hosts
+        self.trusted_proxies = trusted_proxies
+        self.warnings_left = MAX_WARNINGS
+        self.known_hosts: dict[bytes, str] = {}
+        self.known_senders: dict[tuple[str, bytes, str], Sender] = {}
+        self.known_proxies: dict[str, bool] = {}
+
+    def sender(self, scope: Scope, headers: Headers) -> Sender:
+        """Who sent a request, and the URL by which it may be told to come back."""
+        address = scope["client"][0] if scope.get("client") else ""
+        scheme, claimed = scope.get("scheme", "http"), headers.get(b"host", b"")
+        if self.trusted_proxies and self.is_proxy(address):
+            address = self.forwarded_for(headers, address)
+            proto = last(headers.get(b"x-forwarded-proto", b"")).lower()
+            scheme = proto if proto in ("http", "https") else scheme
+            claimed = last(headers.get(b"x-forwarded-host", b"")).encode() or claimed
+        if self.fixed is not None:
+            return Sender(address, *self.fixed)
+        known = self.known_senders.get((address, claimed, scheme))
+        if known is not None:
+            return known
+        host = self.known_hosts.get(claimed)
+        if host is None:
+            host = self.check_host(claimed)
+        if not host:
+            own = own_address(scope)
+            return Sender(address, f"{scheme}://", own, f"{scheme}://{own}", claimed.decode("latin-1")[:100])
+        if len(self.known_senders) >= MAX_REMEMBERED:
+            self.known_senders = {}
+        sender = self.known_senders[address, claimed, scheme] = Sender(
+            address, f"{scheme}://", host, f"{scheme}://{host}"
+        )
+        return sender
+
+    def check_host(self, claimed: bytes) -> str:
+        """The host as text, or "" if it is not allowed; remembered, and said once."""
+        host = claimed.decode("latin-1")
+        domain = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+        allowed = bool(HOST.match(host)) and validate_host(domain.lower(), self.allowed_hosts)
+        if len(self.known_hosts) >= MAX_REMEMBERED:
+            self.known_hosts = {}
+        self.known_hosts[claimed] = host if allowed else ""
+        if not allowed and self.warnings_left:
+            self.warnings_left -= 1
+            logger.warning(
+                "Host %r is not in ALLOWED_HOSTS: set PUBLIC_URL or ALLOWED_HOSTS if it is yours",
+                host.rpartition("@")[2][:100],  # userinfo has no place there, yet may be sent
+            )
+        return self.known_hosts[claimed]
+
+    def is_proxy(self, address: str) -> bool:
+        """Whether an address is one of the trusted proxies'."""
+        known = self.known_proxies.get(address)
+        if known is None:
+            if len(self.known_proxies) >= MAX_REMEMBERED:
+                self.known_proxies = {}
+            known = self.known_proxies[address] = in_networks(address, self.trusted_proxies)
+        return known
+
+    def forwarded_for(self, headers: Headers, proxy: str) -> str:
+        """The nearest address that is not a trusted proxy's own."""
+        hops = [hop.strip() for hop in headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",") if hop.strip()]
+        for hop in reversed(hops[-20:]):
+            if not self.is_proxy(hop):
+                return hop[:64]
+        return proxy
+
+
+def in_networks(address: str, networks: Sequence[Network]) -> bool:
+    """Whether an address lies in one of the networks; False for what is no address."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in networks)
+
+
+def last(value: bytes) -> str:
+    """The last of several values: the one that the nearest proxy added."""
+    return value.decode("latin-1").rpartition(",")[2].strip()
+
+
+def own_address(scope: Scope) -> str:
+    """The address that a request came in at."""
+    host, port = scope.get("server") or ("127.0.0.1", None)
+    host = f"[{host}]" if ":" in str(host) else host
+    return f"{host}:{port}" if port else str(host)
