@@ -1,0 +1,1 @@
+"""What an agent answers. Knows no database (but models, fields and migrations), no route, no request of Django's."""

@@ -43,8 +43,8 @@ from config.embedded.locks import STOP_SECONDS  # noqa: E402
 from config.prepare import prepare  # noqa: E402
 from registry.actions.people import FIRST  # noqa: E402
 from registry.log import partitions  # noqa: E402
-from registry.models import RoutingEvent  # noqa: E402
-from registry.rehearsal.rehearsal import Stage  # noqa: E402
+from registry.log.models import RoutingEvent  # noqa: E402
+from registry.rehearsal.stage import Stage  # noqa: E402
 from registry.routing.table import Tables  # noqa: E402
 from registry.serving.loader import Loader  # noqa: E402
 from tests.dashboard.places import PLACES  # noqa: E402

@@ -52,7 +52,7 @@ def lines(count: int, size: int) -> Iterator[bytes]:
     """Lines of the spool of about so many bytes, each with an id of its own."""
     import orjson
 
-    from registry.log.recorder import uuid7
+    from registry.log.ids import uuid7
 
     fields: dict[str, Any] = {
         "replica": "benchmark", "kind": "swaig", "method": "POST", "path": "/sales/swaig", "source": "192.0.2.7",

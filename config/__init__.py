@@ -1,0 +1,1 @@
+"""The composition root: processes, settings, the ASGI application."""

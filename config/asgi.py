@@ -23,7 +23,7 @@ from dashboard.watchers import Watched  # noqa: E402
 from registry.metrics.endpoint import PATH as METRICS  # noqa: E402
 from registry.metrics.endpoint import Metrics  # noqa: E402
 from registry.metrics.gate import TokenGate  # noqa: E402
-from registry.rehearsal.rehearsal import Stage  # noqa: E402
+from registry.rehearsal.stage import Stage  # noqa: E402
 from registry.routing.addresses import RESERVED_FIRST  # noqa: E402
 from registry.routing.http import SECURITY_HEADERS, Message, Receive, Scope, Send, respond  # noqa: E402
 from registry.routing.probes import PATHS  # noqa: E402

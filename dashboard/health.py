@@ -10,7 +10,8 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest
 
-from registry.requests import client_address, public_base, stage_of
+from registry.rehearsal.stage import stage_of
+from registry.requests import client_address, public_base
 
 FORWARDED = ("X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-For", "Forwarded")
 

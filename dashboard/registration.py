@@ -17,8 +17,7 @@ from registry.actions.definitions import read_definition, warnings_of
 from registry.actions.inspection import parsed
 from registry.actions.lookups import get_agent
 from registry.base.errors import Malformed, RegistryError, sentence
-from registry.base.yaml_in import MAX_FILE_BYTES, FleetEntry, parse, read_fleet
-from registry.fleet.parse import parse_json
+from registry.base.yaml_in import MAX_FILE_BYTES, FleetEntry, parse, parse_json, read_fleet
 from registry.installation import EXAMPLE_FLEET
 from registry.reports.free_names import Vacancy, slug, vacancies_of_sip, vacancy_of_name, vacancy_of_route
 

@@ -1,14 +1,11 @@
 """Who asks, of a Django request: the sender's address, the principal, and the actor that the audit will name."""
 
-from typing import Any, cast
-
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 
 from registry.actions.transaction import Actor
 from registry.policy import Deed, Principal, of_user
-from registry.rehearsal.rehearsal import Stage
 from registry.routing.public_url import PublicUrl, Sender
 
 
@@ -28,12 +25,6 @@ def sender_of(request: ASGIRequest) -> Sender:
     """Who sent the request and how they know us, as the dispatcher would see it."""
     url = PublicUrl(settings.PUBLIC_URL, settings.ALLOWED_HOSTS, settings.TRUSTED_PROXIES)
     return url.sender(dict(request.scope), dict(request.scope["headers"]))
-
-
-def stage_of(request: HttpRequest) -> Stage | None:
-    """What this process lends for rehearsals, if it serves agents: config/asgi.py puts it there."""
-    scope: Any = getattr(request, "scope", {})
-    return cast("Stage | None", scope.get("stage"))
 
 
 def principal_of(request: HttpRequest) -> Principal:

@@ -9,7 +9,7 @@ import orjson
 from django.db import connection
 
 from registry.log.minutes import BUCKETS
-from registry.models import AgentMinute, RoutingEvent
+from registry.log.models import AgentMinute, RoutingEvent
 
 COLUMNS = [str(field.column) for field in RoutingEvent._meta.concrete_fields if field.column != "batch"]
 JSON_COLUMNS = ("steps", "request", "response")

@@ -21,7 +21,8 @@ from websockets.typing import Origin
 from agents.models import Agent, AgentVersion
 from config import asgi
 from dashboard import urls
-from registry.models import ApiToken, Member, Route, RoutingEvent, SipMapping, Worker
+from registry.log.models import RoutingEvent
+from registry.models import ApiToken, Member, Route, SipMapping, Worker
 from registry.policy import Level
 from tests.e2e.server import Server, database_url
 from tests.registry.api.conftest import person

@@ -13,8 +13,7 @@ from agents.definition.parts import FieldError, check_tree
 from dashboard.definition.tree import MISSING
 from dashboard.definition.yaml import text_of
 from registry.base.errors import Malformed
-from registry.base.yaml_in import parse
-from registry.fleet.parse import parse_json
+from registry.base.yaml_in import parse, parse_json
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?\Z")
 

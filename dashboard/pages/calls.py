@@ -15,8 +15,8 @@ from dashboard.calls.lines import Line, story, summary_of
 from dashboard.log.details import log_of
 from dashboard.log.question import asked, id_of, with_query
 from dashboard.shell import common, page_for, show
-from registry.actions.lookups import is_storable
 from registry.base.errors import Malformed, NotFound
+from registry.base.text import is_storable
 from registry.log.calls import (
     MAX_NEW,
     STORY_EVENTS,

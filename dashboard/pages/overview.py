@@ -23,9 +23,10 @@ from registry.log.filters import Filter
 from registry.log.search import Range, search
 from registry.models import Route
 from registry.policy import Deed
+from registry.rehearsal.stage import stage_of
 from registry.reports.activity import anything_yet, busiest, calls_by_minute, calls_now
 from registry.reports.traffic import Standing, Traffic, fleet_minutes
-from registry.requests import principal_of, public_base, stage_of
+from registry.requests import principal_of, public_base
 
 MINUTES = 60  # of the charts
 KEPT_SECONDS = 2  # how old the figures may be: pages ask together, every two seconds

@@ -28,10 +28,12 @@ from registry.actions.lookups import get_agent
 from registry.base.errors import RegistryError, sentence
 from registry.heartbeats import everywhere
 from registry.log.ids import first_id
-from registry.models import RegistryChange, RoutingEvent
+from registry.log.models import RoutingEvent
+from registry.models import RegistryChange
 from registry.policy import Deed
 from registry.rehearsal.candidate import simulate
-from registry.requests import actor_of, public_base, stage_of
+from registry.rehearsal.stage import stage_of
+from registry.requests import actor_of, public_base
 from registry.routing.addresses import normalise_route
 from registry.routing.decide import CENTRAL_SIP, Facts
 from registry.routing.question import Question

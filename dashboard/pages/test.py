@@ -14,7 +14,8 @@ from dashboard.shell import page_for, show
 from registry.base.errors import RegistryError, sentence
 from registry.policy import Deed
 from registry.rehearsal.rehearsal import Run, preview, rehearsal_of, run
-from registry.requests import actor_of, public_base, stage_of
+from registry.rehearsal.stage import stage_of
+from registry.requests import actor_of, public_base
 
 TOOLS = [("document", "Document"), ("function", "Function"), ("routing", "Routing")]
 NAMES = 30  # of agents that are offered while typing

@@ -14,10 +14,10 @@ from dashboard.routing.decisions import log_of, tell
 from dashboard.shell import part_wanted, show
 from dashboard.zones import moment_typed
 from registry.actions.lookups import default_route
-from registry.rehearsal.rehearsal import dry_run
+from registry.rehearsal.stage import dry_run, stage_of
 from registry.reports.hits import hits_of_names
 from registry.reports.unmatched import nearest, unmatched_names
-from registry.requests import public_base, stage_of
+from registry.requests import public_base
 from registry.routing.addresses import sip_username
 from registry.routing.question import MAX_ASKED, question_of
 

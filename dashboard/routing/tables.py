@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from agents.models import Agent
 from dashboard.shell import failing_agents
-from registry.actions.lookups import default_route, like
+from registry.actions.lookups import default_route
+from registry.base.text import like
 from registry.models import Route, SipMapping
 from registry.reports.hits import Hits, hits_of_names, hits_of_routes
 

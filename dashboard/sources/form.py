@@ -8,9 +8,8 @@ from typing import Any
 from agents.sources import PythonSource, RemoteSource
 from registry.actions.inspection import Upstream
 from registry.base.errors import Malformed, RegistryError, sentence
-from registry.base.yaml_in import parse
+from registry.base.yaml_in import parse, parse_json
 from registry.base.yaml_out import to_yaml
-from registry.fleet.parse import parse_json
 
 MAX_FIELD = 2048  # characters of a line
 MAX_TEXT = 64 * 1024  # characters of arguments and lists of URLs

@@ -24,12 +24,13 @@ from registry.actions.credentials import (
 )
 from registry.actions.definitions import warnings_of
 from registry.actions.inspection import Upstream, look_at, parsed
-from registry.actions.lookups import check_storable, get_agent, get_route, only_route, refuse_taken_route
+from registry.actions.lookups import get_agent, get_route, only_route, refuse_taken_route
 from registry.actions.sip_names import add_automatic_mappings, add_claimed_mappings, add_sip_mapping
 from registry.actions.transaction import Actor, Change, changing, finish
 from registry.actions.trash import take_out_of_trash
 from registry.actions.versions import Expected, make_live
 from registry.base.errors import Conflict, Malformed
+from registry.base.text import check_storable
 from registry.models import RegistryChange, Route
 from registry.reports.agent_health import DOWN, troubles
 from registry.reports.describe import agent_tag, check_expected

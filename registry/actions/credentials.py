@@ -16,9 +16,10 @@ from agents.sources import kind_of
 from agents.tokens import FOR_MCP, MCP_CALL, TokenKey
 from registry.actions.inspection import Seen
 from registry.actions.instead import FLEET, NOTHING, Instead
-from registry.actions.lookups import check_storable, get_agent
+from registry.actions.lookups import get_agent
 from registry.actions.transaction import Actor, Change, changing
 from registry.base.errors import Conflict, Malformed, NotFound
+from registry.base.text import check_storable
 
 MAX_MCP_DAYS = 3650
 CHUNK = 500  # agents that are encrypted again by one statement

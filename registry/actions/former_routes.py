@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from agents.models import Agent
-from registry.actions.lookups import check_storable, default_route, refuse_taken_route
+from registry.actions.lookups import default_route, refuse_taken_route
 from registry.actions.transaction import Change
 from registry.base.errors import Malformed
+from registry.base.text import check_storable
 from registry.models import Route, SipMapping
 from registry.routing.addresses import normalise_route, normalise_sip_username
 

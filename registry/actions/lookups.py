@@ -1,7 +1,7 @@
 """What actions look up before they change it, and the words for what is not there."""
 
 from agents.models import Agent
-from registry.base.errors import Conflict, Malformed, NotFound
+from registry.base.errors import Conflict, NotFound
 from registry.models import Route
 from registry.routing.addresses import normalise_route
 
@@ -60,20 +60,3 @@ def refuse_taken_route(path: str, name: str) -> None:
         raise Conflict(f"agent {name} is registered already, at {path}: --update publishes a new version of it")
     if owner:
         raise Conflict(f"route {path} is taken by agent {owner}")
-
-
-def is_storable(text: str) -> bool:
-    """Whether Postgres can hold a text: no NUL, no half surrogate pairs."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def check_storable(what: str, text: str) -> None:
-    """Raise `Malformed` for text that Postgres cannot hold."""
-    if not is_storable(text):
-        raise Malformed(f"the {what} contains a character that cannot be stored")
-
-
-def like(text: str) -> str:
-    """The pattern of LIKE for texts that contain this one, whatever its characters."""
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"

@@ -6,9 +6,10 @@ import pghistory
 from django.utils import timezone
 
 from agents.models import Agent
-from registry.actions.lookups import check_storable, get_agent
+from registry.actions.lookups import get_agent
 from registry.actions.transaction import Actor, Change, changing, finish
 from registry.base.errors import Malformed
+from registry.base.text import check_storable
 from registry.models import RegistryChange
 
 PAUSE_MESSAGE = "This line is paused at the moment. Please call again later."

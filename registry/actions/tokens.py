@@ -16,9 +16,9 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from registry.actions.lookups import check_storable
 from registry.actions.transaction import Actor, changing
 from registry.base.errors import Malformed, NotFound
+from registry.base.text import check_storable
 from registry.models import ApiToken
 from registry.policy import NOBODY, SCOPES, Principal, of_token
 

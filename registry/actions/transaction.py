@@ -93,3 +93,12 @@ def wait_until_everywhere(revision: int) -> Everywhere:
         return wait_for(revision)
     except OperationalError:
         return Everywhere(revision, 0, 1, ("any: the database went away after the change",))
+
+
+@contextmanager
+def one_view() -> Iterator[None]:
+    """A transaction that sees one moment of the database, so that revision and rows belong together."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield

@@ -10,9 +10,10 @@ from agents.models import Agent, AgentVersion
 from agents.sources import AnySource, kind_of
 from registry.actions.definitions import warnings_of
 from registry.actions.inspection import look_again, look_at, refuse_other_server
-from registry.actions.lookups import check_storable, get_agent
+from registry.actions.lookups import get_agent
 from registry.actions.transaction import Actor, Change, changing, finish
 from registry.base.errors import NotFound, Outdated
+from registry.base.text import check_storable
 from registry.models import RegistryChange
 from registry.reports.describe import agent_tag, check_expected, definition_tag, draft_tag
 

@@ -10,7 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from registry.admin.base import PolicyAdmin
-from registry.models import RoutingEvent, Worker
+from registry.log.models import RoutingEvent
+from registry.models import Worker
 from registry.policy import Deed
 
 if TYPE_CHECKING:

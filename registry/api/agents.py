@@ -12,7 +12,6 @@ from agents.models import Agent
 from registry.actions import agents as agent_actions
 from registry.actions import credentials as credential_actions
 from registry.actions import instead, pauses, trash, versions
-from registry.actions.lookups import like
 from registry.api.agent_shapes import AgentOut, AgentWhole
 from registry.api.answers import (
     CHANGING,
@@ -37,6 +36,7 @@ from registry.api.security import actor, may
 from registry.api.sources import DEFINITION, CredentialsIn, SourceIn, Strict
 from registry.api.times import in_zone, zone_of
 from registry.base.errors import NotFound
+from registry.base.text import like
 from registry.policy import Deed
 from registry.reports.agent_health import AgentTrouble, troubles
 from registry.reports.describe import agent_tag, describe_agent, describe_source, describe_trouble, described_agents

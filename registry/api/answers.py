@@ -11,9 +11,9 @@ from django.http import HttpResponse
 from ninja import Header, Query, Schema
 from pydantic import Field
 
-from registry.actions.lookups import is_storable
 from registry.actions.transaction import Change
 from registry.api.problems import Problem, Refused
+from registry.base.text import is_storable
 from registry.heartbeats import Everywhere
 from registry.reports.describe import ANY
 

@@ -10,7 +10,6 @@ from pydantic import ConfigDict, Field
 
 from registry.actions import routes as route_actions
 from registry.actions import sip_names
-from registry.actions.lookups import like
 from registry.api.agent_shapes import RouteOut, SipName
 from registry.api.answers import (
     CHANGING,
@@ -33,11 +32,11 @@ from registry.api.security import actor, may
 from registry.api.sources import Strict
 from registry.api.times import in_zone, zone_of
 from registry.base.errors import NotFound
+from registry.base.text import like
 from registry.models import Route, SipMapping
 from registry.policy import Deed
-from registry.rehearsal.rehearsal import dry_run
+from registry.rehearsal.stage import dry_run, stage_of
 from registry.reports.describe import describe_route, route_tag
-from registry.requests import stage_of
 from registry.routing.decide import CENTRAL_SIP, Facts
 from registry.routing.question import describe_decision
 

@@ -36,8 +36,9 @@ from registry.api.security import actor, may
 from registry.api.sources import SourceIn, SourceOut, Strict
 from registry.policy import Deed
 from registry.rehearsal.rehearsal import Call, preview, rehearsal_of, run
+from registry.rehearsal.stage import stage_of
 from registry.reports.describe import describe_source, describe_version, draft_tag
-from registry.requests import public_base, stage_of
+from registry.requests import public_base
 
 router = Router(tags=["definitions"])
 MAX_ARGUMENTS = 200  # more no language model sends

@@ -1,0 +1,1 @@
+"""What would be the same in any program: texts, YAML, daemons, a watchdog, errors."""

@@ -1,5 +1,6 @@
 """Definitions and fleets in files: YAML, or JSON, which is YAML too."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,3 +156,27 @@ def read_fleet(path: Path) -> list[FleetEntry]:
             raise Malformed(f"{path}: sip of {name} must be a list, such as [help-desk]")
         entries.append(FleetEntry(name, about["route"], about["definition"], tuple(names)))
     return entries
+
+
+def parse_json(text: str, called: str) -> Any:
+    """JSON by its own rules, for YAML 1.1 takes 1e5 for a text; what is no JSON may be YAML all the same."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, item in pairs:
+            if key in found:
+                raise Malformed(f"{called}: the key {key[:80]!r} stands twice in one object")
+            found[key] = item
+        return found
+
+    try:
+        value = json.loads(text, object_pairs_hook=once)
+        if "\\ud" in text or "\\uD" in text:  # half surrogate pairs, which nothing can keep
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except UnicodeEncodeError:
+        raise Malformed(f"{called} has a character that cannot be stored: half of a surrogate pair") from None
+    except ValueError:  # no JSON, or a number of thousands of digits: YAML's reader says where
+        return parse(text, called)
+    except RecursionError:
+        raise Malformed(f"{called} is nested too deeply") from None

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from registry.actions.lookups import check_storable
 from registry.actions.transaction import Actor, changing, wait_until_everywhere
 from registry.base.errors import Conflict, Forbidden, Malformed, Outdated
+from registry.base.text import check_storable
 from registry.fleet.checks import Progress, check_all, no_progress
 from registry.fleet.collector import without_collector
 from registry.fleet.compare import Comparison, compare

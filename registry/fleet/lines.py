@@ -1,16 +1,15 @@
 """A plan in lines for people: + what comes, ~ what changes, - what goes."""
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
+from registry.base.text import safe
 from registry.fleet.plan import ABSENT, ADD, REMOVE, Difference, Plan, Step
 
 MAX_VALUE = 60  # characters of a value
 MAX_DIFFERENCES = 20  # of an agent; --json has them all
 BEFORE = 15  # characters before the first one that differs
-NOT_SHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")  # what a terminal might obey
 SIGNS = {ADD: "+", REMOVE: "-"}
 
 
@@ -83,8 +82,3 @@ def cut(text: str, start: int) -> str:
     """A part of a text that is not too long."""
     end = start + MAX_VALUE
     return f"{'…' if start else ''}{text[start:end]}{'…' if len(text) > end else ''}"
-
-
-def safe(text: str) -> str:
-    """A text that does nothing to a terminal."""
-    return NOT_SHOWN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -1,6 +1,5 @@
 """From the text of a fleet document to its values, with every problem named by its path."""
 
-import json
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -14,7 +13,7 @@ from agents.sources import KINDS, kind_of, read_source
 from registry.actions.agents import check_tags, check_title
 from registry.actions.pauses import check_end_of_pause, check_pause_message
 from registry.base.errors import Malformed, RegistryError
-from registry.base.yaml_in import parse
+from registry.base.yaml_in import parse, parse_json
 from registry.fleet.collector import without_collector
 from registry.fleet.document import (
     FORMAT,
@@ -52,30 +51,6 @@ def read_document(text: str | bytes, called: str = "the document") -> Document:
             raise Malformed(f"{called} is not UTF-8: byte {error.start}") from None
     value = parse_json(text, called) if text.lstrip().startswith("{") else parse(text, called)
     return document_of(value, called)
-
-
-def parse_json(text: str, called: str) -> Any:
-    """JSON by its own rules, for YAML 1.1 takes 1e5 for a text; what is no JSON may be YAML all the same."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, item in pairs:
-            if key in found:
-                raise Malformed(f"{called}: the key {key[:80]!r} stands twice in one object")
-            found[key] = item
-        return found
-
-    try:
-        value = json.loads(text, object_pairs_hook=once)
-        if "\\ud" in text or "\\uD" in text:  # half surrogate pairs, which nothing can keep
-            json.dumps(value, ensure_ascii=False).encode()
-        return value
-    except UnicodeEncodeError:
-        raise Malformed(f"{called} has a character that cannot be stored: half of a surrogate pair") from None
-    except ValueError:  # no JSON, or a number of thousands of digits: YAML's reader says where
-        return parse(text, called)
-    except RecursionError:
-        raise Malformed(f"{called} is nested too deeply") from None
 
 
 def document_of(value: Any, called: str = "the document") -> Document:

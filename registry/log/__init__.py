@@ -1,1 +1,1 @@
-"""The routing log: events are spooled to disk by `Recorder.record` and moved into Postgres by a `Writer`."""
+"""What happened: recorder, spool, writer, cursor; and from there search, the live log, export."""

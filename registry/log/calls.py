@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
-from registry.actions.lookups import like
+from registry.base.text import like
 from registry.log.cursor import COLUMNS, TABLE
 from registry.log.search import MAX_CALL_EVENTS, Range, bounds, parsed, read
 

@@ -16,7 +16,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from registry.log.ids import moment_of
-from registry.models import RoutingEvent
+from registry.log.models import RoutingEvent
 
 logger = logging.getLogger(__name__)
 CURSOR = re.compile(r"\d{1,19}:\d{1,19}:(?:\d{1,19}(?:,\d{1,19})*)?\Z")

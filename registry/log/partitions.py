@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from psycopg import sql
 
 from registry.log.ids import first_id
-from registry.models import AgentMinute, RoutingEvent
+from registry.log.models import AgentMinute, RoutingEvent
 
 logger = logging.getLogger(__name__)
 AHEAD = 7  # days: a replica can be away that long, or its clock be that wrong, before the default partition is used

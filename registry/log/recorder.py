@@ -1,12 +1,11 @@
 """From a request and its answer to one line of the routing log."""
 
-import random
-import time
 from typing import Any, NamedTuple
 
 import orjson
 
 from agents.wire import MALFORMED
+from registry.log.ids import uuid7
 from registry.log.masking import NO_SECRETS, Masker, Verbatim, end_masked
 from registry.log.spool import Spool
 
@@ -127,13 +126,6 @@ def printable(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [printable(item) for item in value]
     return value
-
-
-def uuid7() -> str:
-    """A UUIDv7 (RFC 9562, 5.7, with sub-millisecond time in rand_a as 6.2 allows), as 32 hexadecimal digits."""
-    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
-    head = milliseconds << 80 | 0x7 << 76 | (rest << 12) // 1_000_000 << 64
-    return (head | 0b10 << 62 | random.getrandbits(62)).to_bytes(16).hex()
 
 
 def short(value: Any) -> str:

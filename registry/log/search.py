@@ -9,8 +9,8 @@ import orjson
 import psycopg.errors
 from django.db import OperationalError, connection, transaction
 
-from registry.actions.lookups import like
 from registry.base.errors import Malformed
+from registry.base.text import like
 from registry.log.cursor import SELECT, TABLE, event_of
 from registry.log.filters import EXACT, SEARCHED, Filter, Term
 from registry.log.ids import first_id

@@ -11,8 +11,8 @@ from django.db import Error, connection
 from registry.base.daemon import Daemon
 from registry.base.watchdog import watched
 from registry.log.minutes import BUCKETS, upper_bound
+from registry.log.models import AgentMinute, RoutingEvent
 from registry.log.spool import Segment, Spool
-from registry.models import AgentMinute, RoutingEvent
 
 logger = logging.getLogger(__name__)
 BATCH_BYTES = 1024 * 1024  # about a thousand events, 50 ms of the database's time

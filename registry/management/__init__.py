@@ -1,0 +1,1 @@
+"""The registry's commands: manage.py NAME."""

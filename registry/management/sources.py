@@ -17,8 +17,8 @@ from agents.sources import PythonSource, RemoteSource, kind_of, read_source
 from registry.actions import instead
 from registry.actions.inspection import Upstream
 from registry.base.errors import Malformed
+from registry.base.text import safe
 from registry.base.yaml_in import MAX_FILE_BYTES, parse, read_text, read_yaml
-from registry.fleet.lines import safe
 from registry.reports.agent_health import trouble_soon
 
 NONE = "none"

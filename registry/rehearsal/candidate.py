@@ -13,8 +13,7 @@ from agents.stored.version import StoredVersion
 from agents.tokens import TokenKey
 from registry.environment import environment
 from registry.log.masking import MASK
-from registry.rehearsal import rehearsal as rehearsing
-from registry.rehearsal.rehearsal import Stage
+from registry.rehearsal.stage import Stage, table_of
 from registry.routing.decide import Decision, Facts, decide
 from registry.routing.table import AgentEntry, RouteEntry, RoutingTable, Step
 
@@ -53,7 +52,7 @@ def simulate(name: str, path: str, sip: list[str], definition: AnySource, stage:
         kind="stored" if isinstance(definition, AgentDefinition) else definition.kind(),
     )
     route = RouteEntry(0, path, agent, Step("route", f"{path} belongs to {name}"), "" if path == "/" else path)
-    served = rehearsing.table_of(stage)
+    served = table_of(stage)
     table = served.with_changes(served.revision, set(), [(route, sip, False)])
     by_path = decide(table, Facts(path), time.time())
     by_name = decide(table, Facts("/sip", dialled=sip[0]), time.time()) if sip else None

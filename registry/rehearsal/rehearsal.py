@@ -5,7 +5,7 @@ agent's requests. Nothing here shows a secret: variables and tokens are masked, 
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -31,24 +31,13 @@ from registry.log.masking import MASK, Masker
 from registry.log.recorder import Excerpts, Recorder
 from registry.models import Route
 from registry.rehearsal import served as elsewhere
-from registry.routing.decide import Decision, Facts, decide
-from registry.routing.table import AgentEntry, RoutingTable, Step, Tables
+from registry.rehearsal.stage import Stage
+from registry.routing.table import AgentEntry, Step
 from registry.routing.trace_headers import current, new_id
-from registry.serving.loader import Loader
 
 TEST = "test"  # kind of the rows in the routing log
 MAX_GIVEN = 64 * 1024  # bytes of arguments and data
 MAX_DEPTH = 32  # levels of them
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What a serving process lends to pages and operations; a process that serves nothing has none of it."""
-
-    tables: Tables
-    webhooks: Webhooks
-    recorder: Recorder
-    checks: Callable[[], dict[str, str]] = dict  # of /ready, with its word as `status`
 
 
 @dataclass(frozen=True)
@@ -63,18 +52,6 @@ class Call:
     def body(self) -> dict[str, Any]:
         """What the platform says of it when it asks for a document."""
         return {"call": {"call_id": self.call_id, "from": self.caller, "to": self.dialled, "direction": "inbound"}}
-
-
-def table_of(stage: Stage | None) -> RoutingTable:
-    """The table that is served here, else the one that the database has."""
-    current = stage.tables.current if stage else None
-    return current or Loader().next(None)
-
-
-def dry_run(facts: Facts, stage: Stage | None, at: float) -> tuple[RoutingTable, Decision]:
-    """Decide as the dispatcher would, at a moment (seconds since 1970); and the table that decided."""
-    table = table_of(stage)
-    return table, decide(table, facts, at)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from django.db import connection
 from django.utils import timezone
 
 from registry.log.ids import first_id
-from registry.models import AgentMinute, ApiToken
+from registry.log.models import AgentMinute
+from registry.models import ApiToken
 
 SILENT = timedelta(minutes=5)  # a call of which nothing was heard for so long is not counted as running any more
 MAX_OF_AGENT = 20_000  # newest events of an agent that its calls are counted in: more would take longer than a page may

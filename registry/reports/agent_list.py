@@ -16,7 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 from agents.models import Agent
-from registry.actions.lookups import is_storable, like
+from registry.base.text import is_storable, like
 from registry.reports.traffic import Standing, totals
 from registry.reports.unmatched import nearest_of, pairs_of
 

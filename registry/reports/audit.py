@@ -11,7 +11,7 @@ import orjson
 from django.db import connection
 
 from agents.models import AgentVersion
-from registry.actions.lookups import like
+from registry.base.text import like
 
 # What is audited: its table, and how a row of it is named for people. `{e}` is the row.
 AGENT_OF_ROUTE = "(SELECT name FROM agents_agent WHERE id = {e}.agent_id)"

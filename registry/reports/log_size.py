@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime
 
 from django.db import connection
 
+from registry.log.models import RoutingEvent
 from registry.log.partitions import DAY_NAME, MINUTES, TABLE
-from registry.models import RoutingEvent, Worker
+from registry.models import Worker
 
 AUDITED = """SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) FROM pg_class c
     WHERE c.relkind = 'r' AND (c.relname LIKE '%%event' OR c.relname = 'pghistory_context')

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from registry.actions.lookups import is_storable, like
+from registry.base.text import is_storable, like
 from registry.routing.addresses import sip_username
 
 CALL_LETTERS = 4  # from so many on calls are looked for by the beginning of their id

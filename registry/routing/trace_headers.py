@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
-from registry.log.recorder import uuid7
+from registry.log.ids import uuid7
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}\Z")
 # Of a later version all is read as of version 00, and what follows is not ours (section 4).

@@ -1,0 +1,1 @@
+"""How the database becomes a routing table in a worker, and how that stays true."""

@@ -5,13 +5,12 @@ import logging
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import orjson
 from cryptography.fernet import InvalidToken
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
 from agents.errors import InvalidDefinition
 from agents.fields import UNREADABLE, cipher
@@ -22,6 +21,7 @@ from agents.sources import PythonSource, read_source
 from agents.swml.document import pause_document
 from agents.tokens import TOKEN_SECONDS, TokenKey
 from agents.wire import Version
+from registry.actions.transaction import one_view
 from registry.environment import environment
 from registry.models import RegistryChange
 from registry.routing.table import NOT_PAUSED, AgentEntry, Credentials, Key, RouteEntry, RoutingTable, Step
@@ -108,15 +108,6 @@ class AgentRecord(NamedTuple):
         found["routes"] = [RouteRecord(**route) for route in found["routes"]]
         found["versions"] = [VersionRecord(**version) for version in found["versions"]]
         return cls(**found)
-
-
-@contextmanager
-def one_view() -> Iterator[None]:
-    """A transaction that sees one moment of the database, so that revision and rows belong together."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        yield
 
 
 def changes_since(revision: int | None) -> tuple[int, set[int] | None]:

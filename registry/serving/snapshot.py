@@ -20,10 +20,11 @@ from urllib.parse import quote
 import orjson
 from django.conf import settings
 
+from registry.actions.transaction import one_view
 from registry.base.daemon import Daemon
 from registry.base.watchdog import watched
 from registry.models import Installation
-from registry.serving.loader import CHUNK, changes_since, one_view, read_records
+from registry.serving.loader import CHUNK, changes_since, read_records
 
 logger = logging.getLogger(__name__)
 FORMAT = "1"  # of the records and tables; a file of another one is not read

@@ -15,7 +15,7 @@ from registry.actions import inspection as sources
 from registry.actions.transaction import Actor
 from registry.log.masking import Masker
 from registry.log.recorder import Recorder
-from registry.rehearsal.rehearsal import Stage
+from registry.rehearsal.stage import Stage
 from registry.routing.table import Tables
 from tests.agents.building import NoWebhooks
 from tests.client import MemorySpool, load_table

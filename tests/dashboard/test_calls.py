@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dashboard.calls.ids import CallId
 from dashboard.calls.lines import summary_of, words
-from registry.models import RoutingEvent
+from registry.log.models import RoutingEvent
 from tests.events import write_events
 from tests.registry.api.conftest import person
 

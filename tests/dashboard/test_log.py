@@ -13,7 +13,7 @@ from dashboard.log.details import curl, replay
 from dashboard.log.rows import rule_of
 from dashboard.templatetags.switchboard import milliseconds
 from registry.log.cursor import Cursor
-from registry.models import RoutingEvent
+from registry.log.models import RoutingEvent
 from tests.events import write_events
 from tests.registry.api.conftest import person
 

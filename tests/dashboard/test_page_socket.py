@@ -21,7 +21,7 @@ __all__ = ["connected", "live", "session"]  # fixtures
 
 
 class Stage:
-    """Of registry.rehearsal.rehearsal.Stage what a page's socket asks for."""
+    """Of registry.rehearsal.stage.Stage what a page's socket asks for."""
 
     def __init__(self) -> None:
         self.tables = Tables()

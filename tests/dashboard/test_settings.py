@@ -18,7 +18,7 @@ from registry.actions.tokens import create_token
 from registry.actions.transaction import Actor
 from registry.log import partitions
 from registry.models import ApiToken, Worker
-from registry.rehearsal.rehearsal import Stage
+from registry.rehearsal.stage import Stage
 from registry.routing.probes import Probes
 from registry.routing.table import Tables
 from tests.client import load_table

@@ -15,7 +15,7 @@ from registry.actions.transaction import Actor
 from registry.log.masking import Masker
 from registry.log.recorder import Recorder
 from registry.log.spool import Spool
-from registry.rehearsal.rehearsal import Stage
+from registry.rehearsal.stage import Stage
 from registry.routing.table import Tables
 from tests.dashboard.browsing import words_of
 from tests.registry.api.conftest import PUMP, person

@@ -18,7 +18,8 @@ from registry.actions.definitions import warnings_of
 from registry.base.errors import Malformed, RegistryError, sentence
 from registry.policy import Deed
 from registry.rehearsal.rehearsal import Call, preview, version_of
-from registry.requests import public_base, stage_of
+from registry.rehearsal.stage import stage_of
+from registry.requests import public_base
 
 MAX_FIELD = 256  # characters, as the API's
 OFFERED = 20  # versions, the newest

@@ -8,7 +8,7 @@ from registry.adopting import Entry, Report, Wishes, adopt_script, adopt_server
 from registry.adopting.entries import REFUSED as ENTRY_REFUSED
 from registry.adopting.entries import REGISTER, REGISTERED, SKIPPED, UPDATE, UPDATED
 from registry.base.errors import Malformed
-from registry.fleet.lines import safe
+from registry.base.text import safe
 from registry.management.command import REFUSED, USAGE, RegistryCommand
 from registry.management.sources import from_environment
 

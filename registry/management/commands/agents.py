@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from agents.models import Agent
-from registry.fleet.lines import safe
+from registry.base.text import safe
 from registry.management.command import RegistryCommand
 from registry.reports.agent_health import AgentTrouble, troubles
 from registry.reports.describe import describe_trouble

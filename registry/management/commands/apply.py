@@ -8,10 +8,11 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 
 from registry.base.errors import Malformed
+from registry.base.text import safe
 from registry.base.yaml_in import read_text
 from registry.fleet import Document, Plan, Result, apply_plan, make_plan, read_document
 from registry.fleet.document import MAX_BYTES
-from registry.fleet.lines import plan_lines, safe
+from registry.fleet.lines import plan_lines
 from registry.fleet.plan import ADD
 from registry.management.command import CHANGES, REFUSED, USAGE, RegistryCommand
 

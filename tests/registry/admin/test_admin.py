@@ -19,7 +19,8 @@ from registry.actions import people, trash
 from registry.actions import routes as route_actions
 from registry.actions.tokens import check_token, create_token
 from registry.base.errors import Conflict
-from registry.models import ApiToken, Member, Route, RoutingEvent, SipMapping
+from registry.log.models import RoutingEvent
+from registry.models import ApiToken, Member, Route, SipMapping
 from tests.registry.pretending import pretend
 
 LISTS = [

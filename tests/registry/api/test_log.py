@@ -13,7 +13,8 @@ from django.utils import timezone
 from agents.models import Agent
 from registry.heartbeats import Heart
 from registry.log.export import cell
-from registry.models import RegistryChange, RoutingEvent
+from registry.log.models import RoutingEvent
+from registry.models import RegistryChange
 from tests.events import write_events
 from tests.registry.api.conftest import PUMP, Asker
 from tests.registry.log.test_search import ROWS

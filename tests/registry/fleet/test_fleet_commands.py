@@ -8,8 +8,9 @@ from django.core.management import CommandError, call_command
 
 from agents.models import Agent, AgentVersion
 from registry.actions import agents as agent_actions
+from registry.base.text import safe
 from registry.fleet import export_fleet
-from registry.fleet.lines import cut, difference_line, safe
+from registry.fleet.lines import cut, difference_line
 from registry.fleet.plan import Difference
 from registry.management.commands import apply as apply_command
 from registry.models import Route

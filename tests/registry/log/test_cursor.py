@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from registry.log import cursor as reading
 from registry.log.cursor import COLUMNS, Cursor, Read, now, read_since
-from registry.log.recorder import uuid7
+from registry.log.ids import uuid7
 from tests.registry.log.test_writer import apart, empty_log
 
 EVERYTHING = 1_000_000

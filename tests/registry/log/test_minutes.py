@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from registry.base import daemon
 from registry.log import writer as writer_module
 from registry.log.minutes import BUCKETS, SMALLEST, percentile, upper_bound
+from registry.log.models import AgentMinute, RoutingEvent
 from registry.log.spool import Spool
 from registry.log.writer import BUCKET, Writer
-from registry.models import AgentMinute, RoutingEvent
 from tests.config.processes import wait_for
 from tests.registry.log.test_writer import apart, drain, line, log
 

@@ -7,8 +7,8 @@ import pytest
 from django.db import OperationalError, connection
 
 from registry.log import partitions
+from registry.log.models import AgentMinute, RoutingEvent
 from registry.log.retention import LogKeeper
-from registry.models import AgentMinute, RoutingEvent
 
 TODAY = date(2027, 3, 10)
 EVENT = {

@@ -5,8 +5,9 @@ import uuid
 import orjson
 import pytest
 
+from registry.log.ids import uuid7
 from registry.log.masking import Masker
-from registry.log.recorder import MAX_FIELD, Excerpts, Recorder, short, uuid7
+from registry.log.recorder import MAX_FIELD, Excerpts, Recorder, short
 from registry.routing.http import parse_json
 from registry.routing.table import Step
 from tests.client import MemorySpool

@@ -13,8 +13,8 @@ from registry.log import search as searching
 from registry.log.calls import call_of
 from registry.log.filters import Filter
 from registry.log.ids import first_id
+from registry.log.models import RoutingEvent
 from registry.log.search import Range, event_with_bodies, events_of_call, search
-from registry.models import RoutingEvent
 
 pytestmark = pytest.mark.django_db
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from registry.base import daemon
 from registry.log import writer as writer_module
+from registry.log.ids import uuid7
 from registry.log.masking import Masker
-from registry.log.recorder import Excerpts, Recorder, uuid7
+from registry.log.models import AgentMinute, RoutingEvent
+from registry.log.recorder import Excerpts, Recorder
 from registry.log.spool import Spool
 from registry.log.writer import QUARANTINE, Writer
-from registry.models import AgentMinute, RoutingEvent
 from registry.routing.http import parse_json
 
 EVENT = {

@@ -14,11 +14,12 @@ from django.test import Client as Browser
 from registry.actions import agents
 from registry.log.filters import Filter
 from registry.log.masking import MaskedFormatter, Masker
+from registry.log.models import RoutingEvent
 from registry.log.recorder import Recorder
 from registry.log.search import Range, search
-from registry.models import RoutingEvent
-from registry.rehearsal.rehearsal import Call, Stage, rehearsal_of
+from registry.rehearsal.rehearsal import Call, rehearsal_of
 from registry.rehearsal.rehearsal import run as rehearse
+from registry.rehearsal.stage import Stage
 from registry.routing.table import Tables
 from registry.routing.trace_headers import (
     MAX_STATE,
