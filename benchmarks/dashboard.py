@@ -30,7 +30,7 @@ import django  # noqa: E402 - the environment comes first
 
 django.setup()
 
-import filling  # noqa: E402 - after django.setup()
+import many_agents  # noqa: E402 - after django.setup()
 import sample  # noqa: E402
 from asgiref.sync import async_to_sync  # noqa: E402
 from django.contrib.auth.models import User  # noqa: E402
@@ -90,8 +90,8 @@ GROUP BY 1, 2
 
 def fill(agents: int, events: int, days: int) -> dict[str, str]:
     """The fleet and its log; what the addresses of pages are about."""
-    for chunk in filling.chunks(range(agents)):
-        filling.add_in_bulk(chunk)
+    for chunk in many_agents.chunks(range(agents)):
+        many_agents.add_in_bulk(chunk)
     now = datetime.now(UTC)
     for age in range(days, -1, -1):
         if (day := (now - timedelta(days=age)).date()) not in partitions.days():

@@ -78,7 +78,7 @@ class Benchmark:
             fleet = Fleet(agents, self.folder / f"fleet-{agents}")
             self.stack.callback(wait_until_gone, fleet)
             fleet.folder.mkdir()
-            fleet.script("filling.py", agents)
+            fleet.script("many_agents.py", agents)
             self.fleets.append(fleet)
 
     def starts(self) -> None:
@@ -167,7 +167,7 @@ class Benchmark:
             say(f"registering beside {fleet.agents:,} agents")
             with self.running(start_switchboard(fleet, "Switchboard", workers=WORKERS)) as server:
                 counts = (server.port, WORKERS, self.options.registrations, self.options.waited)
-                found = json.loads(fleet.script("registering.py", *counts))
+                found = json.loads(fleet.script("registration.py", *counts))
             self.results["register"].append({"agents": fleet.agents, **found})
 
     @contextlib.contextmanager

@@ -53,7 +53,7 @@ def start_stored(folder: Path) -> tuple[Fleet, Server]:
     """Ours with the stored one."""
     fleet = Fleet(1, folder / "stored")
     fleet.folder.mkdir()
-    fleet.script("filling.py", 1)
+    fleet.script("many_agents.py", 1)
     return fleet, start_switchboard(fleet, STORED)
 
 

@@ -1,5 +1,6 @@
 """Tests whose input is the whole repository: what holds for every file, setting and endpoint."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -36,6 +37,47 @@ def run(tool: str, *arguments: str) -> None:
 
 def test_the_house_is_as_drawn():
     assert {name.partition("/")[0] for name in TRACKED} <= TOP_LEVEL
+
+
+APPLICATION = [
+    ROOT / name for name in TRACKED if re.match(r"(agents|registry|dashboard|config)/(?!.*migrations/).*\.py$", name)
+]
+# What all packages of the registry stand on, or all of its doors share: docs/developing.md has a sentence for each.
+BESIDE_PACKAGES = {
+    "__init__", "apps", "environment", "heartbeats", "installation", "models", "policy", "requests", "secret_key",
+    "triggers",
+}  # fmt: skip
+DEVELOPING = (ROOT / "docs/developing.md").read_text()
+
+
+def test_the_package_is_the_boundary():
+    beside = {path.stem for path in APPLICATION if path.parent == ROOT / "registry"}
+    assert beside == BESIDE_PACKAGES
+    for name in beside - {"__init__", "apps"}:
+        assert f"`{name}.py` (" in DEVELOPING, name
+
+
+def test_every_package_says_what_it_is_for_and_the_page_for_developers_says_the_same():
+    for init in [path for path in APPLICATION if path.name == "__init__.py"]:
+        name = init.parent.relative_to(ROOT).as_posix()
+        if re.search(r"/(management/commands|templatetags)$|^config/management$", name):
+            continue  # Django's own folders
+        sentence = (ast.get_docstring(ast.parse(init.read_text())) or "").partition("\n")[0]
+        assert sentence.endswith((".", ")")), name
+        if re.match(r"(registry|agents)/\w+$", name):
+            assert f"| `{name}/` | {sentence} |" in DEVELOPING, name
+
+
+def test_a_module_of_the_application_fits_on_a_few_screens():
+    long = {str(path): lines for path in APPLICATION if (lines := len(path.read_text().splitlines())) > 350}
+    assert not long
+
+
+def test_what_the_page_for_developers_names_is_there():
+    for name in re.findall(
+        r"`((?:agents|registry|dashboard|config|tests|benchmarks|static|templates)/[\w/.]*)`", DEVELOPING
+    ):
+        assert (ROOT / name).exists(), name
 
 
 def test_code_is_clean():

@@ -1,1 +1,1 @@
-"""Functions that an author's own server answers: who may be reached, how it is asked, what its answer becomes."""
+"""Other people's servers: who may be reached, how they are asked, what their answers become."""

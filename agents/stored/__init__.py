@@ -1,1 +1,1 @@
-"""Agents that are built here: their functions, arguments and checks, and a version that answers."""
+"""Agents that are built here: their functions, arguments and checks, and the version that answers."""

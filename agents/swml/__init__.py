@@ -1,1 +1,1 @@
-"""SWML as the SDK's own schema.json has it, and what is wrong with a verb or a document."""
+"""SWML: documents rendered and read, and what the SDK's own schema.json finds wrong with a verb."""

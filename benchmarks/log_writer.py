@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Events a second from the spool into Postgres: COPY, moving, `AgentMinute`, NOTIFY; with fsync, as `serve` has it.
 
-    .venv/bin/python benchmarks/log_writing.py [--events 150000] [--steady 10]
+    .venv/bin/python benchmarks/log_writer.py [--events 150000] [--steady 10]
 
 First a spool that is full beforehand, drained by one writer and by two processes at once: CPU is the writers' and the
 database server's for each event. Then a steady 10,000 events a second, which must not pile up. Afterwards rows and

@@ -1,6 +1,6 @@
 """Measures how soon a new agent is served by all workers: started by fleet.py beside `serve`, in a process of its own.
 
-    python benchmarks/registering.py PORT WORKERS COUNT WAITED
+    python benchmarks/registration.py PORT WORKERS COUNT WAITED
 
 It registers COUNT agents by the action, one after the other, and asks each worker over a connection of its own until
 all have answered for the new route; then WAITED more with `wait=True`, which returns when all heartbeats tell of it.

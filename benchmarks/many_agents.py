@@ -1,6 +1,6 @@
 """Fills the database of $DATA_DIR with a fleet: started by fleet.py, in a process of its own.
 
-    python benchmarks/filling.py AGENTS
+    python benchmarks/many_agents.py AGENTS
 
 The first agents are registered by the action, as everywhere; registering takes 5 ms, so the rest of a large fleet is
 written in bulk, the same rows in the same tables (the triggers write audit and change feed for both).
