@@ -10,16 +10,13 @@ import http
 import logging
 import os
 import secrets
-import select
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
@@ -30,6 +27,7 @@ from config.environment import have_folder
 from config.listen_socket import ask_ready, base_url, listen
 from config.prepare import PrepareError, close_connections, is_refusal, prepare, reason
 from config.slots import Slot, describe
+from config.stop_signals import Stopped, StopSignals
 from registry.metrics.runs import hold
 
 logger = logging.getLogger(__name__)
@@ -48,10 +46,6 @@ class ServeError(Exception):
     def __init__(self, message: str, code: int = 1):
         super().__init__(message)
         self.code = code
-
-
-class Stopped(BaseException):
-    """A signal asked to stop while something slow was under way."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +68,7 @@ class Supervisor:
         self.slots = [Slot(number) for number in range(1, options.workers + 1)]
         self.run_name = secrets.token_hex(8)  # of this life of the replica
         self.cluster: Cluster | None = None
-        self.asked = 0  # how often we were asked to stop
-        self.hurry = False  # the last time by Ctrl-C
-        self.interruptible = False
+        self.signals = StopSignals()
         self.prepared = False  # the database is migrated, and ours
         self.problem = ""  # why it is not, as it was said
         self.first = False  # this was the first start on this database
@@ -96,8 +88,7 @@ class Supervisor:
         with contextlib.suppress(OSError):  # without it metrics may begin anew when all workers have died
             hold(settings.METRICS_DIR / self.run_name)
         self.life, self.life_end = os.pipe()
-        self.wake, self.waker = socket.socketpair()
-        with self.listener, self.wake, self.waker, self.signals():
+        with self.listener, self.signals.taken():
             try:
                 self.open_database()
                 self.watch()
@@ -105,52 +96,6 @@ class Supervisor:
                 pass
             finally:
                 self.stop()
-
-    # --- signals -----------------------------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def signals(self) -> Iterator[None]:
-        """Take the signals that stop us, and the one that tells of a dead child; put the old ways back after."""
-        self.wake.setblocking(False)
-        self.waker.setblocking(False)
-        numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGCHLD]
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # it is, under nohup
-            numbers.append(signal.SIGHUP)
-        before = {number: signal.signal(number, self.on_signal) for number in numbers}
-        fd = signal.set_wakeup_fd(self.waker.fileno(), warn_on_full_buffer=False)
-        try:
-            yield
-        finally:
-            signal.set_wakeup_fd(fd)
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def on_signal(self, number: int, frame: FrameType | None) -> None:
-        """Note a request to stop; break off what is slow."""
-        if number == signal.SIGCHLD:
-            return
-        self.asked += 1
-        self.hurry = number == signal.SIGINT  # somebody sits there
-        if self.interruptible:
-            self.interruptible = False
-            raise Stopped
-
-    @contextlib.contextmanager
-    def slow(self) -> Iterator[None]:
-        """Something that a signal breaks off."""
-        self.interruptible = True
-        try:
-            if self.asked:
-                raise Stopped
-            yield
-        finally:
-            self.interruptible = False
-
-    def sleep(self, seconds: float) -> None:
-        """Sleep until a signal comes, or a child dies."""
-        select.select([self.wake], [], [], max(seconds, 0))
-        with contextlib.suppress(BlockingIOError):
-            self.wake.recv(4096)
 
     def is_due(self, what: str, every: float) -> bool:
         """Whether it is time to do something again."""
@@ -167,7 +112,7 @@ class Supervisor:
         if settings.DATABASES["default"]["ENGINE"] == EMBEDDED:
             say(f"starting PostgreSQL in {settings.DATA_DIR / 'postgres'}")
             try:
-                with self.slow():
+                with self.signals.slow():
                     self.cluster = open_cluster(settings.DATA_DIR, settings.EMBEDDED_POSTGRES_OPTIONS)
             except OperationalError as error:
                 raise ServeError(str(error)) from error
@@ -180,7 +125,7 @@ class Supervisor:
     def prepare(self) -> None:
         """Migrate and initialise, if the database can be reached."""
         try:
-            with self.slow():
+            with self.signals.slow():
                 self.first = prepare(example=self.options.example, say=say)
         except PrepareError as error:
             raise ServeError(str(error)) from error
@@ -213,7 +158,7 @@ class Supervisor:
     def watch(self) -> None:
         """Keep everything running until we are asked to stop."""
         say(f"starting {len(self.slots)} worker{'s' if len(self.slots) > 1 else ''}")
-        while not self.asked:
+        while not self.signals.asked:
             for slot in self.slots:
                 self.tend(slot)
             if not self.ready:
@@ -223,7 +168,7 @@ class Supervisor:
             if not self.prepared and self.is_due("prepare", settings.PREPARE_SECONDS):
                 self.prepare()
             starting = not (self.ready or self.serving or self.waiting_for)
-            self.sleep(STARTING_TICK_SECONDS if starting else TICK_SECONDS)
+            self.signals.sleep(STARTING_TICK_SECONDS if starting else TICK_SECONDS)
 
     def tend(self, slot: Slot) -> None:
         """Start a slot's worker, again if it died."""
@@ -261,7 +206,7 @@ class Supervisor:
         """Announce that we serve, once a worker says so; else, after a while, what is being waited for."""
         if not any(slot.process for slot in self.slots):
             return
-        with self.slow():
+        with self.signals.slow():
             answer = ask_ready(self.listener)
         self.answered = self.answered or answer.status > 0
         if answer.status != http.HTTPStatus.OK:
@@ -284,7 +229,7 @@ class Supervisor:
 
         url = base_url(self.listener)
         try:
-            with self.slow():
+            with self.signals.slow():
                 return banner(url, first=self.first)
         except (OperationalError, InterfaceError):
             return f"Switchboard is ready at {url} (its database is away)"
@@ -294,7 +239,7 @@ class Supervisor:
     def keep_server(self, cluster: Cluster) -> None:
         """See that the embedded server and its keeper are alive."""
         try:
-            with self.slow():
+            with self.signals.slow():
                 cluster.keep()
         except OperationalError as error:
             logger.error("%s", error)
@@ -303,7 +248,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop the workers, then the embedded server unless somebody else uses it; a second signal hurries."""
-        asked = self.asked
+        asked = self.signals.asked
         self.announce_end(asked)
         self.listener.close()  # from now on a caller is refused, not kept waiting
         started = any(slot.process for slot in self.slots)
@@ -316,34 +261,34 @@ class Supervisor:
         os.close(self.life_end)
         end = time.monotonic() + settings.DRAIN_SECONDS + settings.LAST_RESORT_SECONDS
         while running := [slot.process for slot in self.slots if slot.process and slot.process.poll() is None]:
-            if time.monotonic() > end or self.asked > asked:
+            if time.monotonic() > end or self.signals.asked > asked:
                 for process in running:
                     with contextlib.suppress(ProcessLookupError):
                         os.killpg(process.pid, signal.SIGKILL)  # with its children
                     process.wait()
-            self.sleep(STARTING_TICK_SECONDS)
+            self.signals.sleep(STARTING_TICK_SECONDS)
         os.close(self.life)
         close_connections()
         if self.cluster is not None:
             with contextlib.suppress(Stopped):
-                self.interruptible = self.asked <= asked  # its keeper needs nobody to wait for it
+                self.signals.interruptible = self.signals.asked <= asked  # its keeper needs nobody to wait for it
                 if not self.cluster.close(wait=STOP_SECONDS):
                     say("PostgreSQL runs on: another process uses it")
-            self.interruptible = False
+            self.signals.interruptible = False
         if started or opened:
             say("stopped")
 
     def announce_end(self, asked: int) -> None:
         """Let load balancers notice that we leave, while calls are still taken; not for Ctrl-C, nor a second signal."""
         running = [slot.process for slot in self.slots if slot.process and slot.process.poll() is None]
-        if self.hurry or not running or not settings.DRAIN_NOTICE_SECONDS:
+        if self.signals.hurry or not running or not settings.DRAIN_NOTICE_SECONDS:
             return
         say(f"/ready is 503 now; stopping in {settings.DRAIN_NOTICE_SECONDS} s")
         for process in running:
             process.send_signal(signal.SIGUSR1)
         end = time.monotonic() + settings.DRAIN_NOTICE_SECONDS
-        while time.monotonic() < end and self.asked == asked:
-            self.sleep(STARTING_TICK_SECONDS)
+        while time.monotonic() < end and self.signals.asked == asked:
+            self.signals.sleep(STARTING_TICK_SECONDS)
 
 
 def say(text: str) -> None:
