@@ -40,7 +40,7 @@ from registry.log.spool import Spool  # noqa: E402
 from registry.metrics.counters import Counters  # noqa: E402
 from registry.routing.dispatcher import Dispatcher  # noqa: E402
 from registry.routing.exchange import Context  # noqa: E402
-from registry.routing.http import Message, Scope  # noqa: E402
+from registry.routing.http import Http, Message, Scope  # noqa: E402
 from registry.routing.public_url import PublicUrl  # noqa: E402
 from registry.routing.table import AgentEntry, Credentials, RouteEntry, RoutingTable, Step, Tables  # noqa: E402
 
@@ -118,7 +118,7 @@ def dispatcher(table: RoutingTable, spool: Any, **context: Any) -> Dispatcher:
     tables.current = table
     recorder = Recorder(spool, "bench-1", Masker(["password", "token", "authorization"]), 4096)
     public_url, webhooks = PublicUrl("", ["127.0.0.1"], []), WebhookClient(WebhookLimits())
-    return Dispatcher(tables, Context(recorder, public_url, webhooks, **context))
+    return Dispatcher(tables, Context(recorder, public_url, webhooks, Http(2**20, 30), **context))
 
 
 async def bare(_scope: Scope, receive: Any, send: Any) -> None:

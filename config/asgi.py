@@ -25,7 +25,7 @@ from registry.metrics.endpoint import Metrics  # noqa: E402
 from registry.metrics.gate import TokenGate  # noqa: E402
 from registry.rehearsal.stage import Stage  # noqa: E402
 from registry.routing.addresses import RESERVED_FIRST  # noqa: E402
-from registry.routing.http import SECURITY_HEADERS, Message, Receive, Scope, Send, respond  # noqa: E402
+from registry.routing.http import Message, Receive, Scope, Send, respond  # noqa: E402
 from registry.routing.probes import PATHS  # noqa: E402
 
 OURS = frozenset(RESERVED_FIRST - {"sip", "health", "ready", "metrics"})
@@ -39,7 +39,7 @@ EDITOR = re.compile(r"/dashboard/(agents/[^/]+/definition/(edit|check|theirs)|re
 TOO_LARGE = orjson.dumps(
     {"type": "about:blank", "title": "Request Entity Too Large", "status": 413, "detail": "the body is too large"}
 )
-TOO_LARGE_HEADERS = [(b"content-type", b"application/problem+json"), (b"connection", b"close"), *SECURITY_HEADERS]
+TOO_LARGE_HEADERS = ((b"content-type", b"application/problem+json"), (b"connection", b"close"))
 
 
 async def nobody(_scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,7 +89,8 @@ class Front:
     def __init__(self, services: Services):
         self.dispatcher = services.dispatcher
         self.probes = services.probes
-        self.metrics = Metrics(services.exposition, TokenGate())
+        self.metrics = Metrics(services.exposition, TokenGate(), services.http)
+        self.too_large = TOO_LARGE_HEADERS + services.http.security_headers
         self.django = cast(App, get_asgi_application())
         self.live = services.live
         self.stage = Stage(services.tables, services.webhooks, services.recorder, services.probes.told)
@@ -113,7 +114,7 @@ class Front:
         elif (first := path[1:].partition("/")[0]) in OURS:
             most = most_of(path, first)
             if declared(scope) > most:
-                await respond(send, 413, TOO_LARGE, TOO_LARGE_HEADERS)
+                await respond(send, 413, TOO_LARGE, self.too_large)
                 return
             scope["stage"] = self.stage
             await self.django(scope, limited(receive, most), send)

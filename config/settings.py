@@ -285,7 +285,7 @@ INSTALLED_APPS = [
     "dashboard",
 ]
 MIDDLEWARE = [
-    "registry.routing.trace_headers.request_ids",
+    "config.request_ids.request_ids",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "registry.api.middleware.ApiAnswers",
@@ -352,7 +352,7 @@ LOGGING = {
             "style": "{",
         }
     },
-    "filters": {"request": {"()": "registry.routing.trace_headers.WithRequestId"}},
+    "filters": {"request": {"()": "config.request_ids.WithRequestId"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request"]}},
     "root": {"handlers": ["stderr"], "level": env.level("LOG_LEVEL", default="INFO")},
     "loggers": {

@@ -15,6 +15,7 @@ from registry.log.recorder import Recorder
 from registry.models import RegistryChange
 from registry.routing.dispatcher import Dispatcher
 from registry.routing.exchange import Context
+from registry.routing.http import Http
 from registry.routing.public_url import PublicUrl
 from registry.routing.table import Credentials, RoutingTable, Tables
 from registry.serving.loader import Loader
@@ -22,6 +23,7 @@ from tests.agents.building import NoWebhooks
 
 NOW = 1_800_000_000.0
 NOTHING = object()
+HTTP = Http(settings.MAX_BODY_BYTES, settings.BODY_SECONDS)
 
 
 def load_table() -> RoutingTable:
@@ -74,6 +76,7 @@ class Client:
         fleet_key: str = "",
         webhooks: Webhooks | None = None,
         clock: Callable[[], float] = lambda: NOW,
+        http: Http = HTTP,
     ):
         self.tables = Tables()
         self.tables.current = table
@@ -83,6 +86,7 @@ class Client:
             Recorder(self.spool, "test", Masker(settings.MASKED_KEYS), settings.EXCERPT_BYTES),
             public_url or PublicUrl("", ["voice.example.com", "localhost"], []),
             webhooks or NoWebhooks(),
+            http,
             fleet=Credentials.of(*fleet) if fleet else None,
             fleet_key=fleet_key,
             clock=clock,

@@ -6,7 +6,7 @@ from typing import Protocol
 from prometheus_client.exposition import gzip_accepted
 
 from registry.metrics.exposition import Exposition
-from registry.routing.http import JSON_HEADERS, SECURITY_HEADERS, Receive, Scope, Send, respond
+from registry.routing.http import Http, Receive, Scope, Send, respond
 
 PATH = "/metrics"
 # What the gate says, in words; anything else is as good as closed.
@@ -29,15 +29,16 @@ class Gate(Protocol):
 class Metrics:
     """Answers a scrape, if the gate lets it. It never asks the database itself."""
 
-    def __init__(self, exposition: Exposition, gate: Gate):
+    def __init__(self, exposition: Exposition, gate: Gate, http: Http):
         self.exposition = exposition
         self.gate = gate
+        self.http = http
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         head = scope["method"] == "HEAD"
         if not head and scope["method"] != "GET":
-            headers = [*JSON_HEADERS, (b"allow", b"GET, HEAD")]
+            headers = [*self.http.json_headers, (b"allow", b"GET, HEAD")]
             await respond(send, 405, b'{"detail":"Method Not Allowed"}', headers)
             return
         given = dict(scope["headers"])
@@ -45,14 +46,18 @@ class Metrics:
         if status != 200:
             body, header = REFUSALS.get(status, REFUSALS[503])
             status = status if status in REFUSALS else 503
-            await respond(send, status, body, [*JSON_HEADERS, *([header] if header else [])], head=head)
+            await respond(send, status, body, [*self.http.json_headers, *([header] if header else [])], head=head)
             return
         accept = given.get(b"accept", b"").decode("latin-1")
         compress = gzip_accepted(given.get(b"accept-encoding", b"").decode("latin-1"))
         loop = asyncio.get_running_loop()
         write = self.exposition.write
         body, kind = await loop.run_in_executor(self.exposition.thread, lambda: write(accept, compress=compress))
-        headers = [*SECURITY_HEADERS, (b"content-type", kind.encode("latin-1")), (b"cache-control", b"no-store")]
+        headers = [
+            *self.http.security_headers,
+            (b"content-type", kind.encode("latin-1")),
+            (b"cache-control", b"no-store"),
+        ]
         headers.append((b"vary", b"Accept, Accept-Encoding"))
         if compress:
             headers.append((b"content-encoding", b"gzip"))

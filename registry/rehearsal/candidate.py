@@ -51,7 +51,8 @@ def simulate(name: str, path: str, sip: list[str], definition: AnySource, stage:
         live_step=Step("version", "the first one, live at once"),
         kind="stored" if isinstance(definition, AgentDefinition) else definition.kind(),
     )
-    route = RouteEntry(0, path, agent, Step("route", f"{path} belongs to {name}"), "" if path == "/" else path)
+    step = Step("route", f"{path} belongs to {name}", path=path)
+    route = RouteEntry(0, path, agent, step, "" if path == "/" else path)
     served = table_of(stage)
     table = served.with_changes(served.revision, set(), [(route, sip, False)])
     by_path = decide(table, Facts(path), time.time())

@@ -1,7 +1,7 @@
 """Answers of our own: what is refused, and the headers that go with a status."""
 
 from agents.wire import Answer, error_body
-from registry.routing.http import JSON_HEADERS, SECURITY_HEADERS
+from registry.routing.http import Http
 
 NOT_FOUND = b'{"detail":"Not Found"}'
 NOT_ALLOWED = b'{"detail":"Method Not Allowed"}'
@@ -13,9 +13,9 @@ TOO_SLOW = error_body("Request body took too long")
 CLOSE = (b"connection", b"close")
 
 
-def headers_of(answer: Answer) -> list[tuple[bytes, bytes]]:
+def headers_of(answer: Answer, http: Http) -> list[tuple[bytes, bytes]]:
     """The headers of an answer that is not a plain 200."""
-    headers = list(JSON_HEADERS if answer.body else SECURITY_HEADERS)
+    headers = list(http.json_headers if answer.body else http.security_headers)
     if answer.status == 401:
         headers.append((b"www-authenticate", b"Basic"))
     if answer.status in (408, 413):

@@ -51,7 +51,8 @@ def decide(table: RoutingTable, facts: Facts, now: float, found: tuple[RouteEntr
         return decide_central(table, facts, now)
     found = found or table.find(facts.path)
     if found is None:
-        return Decision("not_found", (Step("route", f"nothing is registered at {facts.path[:200]}", ok=False),))
+        path = facts.path[:200]
+        return Decision("not_found", (Step("route", f"nothing is registered at {path}", ok=False, path=path),))
     route, sub_path = found
     if sub_path == "sip":
         return decide_sip(table, facts, route, now)
@@ -69,7 +70,7 @@ def decide_central(table: RoutingTable, facts: Facts, now: float) -> Decision:
     if route is not None:
         return answered_by(route, "", (step, route.step), now, username)
     if table.default is not None:
-        step_2 = Step("default", f"{table.default.path} is the default route")
+        step_2 = Step("default", f"{table.default.path} is the default route", path=table.default.path)
         return answered_by(table.default, "", (step, step_2, table.default.step), now, username, fallback=True)
     none = Step("default", "there is no default route", ok=False)
     return Decision("not_found", (step, none), sip_user=username)
@@ -93,8 +94,8 @@ def lookup(table: RoutingTable, username: str) -> tuple[RouteEntry | None, Step]
         return None, Step("sip", "no SIP name in what was dialled", ok=False)
     route = table.sip.get(username)
     if route is None:
-        return None, Step("sip", f"nobody has the SIP name {username[:128]}", ok=False)
-    return route, Step("sip", f"{username} leads to {route.path}")
+        return None, Step("sip", f"nobody has the SIP name {username[:128]}", ok=False, name=username)
+    return route, Step("sip", f"{username} leads to {route.path}", path=route.path, name=username)
 
 
 def answered_by(

@@ -10,7 +10,7 @@ import logging
 from agents.wire import Answer
 from registry.routing.answers import headers_of
 from registry.routing.exchange import Context, Exchange
-from registry.routing.http import JSON_HEADERS, ClientGone, Receive, Scope, Send, respond
+from registry.routing.http import AnyHeaders, ClientGone, Receive, Scope, Send, respond
 from registry.routing.table import RoutingTable, Tables
 
 logger = logging.getLogger(__name__)
@@ -27,6 +27,8 @@ class Dispatcher:
         self.tables = tables
         self.context = context
         self.sync = context.sync
+        self.http = context.http
+        self.json_headers: AnyHeaders = context.http.json_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -50,7 +52,7 @@ class Dispatcher:
         if answer.status != GONE:
             if self.sync is not None:
                 await self.sync.wait()
-            headers = JSON_HEADERS if answer.status == 200 else headers_of(answer)
+            headers = self.json_headers if answer.status == 200 else headers_of(answer, self.http)
             if given := exchange.marks.request_id:
                 headers = [*headers, (b"x-request-id", given.encode())]
             await respond(send, answer.status, answer.body, headers, head=exchange.method == "HEAD")

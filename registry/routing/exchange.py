@@ -13,7 +13,17 @@ from registry.log.recorder import MAX_FIELD, Excerpts, Recorder, short
 from registry.routing import answers
 from registry.routing.access import authorised, has_signature, signed
 from registry.routing.decide import CENTRAL_SIP, Decision, Facts, decide
-from registry.routing.http import BodyTooLarge, BodyTooSlow, Receive, Scope, discard, parse_json, parse_query, read_body
+from registry.routing.http import (
+    BodyTooLarge,
+    BodyTooSlow,
+    Http,
+    Receive,
+    Scope,
+    discard,
+    parse_json,
+    parse_query,
+    read_body,
+)
 from registry.routing.public_url import PublicUrl, Sender
 from registry.routing.strangers import Strangers
 from registry.routing.table import Credentials, RouteEntry, RoutingTable, Step
@@ -48,6 +58,7 @@ class Context:
     recorder: Recorder
     public_url: PublicUrl
     webhooks: Webhooks
+    http: Http
     fleet: Credentials | None = None
     fleet_key: str = ""
     clock: Callable[[], float] = time.time
@@ -101,10 +112,10 @@ class Exchange:
             return refused
         if self.method == "POST":
             try:
-                self.body = await read_body(receive, self.headers.get(b"content-length"))
+                self.body = await read_body(receive, self.headers.get(b"content-length"), self.context.http)
             except BodyTooLarge as error:
                 if error.unread:
-                    await discard(receive)
+                    await discard(receive, self.context.http)
                 return Answer(413, answers.TOO_LARGE, "invalid", "the body is too large")
             except BodyTooSlow:
                 return Answer(408, answers.TOO_SLOW, "invalid", "the body did not come in time")

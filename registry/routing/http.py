@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus
 
 import orjson
-from django.conf import settings
 
 from agents.wire import MALFORMED
 
@@ -16,28 +16,46 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Coroutine[Any, Any, Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-MAX_BODY_BYTES: int = settings.MAX_BODY_BYTES  # read once: looking a setting up costs half a microsecond
-DISCARD_BYTES = 16 * MAX_BODY_BYTES  # of a body that is too large
+Headers = tuple[tuple[bytes, bytes], ...]
+AnyHeaders = Iterable[tuple[bytes, bytes]]
+
+DISCARDED = 16  # times the limit: what is still taken of a body that is too large
 DISCARD_SECONDS = 2
 SURELY_SHALLOW = 200  # brackets; the platform's requests have about 10
 MAX_PARAMETERS = 100  # in a query; ours has two
 NO_QUERY: Mapping[str, str] = {}
 
-# The reference sends these with every answer (CONTRACT.md, 1.2).
-SECURITY_HEADERS = [
+# The reference sends these with every answer.
+SECURITY_HEADERS: Headers = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"strict-origin-when-cross-origin"),
-]
-if settings.SWML_SSL_ENABLED:
-    SECURITY_HEADERS.append((b"strict-transport-security", b"max-age=31536000; includeSubDomains"))
-JSON_HEADERS = [(b"content-type", b"application/json"), *SECURITY_HEADERS]
+)
+HTTPS_ONLY: Headers = ((b"strict-transport-security", b"max-age=31536000; includeSubDomains"),)
+JSON: Headers = ((b"content-type", b"application/json"),)
 
-Headers = list[tuple[bytes, bytes]]
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """How this installation speaks HTTP: what a body may have, and the headers of every answer.
+
+    `https_only`: browsers are told to come by HTTPS alone.
+    """
+
+    body_bytes: int
+    body_seconds: float
+    https_only: bool = False
+    security_headers: Headers = field(init=False)
+    json_headers: Headers = field(init=False)
+
+    def __post_init__(self) -> None:
+        headers = SECURITY_HEADERS + (HTTPS_ONLY if self.https_only else ())
+        object.__setattr__(self, "security_headers", headers)
+        object.__setattr__(self, "json_headers", JSON + headers)
 
 
 class BodyTooLarge(Exception):  # noqa: N818 - an answer, not a fault of ours
-    """More than MAX_BODY_BYTES; `unread`: some of it is still coming."""
+    """More than the limit; `unread`: some of it is still coming."""
 
     def __init__(self, *, unread: bool):
         self.unread = unread
@@ -45,16 +63,16 @@ class BodyTooLarge(Exception):  # noqa: N818 - an answer, not a fault of ours
 
 
 class BodyTooSlow(Exception):  # noqa: N818
-    """Not there within BODY_SECONDS."""
+    """Not there in time."""
 
 
 class ClientGone(Exception):  # noqa: N818
     """The connection was closed before the body had come."""
 
 
-async def read_body(receive: Receive, declared: bytes | None) -> bytes:
-    """The body, at most `settings.MAX_BODY_BYTES`, within `settings.BODY_SECONDS`. `declared`: Content-Length."""
-    if declared is not None and declared.isdigit() and (len(declared) > 18 or int(declared) > MAX_BODY_BYTES):
+async def read_body(receive: Receive, declared: bytes | None, http: Http) -> bytes:
+    """The body, within the limits of `http`. `declared`: Content-Length."""
+    if declared is not None and declared.isdigit() and (len(declared) > 18 or int(declared) > http.body_bytes):
         raise BodyTooLarge(unread=True)
     reading = receive()
     try:
@@ -63,45 +81,47 @@ async def read_body(receive: Receive, declared: bytes | None) -> bytes:
         # It had come with the headers, as small bodies do: no timer is needed, which would cost 6 µs.
         message = done.value
         if not message.get("more_body", False):
-            return whole(message.get("body", b""), message)
-        return await read_rest(receive, message)
-    return await read_rest(receive, None, Started(reading, waiting))
+            return whole(message.get("body", b""), message, http)
+        return await read_rest(receive, http, message)
+    return await read_rest(receive, http, None, Started(reading, waiting))
 
 
-async def read_rest(receive: Receive, message: Message | None, started: Awaitable[Message] | None = None) -> bytes:
+async def read_rest(
+    receive: Receive, http: Http, message: Message | None, started: Awaitable[Message] | None = None
+) -> bytes:
     """The body after its first part, or from a first part that has been asked for already."""
     try:
-        async with asyncio.timeout(settings.BODY_SECONDS):
+        async with asyncio.timeout(http.body_seconds):
             message = message or await (started or receive())
             parts = [message.get("body", b"")]
             size = len(parts[0])
-            while message.get("more_body", False) and size <= MAX_BODY_BYTES:
+            while message.get("more_body", False) and size <= http.body_bytes:
                 message = await receive()
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
     except TimeoutError:
         raise BodyTooSlow from None
-    return whole(b"".join(parts), message)
+    return whole(b"".join(parts), message, http)
 
 
-async def discard(receive: Receive) -> None:
+async def discard(receive: Receive, http: Http) -> None:
     """Take what is still coming of a refused body, within limits: a client that is cut off never reads the answer."""
     try:
         async with asyncio.timeout(DISCARD_SECONDS):
             size = 0
             message: Message = {"more_body": True}
-            while message.get("more_body", False) and size < DISCARD_BYTES:
+            while message.get("more_body", False) and size < DISCARDED * http.body_bytes:
                 message = await receive()
                 size += len(message.get("body", b""))
     except TimeoutError:
         pass
 
 
-def whole(body: bytes, message: Message) -> bytes:
+def whole(body: bytes, message: Message, http: Http) -> bytes:
     """The body if it is complete and not too large; `message` is the last one that came."""
     if message["type"] == "http.disconnect":
         raise ClientGone
-    if len(body) > MAX_BODY_BYTES:
+    if len(body) > http.body_bytes:
         raise BodyTooLarge(unread=bool(message.get("more_body", False)))
     return body
 
@@ -170,7 +190,9 @@ def parse_query(query: bytes) -> Mapping[str, str]:
     return parameters
 
 
-async def respond(send: Send, status: int, body: bytes, headers: Headers, *, head: bool = False) -> None:
+async def respond(
+    send: Send, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]], *, head: bool = False
+) -> None:
     """Send an answer whole; `head`: without its body, as HEAD wants it."""
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable
 
 import orjson
-from django.conf import settings
 
-from registry.routing.http import JSON_HEADERS, Receive, Scope, Send, respond
+from registry.routing.http import Http, Receive, Scope, Send, respond
 from registry.routing.table import Tables
 
 PATHS = frozenset({"/health", "/ready"})
@@ -18,11 +17,21 @@ class Probes:
     """Liveness: this process answers. Readiness: its routing table is loaded, the agents that it has when it starts can
     be asked, and it is not about to stop.
 
-    Without the database it is degraded: it answers calls, so it is 200 unless READY_NEEDS_DATABASE.
+    Without the database it is degraded: it answers calls, so it is 200 unless it `needs_database`.
     """
 
-    def __init__(self, tables: Tables, checks: Callable[[], dict[str, str]], starting: Callable[[], str] = str):
+    def __init__(
+        self,
+        tables: Tables,
+        http: Http,
+        checks: Callable[[], dict[str, str]],
+        starting: Callable[[], str] = str,
+        *,
+        needs_database: bool = False,
+    ):
         self.tables = tables
+        self.json_headers = http.json_headers
+        self.needs_database = needs_database
         self.checks = checks  # name → "ok" or what is wrong
         self.starting = starting  # what is not there yet, "" = all is
         self.loaded_at: float | None = None  # when the table was first seen here; monotonic
@@ -33,14 +42,14 @@ class Probes:
         """Answer a probe."""
         head = scope["method"] == "HEAD"
         if not head and scope["method"] != "GET":
-            headers = [*JSON_HEADERS, (b"allow", b"GET, HEAD")]
+            headers = [*self.json_headers, (b"allow", b"GET, HEAD")]
             await respond(send, 405, b'{"detail":"Method Not Allowed"}', headers)
         elif scope["path"] == "/health":
             table = self.tables.current
-            await respond(send, 200, table.health if table else NO_AGENTS, JSON_HEADERS, head=head)
+            await respond(send, 200, table.health if table else NO_AGENTS, self.json_headers, head=head)
         else:
             status, body = self.readiness()
-            await respond(send, status, body, JSON_HEADERS, head=head)
+            await respond(send, status, body, self.json_headers, head=head)
 
     def told(self) -> dict[str, str]:
         """What /ready says in one word, as `status`, and its checks."""
@@ -73,5 +82,5 @@ class Probes:
         state = checks.pop("status")
         agents = len(table.agents) if table else 0
         body = orjson.dumps({"status": state, "agents": agents, "checks": checks})
-        in_rotation = state == "ready" or (state == "degraded" and not settings.READY_NEEDS_DATABASE)
+        in_rotation = state == "ready" or (state == "degraded" and not self.needs_database)
         return (200 if in_rotation else 503), body

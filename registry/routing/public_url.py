@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from django.http.request import validate_host
-
 from registry.routing.http import Scope
 
 logger = logging.getLogger(__name__)
@@ -79,7 +77,7 @@ class PublicUrl:
         """The host as text, or "" if it is not allowed; remembered, and said once."""
         host = claimed.decode("latin-1")
         domain = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-        allowed = bool(HOST.match(host)) and validate_host(domain.lower(), self.allowed_hosts)
+        allowed = bool(HOST.match(host)) and is_allowed(domain.lower(), self.allowed_hosts)
         if len(self.known_hosts) >= MAX_REMEMBERED:
             self.known_hosts = {}
         self.known_hosts[claimed] = host if allowed else ""
@@ -107,6 +105,20 @@ class PublicUrl:
             if not self.is_proxy(hop):
                 return hop[:64]
         return proxy
+
+
+def is_allowed(domain: str, allowed_hosts: Sequence[str]) -> bool:
+    """Whether ALLOWED_HOSTS has a domain, which is in lower case and without a port: as Django reads that setting.
+
+    `.example.com` stands for the domain and all below it, `*` for any.
+    """
+    return any(pattern == "*" or same_domain(domain, pattern.lower()) for pattern in allowed_hosts)
+
+
+def same_domain(domain: str, pattern: str) -> bool:
+    """Whether a domain is the pattern's, or lies below it if that begins with a dot."""
+    below = pattern.startswith(".") and (domain.endswith(pattern) or domain == pattern[1:])
+    return below or domain == pattern != ""
 
 
 def in_networks(address: str, networks: Sequence[Network]) -> bool:

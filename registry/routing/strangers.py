@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from registry.log.recorder import MAX_FIELD, Excerpts, Recorder
-from registry.routing.table import RoutingTable
+from registry.routing.table import RoutingTable, Step
 
 MINUTE = 60.0
 OTHERS = "other addresses"  # stands for those that there is no room for
@@ -141,6 +141,6 @@ def row(minute: float, source: str, count: int, path: str) -> dict[str, object]:
         "status": 404,
         "outcome": "not_found",
         "detail": f"and {more}, e.g. {path}",
-        "steps": [{"rule": "folded", "detail": more, "ok": False, "count": count}],
+        "steps": [Step("folded", more, ok=False, count=count).json],
         "microseconds": 0,
     }

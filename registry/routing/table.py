@@ -16,18 +16,27 @@ from agents.wire import SUB_PATHS, Version
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a decision, in words that an operator understands."""
+    """One step of a decision: in words that an operator understands, and what they are about, for programs.
 
-    rule: str  # route, sip, default, fallback, state, version, credentials, signature, host
+    Only the words and `count` are kept in the log: the row itself has path, name, agent and version.
+    """
+
+    rule: str  # route, sip, default, fallback, state, version, credentials, signature, host, mcp, folded, test
     detail: str
     ok: bool = True
+    path: str = ""  # the route, or the path that is nobody's
+    name: str = ""  # the SIP name
+    count: int = 0  # requests that the row stands for, if not for one
     # Serialised here, once: the steps of most requests are those of their route and version.
     json: orjson.Fragment = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         detail = self.detail.encode(errors="replace").decode()  # callers can send half surrogates
         # Copied: orjson's own bytes keep 4 kB behind them, and there are two steps for each agent.
-        text = bytes(bytearray(orjson.dumps({"rule": self.rule, "detail": detail, "ok": self.ok})))
+        kept: dict[str, object] = {"rule": self.rule, "detail": detail, "ok": self.ok}
+        if self.count:
+            kept["count"] = self.count
+        text = bytes(bytearray(orjson.dumps(kept)))
         object.__setattr__(self, "json", orjson.Fragment(text))
 
 

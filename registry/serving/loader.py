@@ -202,7 +202,7 @@ class Builder:
         agent = self.agent(record)
         entries = []
         for route in record.routes:
-            step = Step("route", f"{route.path} belongs to {agent.name}")
+            step = Step("route", f"{route.path} belongs to {agent.name}", path=route.path)
             entry = RouteEntry(route.id, route.path, agent, step, "" if route.path == "/" else route.path)
             entries.append((entry, route.sip, route.default))
         return entries

@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 
 from config.asgi import declared, limited, most_of
+from config.background import http_settings
 
 
 def receiving(*parts: "bytes | float") -> Any:
@@ -80,3 +81,12 @@ def test_the_declared_length(text: bytes, size: int) -> None:
 )
 def test_only_where_definitions_and_fleets_come_in_a_body_may_be_large(path: str, most: int) -> None:
     assert most_of(path, path[1:].partition("/")[0]) == most
+
+
+def test_what_an_operator_sets_is_what_requests_are_held_to(settings: Any) -> None:
+    settings.MAX_BODY_BYTES, settings.BODY_SECONDS, settings.SWML_SSL_ENABLED = 5, 0.5, True
+    http = http_settings()
+    assert (http.body_bytes, http.body_seconds) == (5, 0.5)
+    assert b"strict-transport-security" in dict(http.json_headers)
+    settings.SWML_SSL_ENABLED = False
+    assert b"strict-transport-security" not in dict(http_settings().json_headers)

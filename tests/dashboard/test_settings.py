@@ -21,7 +21,7 @@ from registry.models import ApiToken, Worker
 from registry.rehearsal.stage import Stage
 from registry.routing.probes import Probes
 from registry.routing.table import Tables
-from tests.client import load_table
+from tests.client import HTTP, load_table
 from tests.dashboard.browsing import words_of
 from tests.events import write_events
 from tests.registry.api.conftest import person
@@ -280,7 +280,8 @@ def test_each_check_in_words(admin: Client, checks: dict[str, str], words: list[
     tables.current = load_table()
     request = rf.get(f"{BASE}/health/")
     request.user = User.objects.get(username="admin")
-    request.scope = {"stage": Stage(tables, None, None, Probes(tables, lambda: checks).told)}  # type: ignore[arg-type]
+    probes = Probes(tables, HTTP, lambda: checks)
+    request.scope = {"stage": Stage(tables, None, None, probes.told)}  # type: ignore[arg-type]
     page = words_of(health(request))
     assert all(word in page for word in words), page
 

@@ -53,7 +53,7 @@ def build_agent(
 
 
 def build_route(path: str, agent: AgentEntry, number: int | None = None) -> RouteEntry:
-    step = Step("route", f"{path} belongs to {agent.name}")
+    step = Step("route", f"{path} belongs to {agent.name}", path=path)
     return RouteEntry(number or agent.id, path, agent, step, prefix="" if path == "/" else path)
 
 

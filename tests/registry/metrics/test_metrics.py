@@ -24,7 +24,7 @@ from registry.metrics.exposition import Exposition
 from registry.metrics.files import Slot
 from registry.metrics.gauges import Gauges
 from registry.metrics.runs import hold, remove_old
-from tests.client import Client, basic
+from tests.client import HTTP, Client, basic
 from tests.registry.building import fleet_table
 
 # A worker that counts, says so, and waits to be killed.
@@ -348,7 +348,7 @@ def ask(counters, *, method="GET", status=200, **headers):
         sent.append(message)
 
     given = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    app = Metrics(exposition_of(counters), gate)
+    app = Metrics(exposition_of(counters), gate, HTTP)
     asyncio.run(app({"type": "http", "method": method, "path": "/metrics", "headers": given}, None, send))
     return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"], shown
 

@@ -40,6 +40,27 @@ def test_a_path_that_nobody_has_is_not_found_and_the_step_says_so():
     assert "/nobody" in decision.steps[0].detail
 
 
+@pytest.mark.parametrize(
+    ("facts", "about"),
+    [
+        (Facts("/pharmacy"), [("route", "/pharmacy", ""), ("version", "", "")]),
+        (Facts("/not there"), [("route", "/not there", "")]),
+        (Facts("/" + "x" * 300), [("route", "/" + "x" * 199, "")]),
+        (Facts("/sip", dialled="sip:Refills@h"), [("sip", "/pharmacy", "refills"), ("route", "/pharmacy", "")]),
+        (Facts("/pharmacy/sip", dialled="ghost"), [("route", "/pharmacy", ""), ("sip", "", "ghost")]),
+        (Facts("/sip", dialled="ghost"), [("sip", "", "ghost"), ("default", "", "")]),
+    ],
+)
+def test_a_step_says_what_it_is_about_without_its_sentence(facts, about):
+    steps = decide(fleet_table(), facts, NOW).steps
+    assert [(step.rule, step.path, step.name) for step in steps][: len(about)] == about
+
+
+def test_the_step_to_the_default_route_has_its_path():
+    table = build_table({"/front": build_agent("front")}, default="/front")
+    assert [step.path for step in decide(table, Facts("/sip", dialled="ghost"), NOW).steps][:2] == ["", "/front"]
+
+
 def test_no_agent_offers_mcp():
     decision = decide(fleet_table(), Facts("/pharmacy/mcp"), NOW)
     assert decision.outcome == "not_found"

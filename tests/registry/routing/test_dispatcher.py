@@ -16,9 +16,9 @@ from agents.safe_answers import SAFE_DOCUMENT
 from agents.stored.functions import SAFE_LINE
 from agents.stored.version import DENIED, StoredVersion
 from registry.actions import agents, pauses, routes
-from registry.routing.http import DISCARD_BYTES, MAX_BODY_BYTES
+from registry.routing.http import DISCARDED, Http
 from registry.routing.public_url import PublicUrl
-from tests.client import NOW, Client, basic
+from tests.client import HTTP, NOW, Client, basic
 from tests.registry.building import build_agent, build_table, fleet_table
 
 SECURITY = {
@@ -320,7 +320,7 @@ def test_arguments_of_any_shape_are_answered(client, argument):
     assert "day" in response.json["response"]
 
 
-@pytest.mark.parametrize("declared", [str(MAX_BODY_BYTES + 1), "9" * 5000])
+@pytest.mark.parametrize("declared", [str(HTTP.body_bytes + 1), "9" * 5000])
 def test_a_body_that_is_declared_too_large_is_refused(by_hand, declared):
     response = by_hand.post("/info", content=b"{}", headers={"content-length": declared})
     assert (response.status, response.headers["connection"]) == (413, "close")
@@ -331,14 +331,14 @@ def test_a_body_that_is_declared_too_large_is_refused(by_hand, declared):
 def test_a_body_in_chunks_is_refused_and_only_so_much_of_the_rest_is_taken(by_hand):
     response = by_hand.post("/info", parts=[b"x" * 65536] * 1000)
     assert (response.status, response.headers["connection"]) == (413, "close")
-    assert by_hand.received <= MAX_BODY_BYTES + DISCARD_BYTES + 2 * 65536
+    assert by_hand.received <= (1 + DISCARDED) * HTTP.body_bytes + 2 * 65536
 
 
 def test_a_refused_sender_cannot_keep_us_waiting(by_hand, monkeypatch):
     monkeypatch.setattr("registry.routing.http.DISCARD_SECONDS", 0.02)
-    response = by_hand.post("/info", parts=[b"x" * (MAX_BODY_BYTES + 1), 5.0, b"x"])
+    response = by_hand.post("/info", parts=[b"x" * (HTTP.body_bytes + 1), 5.0, b"x"])
     assert response.status == 413
-    response = by_hand.post("/info", parts=[5.0, b"x"], headers={"content-length": str(MAX_BODY_BYTES + 1)})
+    response = by_hand.post("/info", parts=[5.0, b"x"], headers={"content-length": str(HTTP.body_bytes + 1)})
     assert response.status == 413
 
 
@@ -349,10 +349,10 @@ def test_a_large_body_within_the_limit_is_taken_and_cut_off_in_the_log(client):
     assert len(response.event["request"]) < 10_000
 
 
-def test_a_slow_body_is_given_up(by_hand, settings):
-    settings.BODY_SECONDS = 0.02
+def test_a_slow_body_is_given_up():
+    impatient = Client(fleet_table(), http=Http(HTTP.body_bytes, 0.02))
     for parts in ([5.0, b"{}"], [b"{", 5.0, b"}"]):
-        response = by_hand.post("/info", parts=parts)
+        response = impatient.post("/info", parts=parts)
         assert (response.status, response.headers["connection"], response.event["outcome"]) == (408, "close", "invalid")
 
 

@@ -9,21 +9,24 @@ from hypothesis import strategies as st
 
 from agents.wire import MALFORMED
 from registry.routing.http import (
-    MAX_BODY_BYTES,
     MAX_PARAMETERS,
+    SECURITY_HEADERS,
     BodyTooLarge,
     BodyTooSlow,
     ClientGone,
+    Http,
     parse_json,
     parse_query,
     read_body,
     respond,
 )
 
+MOST = 2**20  # bytes of a body
+HTTP = Http(MOST, 30)
 quick = settings(deadline=None, max_examples=200)
 
 
-def read(*messages, declared=None):
+def read(*messages, declared=None, http=HTTP):
     """Read a body whose messages come one by one; a number is a pause in seconds."""
     waiting = list(messages)
     taken = []
@@ -35,7 +38,7 @@ def read(*messages, declared=None):
         return taken[-1]
 
     async def run():
-        return await read_body(receive, declared)
+        return await read_body(receive, declared, http)
 
     try:
         return asyncio.run(run())
@@ -60,7 +63,7 @@ def test_a_body_comes_whole_or_in_parts_at_once_or_after_a_while():
 
 
 def test_a_body_may_be_as_long_as_the_limit_and_no_longer():
-    body = b"x" * MAX_BODY_BYTES
+    body = b"x" * MOST
     assert read(part(body)) == body
     assert read(part(body[:-1], more=True), part(b"x")) == body
     with pytest.raises(BodyTooLarge):
@@ -69,7 +72,7 @@ def test_a_body_may_be_as_long_as_the_limit_and_no_longer():
         read(part(body, more=True), part(b"x"))
 
 
-@pytest.mark.parametrize("declared", [b"%d" % (MAX_BODY_BYTES + 1), b"9" * 5000])
+@pytest.mark.parametrize("declared", [b"%d" % (MOST + 1), b"9" * 5000])
 def test_a_body_that_is_declared_too_large_is_not_read(declared):
     with pytest.raises(BodyTooLarge):
         read(part(b"x"), declared=declared)
@@ -85,15 +88,24 @@ def test_reading_stops_soon_after_the_limit():
     chunk = part(b"x" * 65536, more=True)
     with pytest.raises(BodyTooLarge):
         read(*[chunk] * 1000)
-    assert read.taken <= MAX_BODY_BYTES // 65536 + 1
+    assert read.taken <= MOST // 65536 + 1
 
 
-def test_a_slow_body_is_given_up(settings):
-    settings.BODY_SECONDS = 0.02
+def test_a_slow_body_is_given_up():
+    impatient = Http(MOST, 0.02)
     with pytest.raises(BodyTooSlow):
-        read(5.0, part(b"x"))
+        read(5.0, part(b"x"), http=impatient)
     with pytest.raises(BodyTooSlow):
-        read(part(b"a", more=True), 5.0, part(b"x"))
+        read(part(b"a", more=True), 5.0, part(b"x"), http=impatient)
+
+
+def test_every_answer_has_the_security_headers_and_only_https_asks_for_https():
+    assert HTTP.security_headers == SECURITY_HEADERS
+    assert HTTP.json_headers == ((b"content-type", b"application/json"), *SECURITY_HEADERS)
+    strict = Http(MOST, 30, https_only=True)
+    added = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+    assert strict.security_headers == (*SECURITY_HEADERS, added)
+    assert strict.json_headers == (*HTTP.json_headers, added)
 
 
 def test_a_sender_that_goes_away_is_noticed():
@@ -111,7 +123,7 @@ def test_a_failing_server_is_not_hidden():
         raise OSError("broken pipe")
 
     async def run():
-        return await read_body(receive, None)
+        return await read_body(receive, None, HTTP)
 
     with pytest.raises(OSError, match="broken pipe"):
         asyncio.run(run())

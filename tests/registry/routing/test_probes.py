@@ -5,6 +5,7 @@ import pytest
 
 from registry.routing.probes import Probes
 from registry.routing.table import Tables
+from tests.client import HTTP
 from tests.registry.building import fleet_table
 
 
@@ -12,7 +13,7 @@ from tests.registry.building import fleet_table
 def probes():
     tables = Tables()
     tables.current = fleet_table()
-    return Probes(tables, lambda: {"database": "ok"})
+    return Probes(tables, HTTP, lambda: {"database": "ok"})
 
 
 def ask(probes, path, method="GET"):
@@ -68,8 +69,8 @@ def test_a_database_that_is_away_is_said_and_is_no_reason(probes):
     assert (status, json.loads(body)["status"], json.loads(body)["checks"]["database"]) == (200, "degraded", "away")
 
 
-def test_a_setting_makes_a_database_that_is_away_a_reason(probes, settings):
-    settings.READY_NEEDS_DATABASE = True
+def test_a_setting_makes_a_database_that_is_away_a_reason(probes):
+    probes = Probes(probes.tables, HTTP, probes.checks, needs_database=True)
     assert ask(probes, "/ready")[0] == 200
     probes.checks = lambda: {"database": "away"}
     status, _, body = ask(probes, "/ready")

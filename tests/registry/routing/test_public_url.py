@@ -2,10 +2,11 @@ import ipaddress
 import logging
 
 import pytest
+from django.http.request import validate_host
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.routing.public_url import MAX_REMEMBERED, MAX_WARNINGS, PublicUrl
+from registry.routing.public_url import MAX_REMEMBERED, MAX_WARNINGS, PublicUrl, is_allowed
 
 PROXIES = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")]
 
@@ -154,3 +155,26 @@ def test_no_sender_can_choose_a_base_that_is_not_ours(host, forwarded_host, forw
 @pytest.mark.parametrize("host", [b"[x", b"[::1", b"a b", b"a/b", b"a:b", b"a:123456", b"\xe4.example.com", b"@a"])
 def test_what_cannot_stand_in_a_url_is_no_host_even_if_all_are_allowed(host):
     assert PublicUrl("", ["*"], []).check_host(host) == ""
+
+
+DOMAINS = [
+    "",
+    ".",
+    "example.com",
+    "a.example.com",
+    "a.b.example.com",
+    "xexample.com",
+    ".example.com",
+    "[::1]",
+    "*",
+    "é.com",
+]
+PATTERNS = ["", ".", "*", "**", "example.com", "EXAMPLE.com", ".example.com", ".EXAMPLE.COM", "*.example.com", "[::1]"]
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_allowed_hosts_means_what_it_means_to_django(domain):
+    for pattern in PATTERNS:
+        assert is_allowed(domain, [pattern]) is validate_host(domain, [pattern]), pattern
+    for patterns in ([], PATTERNS[:2], PATTERNS[3:], ["", ".example.com"], ["nobody", "example.com"]):
+        assert is_allowed(domain, patterns) is validate_host(domain, patterns), patterns

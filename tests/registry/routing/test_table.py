@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.wire import SUB_PATHS
-from registry.routing.table import Credentials, RoutingTable
+from registry.routing.table import Credentials, RoutingTable, Step
 from tests.registry.building import build_agent, build_route, build_table
 
 TABLE = build_table(
@@ -143,3 +143,10 @@ def test_a_table_cannot_be_changed():
 def test_credentials_are_escaped_in_urls():
     credentials = Credentials.of("ü ser", "p@ss/w:rd#1")
     assert credentials.userinfo == "%C3%BC%20ser:p%40ss%2Fw%3Ard%231@"
+
+
+def test_a_step_keeps_its_words_in_the_log_and_a_count_only_if_it_has_one():
+    plain = Step("sip", "refills leads to /pharmacy", path="/pharmacy", name="refills")
+    assert orjson.loads(orjson.dumps(plain.json)) == {"rule": "sip", "detail": "refills leads to /pharmacy", "ok": True}
+    counted = Step("folded", "3 more", ok=False, count=3)
+    assert orjson.loads(orjson.dumps(counted.json)) == {"rule": "folded", "detail": "3 more", "ok": False, "count": 3}

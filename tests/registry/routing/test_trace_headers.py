@@ -2,18 +2,14 @@
 
 import asyncio
 import json
-import logging
 import re
 from uuid import UUID
 
 import pytest
-from django.http import HttpResponse
-from django.test import AsyncClient, RequestFactory
-from django.test import Client as Browser
 
 from registry.actions import agents
 from registry.log.filters import Filter
-from registry.log.masking import MaskedFormatter, Masker
+from registry.log.masking import Masker
 from registry.log.models import RoutingEvent
 from registry.log.recorder import Recorder
 from registry.log.search import Range, search
@@ -24,15 +20,14 @@ from registry.routing.table import Tables
 from registry.routing.trace_headers import (
     MAX_STATE,
     Marks,
-    WithRequestId,
     accepted,
     bounded,
     current,
     new_id,
     parsed,
-    request_ids,
 )
 from tests.client import Client, MemorySpool
+from tests.config.test_request_ids import formatted
 from tests.registry.building import build_agent, build_table
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -232,51 +227,3 @@ def test_an_event_is_found_by_its_senders_id_else_by_its_own_and_by_its_trace():
         wanted = Filter.parse(text)
         assert [event["id"] for event in search(wanted, Range(), 10)] == expected, text
         assert [event["id"] for event in everything if wanted.matches(event)] == expected, text
-
-
-# --- pages -----------------------------------------------------------------------------------------------------------
-
-
-def formatted(record: logging.LogRecord) -> str:
-    """A line of the server's log."""
-    WithRequestId().filter(record)
-    return MaskedFormatter(keys=[], fmt="{levelname}{during}: {message}", style="{").format(record)
-
-
-def test_every_page_says_its_requests_id(client, db):
-    browser = Browser()
-    assert browser.get("/admin/", headers={"X-Request-ID": "edge-1"}).headers["X-Request-ID"] == "edge-1"
-    own = [browser.get(path).headers["X-Request-ID"] for path in ("/admin/", "/nothing", "/api/v1/agents")]
-    assert len({UUID(text) for text in own}) == 3
-    assert browser.get("/admin/", headers={"X-Request-ID": "a b"}).headers["X-Request-ID"] != "a b"
-
-
-@pytest.mark.parametrize("handler", ["sync", "async"])
-def test_lines_of_the_log_carry_the_id_while_a_page_is_made(handler):
-    lines = []
-    request = RequestFactory().get("/x", headers={"X-Request-ID": "edge-1"})
-
-    def view(request):
-        lines.append(formatted(logging.makeLogRecord({"msg": "hello", "levelname": "INFO"})))
-        return HttpResponse(request.request_id)
-
-    async def async_view(request):
-        return view(request)
-
-    response = request_ids(view)(request) if handler == "sync" else asyncio.run(request_ids(async_view)(request))
-    assert response.content == b"edge-1"
-    assert lines == ["INFO [edge-1]: hello"]
-    assert current.get() == ""
-    assert formatted(logging.makeLogRecord({"msg": "later", "levelname": "INFO"})) == "INFO: later"
-
-
-def test_a_line_that_django_writes_about_a_request_afterwards_carries_its_id(db, caplog):
-    with caplog.at_level("WARNING", "django.request"):
-        asyncio.run(AsyncClient().get("/nothing", headers={"X-Request-ID": "edge-1"}))
-    record = next(record for record in caplog.records if record.name == "django.request")
-    assert formatted(record).startswith("WARNING [edge-1]: Not Found")
-
-
-def test_the_api_repeats_the_id_in_a_problem(db):
-    response = Browser().get("/api/v1/agents", headers={"X-Request-ID": "edge-1"})
-    assert (response.status_code, response.json()["request_id"]) == (401, "edge-1")
