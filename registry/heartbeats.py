@@ -35,12 +35,31 @@ class Everywhere:
         """Whether every live worker has it."""
         return self.reached == self.live
 
+    def as_json(self) -> dict[str, Any]:
+        """As the API tells it."""
+        return {
+            "revision": self.revision,
+            "workers": self.live,
+            "reached": self.reached,
+            "behind": list(self.behind),
+            "silent": list(self.silent),
+            "done": self.done,
+        }
+
     def __str__(self) -> str:
         silent = f"; nothing heard of {', '.join(self.silent)}" if self.silent else ""
         if not self.live:
             return f"revision {self.revision}; no worker is running{silent}"
         late = f", not yet on {', '.join(self.behind)}" if self.behind else ""
         return f"revision {self.revision} on {self.reached}/{self.live} workers{late}{silent}"
+
+
+def in_short(everywhere: Everywhere | None) -> dict[str, Any]:
+    """How far a change has come, as the commands' --json tells it; nothing is known of one that nobody waited for."""
+    return {
+        "workers": everywhere.live if everywhere else None,
+        "everywhere": everywhere.done if everywhere else None,
+    }
 
 
 @dataclass

@@ -10,10 +10,10 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from registry.actions import agents, credentials, people
-from registry.actions.transaction import Actor, changing, wait_until_everywhere
+from registry.actions.transaction import Actor, changing
 from registry.base.errors import RegistryError, WrongSecret
 from registry.base.yaml_in import read_fleet
-from registry.models import Installation, RegistryChange, Route
+from registry.models import Installation, Route
 from registry.secret_key import fingerprint
 
 EXAMPLE_FLEET = Path(__file__).with_name("example_fleet.yaml")
@@ -58,12 +58,9 @@ def register_examples(*, by: Actor, wait: bool = False) -> list[str]:
     `Conflict` if one of them, or of their routes and SIP names, is registered already.
     """
     entries = read_fleet(EXAMPLE_FLEET)
-    with changing(by):
+    with changing(by, wait=wait):
         for entry in entries:
             agents.register(entry.name, entry.route, entry.definition, sip=entry.sip, by=by, note="example")
-        revision = RegistryChange.newest()
-    if wait:
-        wait_until_everywhere(revision)
     return [entry.name for entry in entries]
 
 

@@ -1,8 +1,4 @@
-"""Every change of the registry: one atomic function a verb, called by commands, API, admin and dashboard alike.
-
-Each takes the advisory lock first of all, checks, writes, and leaves audit rows that name the actor. What is refused
-raises a `RegistryError` and has changed nothing.
-"""
+"""The actions about agents: register, publish, reload, and what an agent has besides its definition."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -23,17 +19,17 @@ from registry.actions.credentials import (
     renew_secrets,
 )
 from registry.actions.definitions import warnings_of
+from registry.actions.etags import Expected, agent_tag, check_expected
 from registry.actions.inspection import Upstream, look_at, parsed
 from registry.actions.lookups import get_agent, get_route, only_route, refuse_taken_route
 from registry.actions.sip_names import add_automatic_mappings, add_claimed_mappings, add_sip_mapping
-from registry.actions.transaction import Actor, Change, changing, finish
+from registry.actions.transaction import Actor, Change, changing
 from registry.actions.trash import take_out_of_trash
-from registry.actions.versions import Expected, make_live
+from registry.actions.versions import make_live
 from registry.base.errors import Conflict, Malformed
 from registry.base.text import check_storable
-from registry.models import RegistryChange, Route
+from registry.models import Route
 from registry.reports.agent_health import DOWN, troubles
-from registry.reports.describe import agent_tag, check_expected
 from registry.routing.addresses import check_agent_name, normalise_route, normalise_sip_username
 
 MAX_TITLE = 200  # characters
@@ -75,7 +71,7 @@ def register(
     own = of_its_own(seen)
     of_code = [COLUMNS[column] for column in own if column not in secrets]
     secrets = own | secrets
-    with changing(by):
+    with changing(by, name, wait=wait) as change:
         refuse_taken_route(path, name)
         agent = Agent.objects.filter(name=name).first()
         if agent and agent.state != Agent.State.TRASHED:
@@ -87,7 +83,7 @@ def register(
         take_out_of_trash(agent)
         agent.title = title or agent.title
         agent.kind = Agent.Kind.STORED if isinstance(seen.source, AgentDefinition) else seen.source.kind()
-        change = Change(agent=name, route=path, of_code=of_code)
+        change.route, change.of_code = path, of_code
         change.warnings = [*seen.warnings, *warnings_of(seen.source, name)]
         change.warnings += keep_secrets(agent, secrets)
         have_credentials(agent, change)
@@ -101,9 +97,8 @@ def register(
             add_claimed_mappings(registered, seen.source.found.sip, change)
         if auto_sip:
             add_automatic_mappings(registered, change)
-        change.revision = RegistryChange.newest()
         change.tag = agent_tag(agent)
-    return finish(change, wait)
+    return change
 
 
 def publish(
@@ -128,7 +123,7 @@ def publish(
     wanted = {normalise_sip_username(typed): typed for typed in sip}
     secrets = check_secrets(credentials, signing_key, upstream)
     seen = look_at(definition, by=by, name=name, upstream=upstream, signing_key=secrets.get("signing_key", ""))
-    with changing(by):
+    with changing(by, name, wait=wait) as change:
         agent = get_agent(name)
         check_expected(expected, agent_tag(agent))
         registered = None
@@ -136,7 +131,7 @@ def publish(
             registered = get_route(route) if route is not None else only_route(name)
             if registered.agent != agent:
                 raise Conflict(f"route {registered.path} is taken by agent {registered.agent.name}")
-        change = Change(agent=name, route=registered.path if registered else "")
+        change.route = registered.path if registered else ""
         change.warnings = [*seen.warnings, *warnings_of(seen.source, name)]
         before = agent.live_id
         change.version = make_live(agent, seen.source, by, note).number
@@ -154,9 +149,8 @@ def publish(
         ]
         change.changed = bool(change.renewed)
         change.of_fleet = "credentials" in change.renewed and not agent.credentials
-        change.revision = RegistryChange.newest()
         change.tag = agent_tag(agent)
-    return finish(change, wait)
+    return change
 
 
 def reload(name: str, *, by: Actor, force: bool = False, wait: bool = False) -> Change:
@@ -201,7 +195,7 @@ def update_agent(
         given["title"] = check_title(title)
     if tags is not None:
         given["tags"] = check_tags(tags)
-    with changing(by):
+    with changing(by, name, wait=wait) as change:
         agent = get_agent(name)
         check_expected(expected, agent_tag(agent))
         if upstream is not None and agent.kind != Agent.Kind.REMOTE:
@@ -212,12 +206,11 @@ def update_agent(
             setattr(agent, column, value)
         if other:
             agent.save(update_fields=list(other))
-        change = Change(agent=name, renewed=[*other, *renew_secrets(agent, secrets)])
+        change.renewed = [*other, *renew_secrets(agent, secrets)]
         change.changed = bool(change.renewed)
         change.of_fleet = "credentials" in change.renewed and not agent.credentials
-        change.revision = RegistryChange.newest()
         change.tag = agent_tag(agent)
-    return finish(change, wait)
+    return change
 
 
 # --- what they have in common ----------------------------------------------------------------------------------------

@@ -7,9 +7,9 @@ from agents.models import Agent
 from registry.actions import agents as agent_actions
 from registry.actions import pauses, trash
 from registry.actions.lookups import default_route, get_agent
-from registry.actions.transaction import Actor, Change, changing, finish
+from registry.actions.transaction import Actor, Change, changing
 from registry.base.errors import Malformed
-from registry.models import RegistryChange, SipMapping
+from registry.models import SipMapping
 
 MAX_AGENTS = 500  # in one step: the registry is held meanwhile, some milliseconds for each
 
@@ -80,8 +80,7 @@ def each(names: Iterable[str], act: Callable[[str], Change], by: Actor, wait: bo
         raise Malformed("name at least one agent")
     if len(wanted) > MAX_AGENTS:
         raise Malformed(f"at most {MAX_AGENTS} agents in one step, not {len(wanted)}")
-    with changing(by):
+    with changing(by, wait=wait) as whole:
         changes = [act(name) for name in wanted]
-        changes[-1].revision = RegistryChange.newest()
-    finish(changes[-1], wait)
+    changes[-1].everywhere = whole.everywhere
     return changes

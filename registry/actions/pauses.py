@@ -7,10 +7,9 @@ from django.utils import timezone
 
 from agents.models import Agent
 from registry.actions.lookups import get_agent
-from registry.actions.transaction import Actor, Change, changing, finish
+from registry.actions.transaction import Actor, Change, changing
 from registry.base.errors import Malformed
 from registry.base.text import check_storable
-from registry.models import RegistryChange
 
 PAUSE_MESSAGE = "This line is paused at the moment. Please call again later."
 MAX_PAUSE_MESSAGE = 500  # characters; spoken in about half a minute
@@ -53,15 +52,14 @@ def resume_what_is_over() -> list[str]:
 
 def set_state(name: str, state: Agent.State, message: str, until: datetime | None, by: Actor, wait: bool) -> Change:
     """Pause or resume an agent that has a route. `Change.former` has its state before."""
-    with changing(by):
+    with changing(by, name, wait=wait) as change:
         agent = get_agent(name)
-        change = Change(agent=name, state=state.value, message=message, until=until, former={"state": agent.state})
+        change.state, change.message, change.former = state.value, message, {"state": agent.state}
         change.changed = (agent.state, agent.pause_message, agent.paused_until) != (state, message, until)
         if change.changed:
             agent.state, agent.pause_message, agent.paused_until = state, message, until
             agent.save(update_fields=["state", "pause_message", "paused_until"])
-        change.revision = RegistryChange.newest()
-    return finish(change, wait)
+    return change
 
 
 # --- what they have in common ----------------------------------------------------------------------------------------

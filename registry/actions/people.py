@@ -1,6 +1,6 @@
 """People: their accounts, their roles, and the links with which they first sign in."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 import pghistory
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -12,11 +12,11 @@ from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
+from registry.actions.etags import Expected, check_expected, tag_of
 from registry.actions.transaction import Actor, changing
 from registry.base.errors import Conflict, Malformed, NotFound
 from registry.models import Member
 from registry.policy import ROLES
-from registry.reports.describe import check_expected, tag_of
 
 FIRST = "admin"  # the account that the first start makes
 LINK = "/dashboard/sign-in/link/"
@@ -76,7 +76,7 @@ def update_member(
     active: bool,
     staff: bool,
     email: str,
-    expected: Collection[str] | None = None,
+    expected: Expected = None,
 ) -> bool:
     """Change all that there is of somebody's account at once. False = it was so before."""
     check_email(email)

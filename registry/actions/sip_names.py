@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from registry.actions.lookups import get_route
-from registry.actions.transaction import Actor, Change, changing, finish
+from registry.actions.transaction import Actor, Change, changing
 from registry.base.errors import Conflict, Malformed, NotFound, Outdated
-from registry.models import RegistryChange, Route, SipMapping
+from registry.models import Route, SipMapping
 from registry.routing.addresses import automatic_usernames, normalise_sip_username
 
 
@@ -25,9 +25,9 @@ def move_sip_username(
     normalised = normalise_sip_username(username)
     if source not in SipMapping.Source.values:
         raise Malformed(f"a SIP name is {' or '.join(SipMapping.Source.values)}, not {source[:20]!r}")
-    with changing(by):
+    with changing(by, wait=wait) as change:
         registered = get_route(route)
-        change = Change(agent=registered.agent.name, route=registered.path, sip=[normalised])
+        change.agent, change.route, change.sip = registered.agent.name, registered.path, [normalised]
         owner = SipMapping.objects.select_related("route__agent").filter(username=normalised).first()
         if away_from is not None and away_from != (owner.route.path if owner else ""):
             raise Outdated(f"somebody has mapped {normalised} since you looked: look again, then repeat your change")
@@ -38,33 +38,30 @@ def move_sip_username(
             if owner is not None:
                 owner.delete()
             SipMapping.objects.create(username=normalised, typed=username[:200], route=registered, source=source)
-        change.revision = RegistryChange.newest()
-    return finish(change, wait)
+    return change
 
 
 def register_sip_username(username: str, route: str, *, by: Actor, wait: bool = False) -> Change:
     """Bind a SIP name to a route. One that was bound to it before stays as it is: nothing is changed."""
     normalised = normalise_sip_username(username)
-    with changing(by):
+    with changing(by, wait=wait) as change:
         registered = get_route(route)
-        change = Change(agent=registered.agent.name, route=registered.path, sip=[normalised])
+        change.agent, change.route, change.sip = registered.agent.name, registered.path, [normalised]
         change.changed = add_sip_mapping(normalised, username, registered)
-        change.revision = RegistryChange.newest()
-    return finish(change, wait)
+    return change
 
 
 def unregister_sip_username(username: str, *, by: Actor, wait: bool = False) -> Change:
     """Remove a SIP name."""
     normalised = normalise_sip_username(username)
-    with changing(by):
+    with changing(by, wait=wait) as change:
         mapping = SipMapping.objects.select_related("route__agent").filter(username=normalised).first()
         if mapping is None:
             raise NotFound(f"nobody has the SIP name {normalised}")
-        change = Change(agent=mapping.route.agent.name, route=mapping.route.path, sip=[normalised])
+        change.agent, change.route, change.sip = mapping.route.agent.name, mapping.route.path, [normalised]
         change.former = {"route": mapping.route.path, "typed": mapping.typed, "source": mapping.source}
         mapping.delete()
-        change.revision = RegistryChange.newest()
-    return finish(change, wait)
+    return change
 
 
 # --- what they have in common ----------------------------------------------------------------------------------------

@@ -7,29 +7,27 @@ from django.utils import timezone
 from agents.fields import UNREADABLE
 from agents.models import Agent
 from registry.actions.credentials import have_credentials
+from registry.actions.etags import Expected, agent_tag, check_expected
 from registry.actions.former_routes import former_route, make_former_route
 from registry.actions.lookups import get_agent
-from registry.actions.transaction import Actor, Change, changing, finish
-from registry.actions.versions import Expected
+from registry.actions.transaction import Actor, Change, changing
 from registry.base.errors import Conflict, NotFound
-from registry.models import RegistryChange, SipMapping
-from registry.reports.describe import agent_tag, check_expected
+from registry.models import SipMapping
 
 TRASH_COLUMNS = ["state", "trashed", "former_reach", "paused_until"]
 
 
 def unregister_agent(name: str, *, by: Actor, expected: Expected = None, wait: bool = False) -> Change:
     """Remove all routes of an agent and their SIP names: it is in the trash, and `restore_agent` brings it back."""
-    with changing(by):
+    with changing(by, name, wait=wait) as change:
         agent = get_agent(name)
         check_expected(expected, agent_tag(agent))
-        change = Change(agent=name, state=Agent.State.TRASHED.value)
+        change.state = Agent.State.TRASHED.value
         mappings = SipMapping.objects.filter(route__agent=agent)
         change.sip = list(mappings.values_list("username", flat=True))
         put_into_trash(agent)
         agent.routes.all().delete()
-        change.revision = RegistryChange.newest()
-    return finish(change, wait)
+    return change
 
 
 def restore_agent(name: str, *, by: Actor, expected: Expected = None, wait: bool = False) -> Change:
@@ -37,7 +35,7 @@ def restore_agent(name: str, *, by: Actor, expected: Expected = None, wait: bool
 
     `Conflict` if another has one of the routes now; names that another has are skipped and reported.
     """
-    with changing(by):
+    with changing(by, name, wait=wait) as change:
         agent = Agent.objects.select_for_update(of=("self",)).filter(name=name).first()
         if agent is None:
             raise NotFound(f"there is no agent {name!r}: `agents --trash` lists them")
@@ -52,14 +50,13 @@ def restore_agent(name: str, *, by: Actor, expected: Expected = None, wait: bool
                 f"the secrets of agent {name} were encrypted with another SECRET_KEY: put it into "
                 "SECRET_KEY_FALLBACKS, or register the agent again with new ones"
             )
-        change = Change(agent=name, route=reach[0]["path"], state=Agent.State.SERVING.value)
+        change.route, change.state = reach[0]["path"], Agent.State.SERVING.value
         take_out_of_trash(agent)
         have_credentials(agent, change)
         agent.save()
         for former in reach:
             make_former_route(agent, former, change)
-        change.revision = RegistryChange.newest()
-    return finish(change, wait)
+    return change
 
 
 # --- what they have in common ----------------------------------------------------------------------------------------

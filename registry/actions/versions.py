@@ -1,7 +1,6 @@
 """The actions about definitions: versions become live, drafts wait, old versions come back."""
 
 import json
-from collections.abc import Collection
 from typing import Any
 
 from django.utils import timezone
@@ -9,15 +8,12 @@ from django.utils import timezone
 from agents.models import Agent, AgentVersion
 from agents.sources import AnySource, kind_of
 from registry.actions.definitions import warnings_of
+from registry.actions.etags import Expected, agent_tag, check_expected, definition_tag, draft_tag
 from registry.actions.inspection import look_again, look_at, refuse_other_server
 from registry.actions.lookups import get_agent
-from registry.actions.transaction import Actor, Change, changing, finish
+from registry.actions.transaction import Actor, Change, changing
 from registry.base.errors import NotFound, Outdated
 from registry.base.text import check_storable
-from registry.models import RegistryChange
-from registry.reports.describe import agent_tag, check_expected, definition_tag, draft_tag
-
-Expected = Collection[str] | None  # tags, one of which the thing must have now; None = any
 
 
 def save_draft(
@@ -28,11 +24,11 @@ def save_draft(
     `base`: `definition_tag` of what was edited; `Outdated` if another version is live now, or the draft.
     """
     checked = look_at(definition, by=by, name=name).source
-    with changing(by):
+    with changing(by, name) as change:
         agent = get_agent(name)
         check_expected(expected, draft_tag(agent))
         check_expected(base, definition_tag(agent))
-        change = Change(agent=name, warnings=warnings_of(checked, name))
+        change.warnings = warnings_of(checked, name)
         before = agent.draft
         if before is not None and says_the_same(before, checked):
             change.changed, change.version = False, before.number
@@ -40,7 +36,6 @@ def save_draft(
             agent.draft = add_version(agent, checked, by, note)
             agent.save(update_fields=["draft"])
             change.version = agent.draft.number
-        change.revision = RegistryChange.newest()
         change.tag = draft_tag(agent) or ""
     return change
 
@@ -48,21 +43,22 @@ def save_draft(
 def set_aside(name: str, definition: Any, *, by: Actor, note: str = "") -> Change:
     """Keep a definition among an agent's versions, neither live nor its draft, so that it can be taken up later."""
     checked = look_at(definition, by=by, name=name).source
-    with changing(by):
+    with changing(by, name) as change:
         agent = get_agent(name)
-        version = add_version(agent, checked, by, note)
-        return Change(agent=name, version=version.number, revision=RegistryChange.newest())
+        change.version = add_version(agent, checked, by, note).number
+    return change
 
 
 def discard_draft(name: str, *, by: Actor, expected: Expected = None) -> Change:
     """Take the draft away; its version stays among the others."""
-    with changing(by):
+    with changing(by, name) as change:
         agent = get_agent(name)
         draft = draft_of(agent)
         check_expected(expected, draft_tag(agent))
         agent.draft = None
         agent.save(update_fields=["draft"])
-        return Change(agent=name, version=draft.number, revision=RegistryChange.newest())
+        change.version = draft.number
+    return change
 
 
 def publish_draft(
@@ -71,7 +67,7 @@ def publish_draft(
     """Make the draft the live version; running calls keep theirs. It is looked at again: the world may have changed."""
     looked_at = draft_of(get_agent(name, changing=False))
     seen = look_again(looked_at.definition, by=by, name=name)
-    with changing(by):
+    with changing(by, name, wait=wait) as change:
         agent = get_agent(name)
         draft = draft_of(agent)
         check_expected(expected, draft_tag(agent))
@@ -80,7 +76,7 @@ def publish_draft(
             raise Outdated("somebody has saved another draft: look at it, then publish it")
         checked = seen.source
         refuse_other_server(agent, checked)
-        change = Change(agent=name, warnings=[*seen.warnings, *warnings_of(checked, name)])
+        change.warnings = [*seen.warnings, *warnings_of(checked, name)]
         agent.draft = None
         if agent.live is not None and says_the_same(agent.live, checked):
             agent.save(update_fields=["draft"])
@@ -88,8 +84,7 @@ def publish_draft(
         else:
             set_live(agent, draft)
             change.version, change.renewed = draft.number, ["version"]
-        change.revision = RegistryChange.newest()
-    return finish(change, wait)
+    return change
 
 
 def restore_version(
@@ -104,19 +99,18 @@ def restore_version(
 ) -> Change:
     """Make what an old version says live again, as a new version. It is looked at again: see `look_again`."""
     seen = look_again(get_version(get_agent(name, changing=False), number).definition, by=by, name=name)
-    with changing(by):
+    with changing(by, name, wait=wait) as change:
         agent = get_agent(name)
         check_expected(expected, agent_tag(agent))
         check_expected(base, definition_tag(agent))
         checked = seen.source
         refuse_other_server(agent, checked)
-        change = Change(agent=name, warnings=[*seen.warnings, *warnings_of(checked, name)])
+        change.warnings = [*seen.warnings, *warnings_of(checked, name)]
         before = agent.live_id
         change.version = make_live(agent, checked, by, note or f"restored from version {number}").number
         change.changed = agent.live_id != before
         change.renewed = ["version"] if change.changed else []
-        change.revision = RegistryChange.newest()
-    return finish(change, wait)
+    return change
 
 
 # --- what they have in common ----------------------------------------------------------------------------------------

@@ -8,12 +8,13 @@ from django.core.exceptions import ValidationError
 from agents.models import Agent
 from registry.actions import agents, instead, pauses
 from registry.actions.definitions import read_definition
+from registry.actions.etags import agent_tag
 from registry.actions.transaction import Actor
 from registry.admin.base import ActionForm
 from registry.base.errors import Malformed
 from registry.base.yaml_in import MAX_FILE_BYTES, parse
 from registry.base.yaml_out import to_yaml
-from registry.reports.describe import agent_tag, as_written
+from registry.reports.describe import as_written
 
 LINES = forms.Textarea(attrs={"rows": 30, "cols": 110, "spellcheck": "false", "class": "vLargeTextField"})
 WORDS = "separated by commas or spaces"

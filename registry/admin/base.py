@@ -118,10 +118,8 @@ class ActionForm(ModelForm):
 
     def report(self, change: Change) -> None:
         """Pass on what the action warns of."""
-        for warning in change.warnings:
-            messages.warning(self.request, warning)
-        for name, owner in change.skipped.items():
-            messages.warning(self.request, f"SIP name {name} was skipped: agent {owner} has it")
+        for line in [*change.warnings, *change.skipped_lines]:
+            messages.warning(self.request, line)
 
     def save(self, commit: bool = True) -> Any:
         """It is saved already."""

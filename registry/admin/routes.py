@@ -9,13 +9,13 @@ from django.http import HttpRequest, HttpResponse
 
 from registry.actions import lookups, routes
 from registry.actions import sip_names as sip_name_actions
+from registry.actions.etags import route_tag
 from registry.actions.transaction import Actor
 from registry.admin.agent_forms import words
 from registry.admin.agents import effect_of_unregistering, listed
 from registry.admin.base import ActionAdmin, ActionForm
 from registry.models import Route, SipMapping
 from registry.policy import Deed
-from registry.reports.describe import route_tag
 from registry.routing.addresses import normalise_route, normalise_sip_username
 
 

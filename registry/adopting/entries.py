@@ -62,7 +62,7 @@ class Entry:
 
     def as_json(self) -> dict[str, Any]:
         """For --json and the API. It has newly made credentials, once."""
-        change = self.change or Change(self.agent)
+        told = (self.change or Change(sip=self.sip)).as_json()
         return {
             "original": self.original,
             "route": self.route,
@@ -71,13 +71,11 @@ class Entry:
             "reason": self.reason,
             "functions": sorted(self.found.functions),
             "not_served": self.found.not_served,
-            "version": change.version,
-            "sip": change.sip if self.change else self.sip,
-            "sip_skipped": change.skipped,
+            "version": told["version"],
+            "sip": told["sip"],
+            "sip_skipped": told["sip_skipped"],
             "warnings": self.warnings,
-            "credentials": dict(zip(("user", "password"), change.credentials, strict=True))
-            if change.credentials
-            else None,
+            "credentials": told["credentials"],
         }
 
 

@@ -7,7 +7,7 @@ from ninja import Router, Schema
 from pydantic import ConfigDict, Field
 
 from registry.adopting import Wishes, adopt_server
-from registry.api.answers import CHANGING, Credentials, Served, Wait, answers, served
+from registry.api.answers import CHANGING, Credentials, Served, Wait, answers
 from registry.api.problems import Refused
 from registry.api.security import actor, may
 from registry.api.sources import Strict
@@ -94,4 +94,4 @@ def adopt(request: HttpRequest, body: AdoptIn, wait: Wait = False) -> dict[str, 
         note=body.note,
     )
     report = adopt_server([body.url, *body.more_urls], wishes, by=actor(request), wait=wait)
-    return report.as_json() | {"everywhere": served(report.everywhere)}
+    return report.as_json() | {"everywhere": report.everywhere.as_json() if report.everywhere else None}

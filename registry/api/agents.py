@@ -12,6 +12,7 @@ from agents.models import Agent
 from registry.actions import agents as agent_actions
 from registry.actions import credentials as credential_actions
 from registry.actions import instead, pauses, trash, versions
+from registry.actions.etags import agent_tag
 from registry.api.agent_shapes import AgentOut, AgentWhole
 from registry.api.answers import (
     CHANGING,
@@ -29,7 +30,6 @@ from registry.api.answers import (
     paged,
     position_of,
     tagged,
-    told,
 )
 from registry.api.problems import Refused
 from registry.api.security import actor, may
@@ -39,7 +39,7 @@ from registry.base.errors import NotFound
 from registry.base.text import like
 from registry.policy import Deed
 from registry.reports.agent_health import AgentTrouble, troubles
-from registry.reports.describe import agent_tag, describe_agent, describe_source, describe_trouble, described_agents
+from registry.reports.describe import describe_agent, describe_source, describe_trouble, described_agents
 
 router = Router(tags=["agents"])
 Note = Annotated[str, Field(max_length=500, description="why; kept with the version")]
@@ -171,7 +171,7 @@ def register_agent(request: HttpRequest, response: HttpResponse, body: Registrat
     )
     response["Location"] = f"/api/v1/agents/{change.agent}"
     tagged(response, change.tag)
-    return Status(201, told(change))
+    return Status(201, change.as_json())
 
 
 @router.get(
@@ -212,7 +212,7 @@ def update_agent(
         wait=wait,
     )
     tagged(response, change.tag)
-    return told(change)
+    return change.as_json()
 
 
 @router.delete(
@@ -221,7 +221,7 @@ def update_agent(
 )  # fmt: skip
 def unregister_agent(request: HttpRequest, name: str, if_match: IfMatch = None, wait: Wait = False) -> Any:
     """All its routes and SIP names are gone at once: 404. It is in the trash, from which `restore` brings it back."""
-    return told(trash.unregister_agent(name, expected=expected(if_match), by=actor(request), wait=wait))
+    return trash.unregister_agent(name, expected=expected(if_match), by=actor(request), wait=wait).as_json()
 
 
 @router.post(
@@ -239,7 +239,7 @@ def pause_agent(request: HttpRequest, name: str, body: PauseIn | None = None, wa
         if until is not None:
             raise Refused(422, "the pause ends at `until` or after `minutes`: give one of them")
         until = pauses.end_of_pause(body.minutes)
-    return told(pauses.pause(name, body.message, until=until, by=actor(request), wait=wait))
+    return pauses.pause(name, body.message, until=until, by=actor(request), wait=wait).as_json()
 
 
 @router.post(
@@ -248,7 +248,7 @@ def pause_agent(request: HttpRequest, name: str, body: PauseIn | None = None, wa
 )  # fmt: skip
 def resume_agent(request: HttpRequest, name: str, wait: Wait = False) -> Any:
     """New calls are answered again."""
-    return told(pauses.resume(name, by=actor(request), wait=wait))
+    return pauses.resume(name, by=actor(request), wait=wait).as_json()
 
 
 @router.post(
@@ -261,7 +261,7 @@ def reload_agent(request: HttpRequest, name: str, body: ReloadIn | None = None, 
     `changed` is false if it is the same. A Python agent needs the level admin.
     """
     force = body is not None and body.force
-    return told(agent_actions.reload(name, force=force, by=actor(request), wait=wait))
+    return agent_actions.reload(name, force=force, by=actor(request), wait=wait).as_json()
 
 
 @router.post(
@@ -273,12 +273,11 @@ def restore_agent(
 ) -> Any:
     """With a version: what it says becomes the newest, live one. Without: the agent gets its routes and names back."""
     if body is None or body.version is None:
-        return told(trash.restore_agent(name, expected=expected(if_match), by=actor(request), wait=wait))
-    return told(
-        versions.restore_version(
-            name, body.version, note=body.note, expected=expected(if_match), by=actor(request), wait=wait
-        )
+        return trash.restore_agent(name, expected=expected(if_match), by=actor(request), wait=wait).as_json()
+    change = versions.restore_version(
+        name, body.version, note=body.note, expected=expected(if_match), by=actor(request), wait=wait
     )
+    return change.as_json()
 
 
 @router.post(

@@ -1,4 +1,4 @@
-"""What operations share: the statuses they declare, tags for edits, pages, and how a change is told."""
+"""What operations share: the statuses they declare, tags for edits, pages, the shape in which a change is told."""
 
 import base64
 import binascii
@@ -11,11 +11,9 @@ from django.http import HttpResponse
 from ninja import Header, Query, Schema
 from pydantic import Field
 
-from registry.actions.transaction import Change
+from registry.actions.etags import ANY
 from registry.api.problems import Problem, Refused
 from registry.base.text import is_storable
-from registry.heartbeats import Everywhere
-from registry.reports.describe import ANY
 
 TAG = re.compile(r'\s*(?:W/)?"([^"]*)"\s*(?:,|$)')
 Row = TypeVar("Row")
@@ -59,7 +57,7 @@ class Credentials(Schema):
 
 
 class Changed(Schema):
-    """What a change did."""
+    """What a change did."""  # as `Change.as_json` says it
 
     agent: str = Field(description="name of the agent that it is about")
     route: str = ""
@@ -72,37 +70,6 @@ class Changed(Schema):
     of_code: list[str] = Field([], description="secrets that its own code asks for: credentials, signing key")
     revision: int = Field(description="of the registry, from which on it is so")
     everywhere: Served | None = Field(None, description="with wait=true: how far it has come")
-
-
-def told(change: Change) -> dict[str, Any]:
-    """A change as `Changed`."""
-    return {
-        "agent": change.agent,
-        "route": change.route,
-        "version": change.version,
-        "changed": change.changed,
-        "sip": change.sip,
-        "sip_skipped": change.skipped,
-        "warnings": change.warnings,
-        "credentials": dict(zip(("user", "password"), change.credentials, strict=True)) if change.credentials else None,
-        "of_code": change.of_code,
-        "revision": change.revision,
-        "everywhere": served(change.everywhere),
-    }
-
-
-def served(everywhere: Everywhere | None) -> dict[str, Any] | None:
-    """How far a revision has come, as `Served`."""
-    if everywhere is None:
-        return None
-    return {
-        "revision": everywhere.revision,
-        "workers": everywhere.live,
-        "reached": everywhere.reached,
-        "behind": list(everywhere.behind),
-        "silent": list(everywhere.silent),
-        "done": everywhere.done,
-    }
 
 
 def expected(if_match: str | None) -> list[str] | None:

@@ -7,7 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema
 from pydantic import Field
 
-from registry.api.answers import Credentials, Served, Wait, answers, served
+from registry.actions.transaction import shown_once
+from registry.api.answers import Credentials, Served, Wait, answers
 from registry.api.problems import Refused
 from registry.api.security import actor, may
 from registry.fleet.apply import NOTE, apply_plan, make_plan
@@ -111,8 +112,6 @@ def apply(
         "applied": result.changed,
         "plan": result.plan.as_json(),
         "revision": result.revision,
-        "credentials": {
-            agent: {"user": user, "password": password} for agent, (user, password) in result.credentials.items()
-        },
-        "everywhere": served(result.everywhere),
+        "credentials": {agent: shown_once(pair) for agent, pair in result.credentials.items()},
+        "everywhere": result.everywhere.as_json() if result.everywhere else None,
     }

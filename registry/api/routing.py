@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 
 from registry.actions import routes as route_actions
 from registry.actions import sip_names
+from registry.actions.etags import route_tag
 from registry.api.agent_shapes import RouteOut, SipName
 from registry.api.answers import (
     CHANGING,
@@ -26,7 +27,6 @@ from registry.api.answers import (
     paged,
     position_of,
     tagged,
-    told,
 )
 from registry.api.security import actor, may
 from registry.api.sources import Strict
@@ -36,7 +36,7 @@ from registry.base.text import like
 from registry.models import Route, SipMapping
 from registry.policy import Deed
 from registry.rehearsal.stage import dry_run, stage_of
-from registry.reports.describe import describe_route, route_tag
+from registry.reports.describe import describe_route
 from registry.routing.decide import CENTRAL_SIP, Facts
 from registry.routing.question import describe_decision
 
@@ -161,7 +161,7 @@ def register_route(request: HttpRequest, response: HttpResponse, body: RouteIn, 
     )
     response["Location"] = f"/api/v1/routes/{change.made}"
     tagged(response, change.tag)
-    return Status(201, told(change))
+    return Status(201, change.as_json())
 
 
 @router.get(
@@ -197,7 +197,7 @@ def update_route(
         wait=wait,
     )
     tagged(response, change.tag)
-    return told(change)
+    return change.as_json()
 
 
 @router.delete(
@@ -206,9 +206,8 @@ def update_route(
 )  # fmt: skip
 def unregister_route(request: HttpRequest, route_id: int, if_match: IfMatch = None, wait: Wait = False) -> Any:
     """It and its SIP names are gone at once: 404. An agent without any route is in the trash."""
-    return told(
-        route_actions.unregister(min(route_id, MAX_ID), expected=expected(if_match), by=actor(request), wait=wait)
-    )
+    change = route_actions.unregister(min(route_id, MAX_ID), expected=expected(if_match), by=actor(request), wait=wait)
+    return change.as_json()
 
 
 @router.get(
@@ -241,7 +240,7 @@ def list_sip_names(
 def register_sip_username(request: HttpRequest, body: SipIn, wait: Wait = False) -> Any:
     """A name that another route has is a conflict, which names its owner. One that was bound so before: 200."""
     change = sip_names.register_sip_username(body.username, body.route, by=actor(request), wait=wait)
-    return Status(201 if change.changed else 200, told(change))
+    return Status(201 if change.changed else 200, change.as_json())
 
 
 @router.delete(
@@ -250,7 +249,7 @@ def register_sip_username(request: HttpRequest, body: SipIn, wait: Wait = False)
 )  # fmt: skip
 def unregister_sip_username(request: HttpRequest, username: str, wait: Wait = False) -> Any:
     """Calls to it go to the default route, if there is one."""
-    return told(sip_names.unregister_sip_username(username, by=actor(request), wait=wait))
+    return sip_names.unregister_sip_username(username, by=actor(request), wait=wait).as_json()
 
 
 @router.post(

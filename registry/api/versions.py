@@ -13,6 +13,7 @@ from agents.models import Agent, AgentVersion
 from agents.sources import kind_of
 from registry.actions import agents
 from registry.actions import versions as version_actions
+from registry.actions.etags import draft_tag
 from registry.actions.versions import draft_of, get_version
 from registry.api.agents import Note, one_agent
 from registry.api.answers import (
@@ -29,7 +30,6 @@ from registry.api.answers import (
     paged,
     position_of,
     tagged,
-    told,
 )
 from registry.api.problems import Refused
 from registry.api.security import actor, may
@@ -37,7 +37,7 @@ from registry.api.sources import SourceIn, SourceOut, Strict
 from registry.policy import Deed
 from registry.rehearsal.rehearsal import Call, preview, rehearsal_of, run
 from registry.rehearsal.stage import stage_of
-from registry.reports.describe import describe_source, describe_version, draft_tag
+from registry.reports.describe import describe_source, describe_version
 from registry.requests import public_base
 
 router = Router(tags=["definitions"])
@@ -148,7 +148,7 @@ def publish_definition(
         wait=wait,
     )
     tagged(response, change.tag)
-    return Status(201 if change.changed else 200, told(change))
+    return Status(201 if change.changed else 200, change.as_json())
 
 
 @router.get(
@@ -187,7 +187,7 @@ def save_draft(
         name, body.source, note=body.note, expected=expected(if_match), by=actor(request)
     )
     tagged(response, change.tag)
-    return told(change)
+    return change.as_json()
 
 
 @router.delete(
@@ -196,7 +196,7 @@ def save_draft(
 )  # fmt: skip
 def discard_draft(request: HttpRequest, name: str, if_match: IfMatch = None) -> Any:
     """Its version stays among the others, unpublished."""
-    return told(version_actions.discard_draft(name, expected=expected(if_match), by=actor(request)))
+    return version_actions.discard_draft(name, expected=expected(if_match), by=actor(request)).as_json()
 
 
 @router.post(
@@ -205,7 +205,8 @@ def discard_draft(request: HttpRequest, name: str, if_match: IfMatch = None) -> 
 )  # fmt: skip
 def publish_draft(request: HttpRequest, name: str, if_match: IfMatch = None, wait: Wait = False) -> Any:
     """The draft goes live, running calls keep their version. If-Match takes the draft's ETag."""
-    return told(version_actions.publish_draft(name, expected=expected(if_match), by=actor(request), wait=wait))
+    change = version_actions.publish_draft(name, expected=expected(if_match), by=actor(request), wait=wait)
+    return change.as_json()
 
 
 @router.get(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from registry.actions.transaction import Actor, changing, wait_until_everywhere
+from registry.actions.transaction import Actor, changing, shown_once, wait_until_everywhere
 from registry.base.errors import Conflict, Forbidden, Malformed, Outdated
 from registry.base.text import check_storable
 from registry.fleet.checks import Progress, check_all, no_progress
@@ -15,8 +15,7 @@ from registry.fleet.parse import read_document
 from registry.fleet.plan import Plan
 from registry.fleet.present import PresentAgent, one_moment, read_definitions, read_present
 from registry.fleet.writes import carry_out
-from registry.heartbeats import Everywhere
-from registry.models import RegistryChange
+from registry.heartbeats import Everywhere, in_short
 
 NOTE = "applied"  # of the versions that come about, unless the caller gives another
 
@@ -36,16 +35,13 @@ class Result:
         return self.plan.changes
 
     def as_json(self) -> dict[str, Any]:
-        """As the API shows it."""
+        """As the command's --json tells it."""
         return {
             "changed": self.changed,
             "revision": self.revision,
             "plan": self.plan.as_json(),
-            "credentials": {
-                agent: {"user": user, "password": password} for agent, (user, password) in self.credentials.items()
-            },
-            "workers": self.everywhere.live if self.everywhere else None,
-            "everywhere": self.everywhere.done if self.everywhere else None,
+            "credentials": {agent: shown_once(pair) for agent, pair in self.credentials.items()},
+            **in_short(self.everywhere),
         }
 
 
@@ -106,7 +102,7 @@ def carried_out(
         present, live = read_state(document)
     check_all(document, present, live, by, progress)  # before the lock, so that nobody waits for it
     credentials: Mapping[str, tuple[str, str]] = {}
-    with changing(by):
+    with changing(by) as change:
         present, live = read_state(document)
         comparison = compare(document, present, live, remove=remove)
         refuse(comparison, expected_digest)
@@ -114,8 +110,7 @@ def carried_out(
             progress("written", 0, len(comparison.plan.steps))
             credentials = carry_out(comparison, by, note).credentials
             progress("written", len(comparison.plan.steps), len(comparison.plan.steps))
-        revision = RegistryChange.newest()
-    return Result(comparison.plan, revision, credentials)
+    return Result(comparison.plan, change.revision, credentials)
 
 
 def as_document(document: str | bytes | Document) -> Document:

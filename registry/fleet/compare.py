@@ -9,6 +9,7 @@ import orjson
 
 from agents.sources import kind_of
 from registry.actions.definitions import transfer_warnings
+from registry.actions.etags import tag_of
 from registry.base.errors import Malformed
 from registry.fleet.checks import Checked, checked, is_live, says_the_same
 from registry.fleet.document import Document, FleetAgent, FleetRoute
@@ -17,7 +18,7 @@ from registry.fleet.names import Reach, conflicts_of, with_automatic_names
 from registry.fleet.plan import ABSENT, ADD, CHANGE, ORDER, REMOVE, Difference, Plan, Step
 from registry.fleet.present import PresentAgent, PresentRoute, state_tag
 from registry.fleet.references import OWN, Secrets, decide_secrets
-from registry.reports.describe import as_written, tag_of
+from registry.reports.describe import as_written
 from registry.routing.addresses import normalise_sip_username
 
 MADE = f"{OWN}, newly made"

@@ -12,10 +12,10 @@ from django.db.models import TextField
 from django.db.models.functions import Cast
 
 from agents.models import Agent, AgentVersion, is_over
+from registry.actions.etags import tag_of
 from registry.actions.transaction import one_view
 from registry.fleet.document import moment_text
 from registry.models import Route, SipMapping
-from registry.reports.describe import tag_of
 
 SECRETS = ("credentials", "signing_key", "upstream")  # columns of agents
 CHUNK = 5000  # versions whose definitions one query fetches

@@ -13,6 +13,7 @@ from django.db import Error, ProgrammingError
 
 from registry.actions.transaction import Actor, Change
 from registry.base.errors import RegistryError
+from registry.heartbeats import Everywhere, in_short
 
 # Exit codes: 0 done, 1 refused, 2 wrong usage (argparse's own), 3 the database is away, 4 done, but not everywhere yet,
 # 5 `apply --dry-run` found something to change.
@@ -97,27 +98,17 @@ class RegistryCommand(BaseCommand):
     def report(self, change: Change, sentence: str) -> dict[str, Any]:
         """Say what an action did; return it for --json."""
         self.say(sentence)
-        for name, owner in change.skipped.items():
-            self.say(f"  SIP name {name} was skipped: agent {owner} has it")
+        for line in change.skipped_lines:
+            self.say(f"  {line}")
         for warning in change.warnings:
             self.say(f"  Warning: {warning}")
         if change.credentials:
             self.say("  Credentials, shown this once: user {} password {}".format(*change.credentials))
-        everywhere = change.everywhere
+        self.say_how_far(change.everywhere, "  ")
+        told = {key: value for key, value in change.as_json().items() if key not in ("of_code", "everywhere")}
+        return told | in_short(change.everywhere)
+
+    def say_how_far(self, everywhere: Everywhere | None, indent: str = "") -> None:
+        """Say how far a change has come, if it was waited for."""
         if everywhere:
-            self.say(f"  {str(everywhere)[0].upper()}{str(everywhere)[1:]}")
-        return {
-            "agent": change.agent,
-            "route": change.route,
-            "version": change.version,
-            "changed": change.changed,
-            "sip": change.sip,
-            "sip_skipped": change.skipped,
-            "warnings": change.warnings,
-            "credentials": dict(zip(("user", "password"), change.credentials, strict=True))
-            if change.credentials
-            else None,
-            "revision": change.revision,
-            "workers": everywhere.live if everywhere else None,
-            "everywhere": everywhere.done if everywhere else None,
-        }
+            self.say(f"{indent}{str(everywhere)[0].upper()}{str(everywhere)[1:]}")

@@ -1,9 +1,5 @@
-"""How agents, versions and routes are told to others, and the tags by which an edit knows that nothing has changed."""
+"""How agents, versions and routes are told to others."""
 
-import hashlib
-import hmac
-import json
-from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
@@ -11,12 +7,10 @@ from django.db.models import QuerySet
 
 from agents.models import Agent, AgentVersion
 from agents.sources import KINDS, SEEN, kind_of
-from registry.base.errors import Outdated
 from registry.models import Route
 from registry.reports.agent_health import AgentTrouble
 
 UNWRITTEN = (*SEEN, "again")  # of a version that is no definition: nobody writes it
-ANY = "*"  # of If-Match: whatever it is, as long as there is one (RFC 9110, 13.1.1)
 
 
 def described_agents() -> QuerySet[Agent]:
@@ -95,37 +89,3 @@ def describe_version(version: AgentVersion, agent: Agent) -> dict[str, Any]:
         "created": version.created,
         "retired": version.retired,
     }
-
-
-def agent_tag(agent: Agent) -> str:
-    """What changes with everything that can be edited of an agent, its secrets included."""
-    return tag_of([describe_agent(agent), agent.credentials, agent.signing_key, agent.upstream])
-
-
-def draft_tag(agent: Agent) -> str | None:
-    """What changes with an agent's draft; None if it has none."""
-    return None if agent.draft_id is None else tag_of(["draft", agent.draft_id])
-
-
-def definition_tag(agent: Agent) -> str:
-    """What changes when another version becomes live or the draft: for who edits on top of both."""
-    return tag_of(["definition", agent.live_id, agent.draft_id])
-
-
-def route_tag(route: Route) -> str:
-    """What changes with a route."""
-    return tag_of(describe_route(route))
-
-
-def tag_of(value: Any) -> str:
-    """A keyed digest: nobody can try out secrets with it."""
-    text = json.dumps(value, default=str, sort_keys=True)
-    return hmac.new(str(settings.SECRET_KEY).encode(), f"tag:{text}".encode(), hashlib.sha256).hexdigest()[:32]
-
-
-def check_expected(expected: Collection[str] | None, present: str | None) -> None:
-    """Raise `Outdated` if somebody has changed it since; None expects nothing. `present`: None if it is not there."""
-    if expected is None:
-        return
-    if present is None or (ANY not in expected and present not in expected):
-        raise Outdated("somebody has changed it since you looked: read it again, then repeat your change")

@@ -9,9 +9,9 @@ from django.test import Client
 from agents.models import Agent, AgentVersion
 from dashboard.definition.tree import pack
 from registry.actions import agents, trash, versions
+from registry.actions.etags import definition_tag
 from registry.actions.transaction import Actor
 from registry.actions.versions import get_version
-from registry.reports.describe import definition_tag
 from tests.events import write_events
 from tests.registry.api.conftest import person
 

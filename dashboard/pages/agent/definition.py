@@ -16,10 +16,10 @@ from dashboard.pages.agent.source import no_editor, runs_elsewhere, source_page
 from dashboard.shell import common, page_for, show
 from dashboard.toasts import say
 from registry.actions import versions
+from registry.actions.etags import definition_tag
 from registry.actions.versions import get_version
 from registry.base.errors import Malformed, Outdated
 from registry.policy import Deed
-from registry.reports.describe import definition_tag
 from registry.requests import actor_of, public_base
 
 FORMS = ("GET", "HEAD", "POST")

@@ -17,12 +17,12 @@ from dashboard.shell import page_for, show
 from dashboard.sources.facts import comparable, functions_in
 from dashboard.toasts import everywhere, say
 from registry.actions import versions
+from registry.actions.etags import definition_tag
 from registry.actions.transaction import Change
 from registry.actions.versions import get_version
 from registry.base.errors import Outdated
 from registry.policy import Deed
 from registry.reports.activity import calls_of
-from registry.reports.describe import definition_tag
 from registry.requests import actor_of, public_base
 
 SHOWS = ("fields", "document")

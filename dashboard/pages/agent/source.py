@@ -16,6 +16,7 @@ from dashboard.sources.form import Typed, problems_of
 from dashboard.toasts import everywhere, say
 from dashboard.words import AGENT_KINDS
 from registry.actions import agents
+from registry.actions.etags import definition_tag
 from registry.actions.inspection import parsed
 from registry.actions.instead import NOTHING
 from registry.actions.transaction import Change
@@ -24,7 +25,6 @@ from registry.base.yaml_out import to_yaml
 from registry.policy import Deed
 from registry.reports.activity import calls_of
 from registry.reports.agent_health import AgentTrouble
-from registry.reports.describe import definition_tag
 from registry.requests import actor_of, principal_of
 
 FORMS = ("GET", "HEAD", "POST")

@@ -15,10 +15,11 @@ from dashboard.differences import Lines, field_differences, line_differences
 from dashboard.pages.agent.definition import number_of
 from dashboard.shell import page_for, show
 from dashboard.sources.facts import as_given, comparable, digest_of
+from registry.actions.etags import definition_tag
 from registry.actions.versions import get_version
 from registry.policy import Deed
 from registry.reports.activity import calls_of
-from registry.reports.describe import definition_tag, describe_version
+from registry.reports.describe import describe_version
 from registry.requests import public_base
 
 PAGE = 50

@@ -9,6 +9,7 @@ from registry.adopting.entries import REFUSED as ENTRY_REFUSED
 from registry.adopting.entries import REGISTER, REGISTERED, SKIPPED, UPDATE, UPDATED
 from registry.base.errors import Malformed
 from registry.base.text import safe
+from registry.heartbeats import in_short
 from registry.management.command import REFUSED, USAGE, RegistryCommand
 from registry.management.sources import from_environment
 
@@ -86,23 +87,18 @@ class Command(RegistryCommand):
                 self.say(f"{words}: {safe(line)}")
         totals = [f"{state} {number}" for state, number in report.totals.items() if number]
         self.say(f"{', '.join(totals or ['nothing to adopt']).capitalize()}.")
-        everywhere = report.everywhere
-        if everywhere:
-            self.say(f"{str(everywhere)[0].upper()}{str(everywhere)[1:]}")
+        self.say_how_far(report.everywhere)
         if report.totals[ENTRY_REFUSED]:
             self.exit_code = REFUSED
-        return report.as_json() | {
-            "workers": everywhere.live if everywhere else None,
-            "everywhere": everywhere.done if everywhere else None,
-        }
+        return report.as_json() | in_short(report.everywhere)
 
     def details(self, entry: Entry) -> None:
         """What else is to be said of an agent that is not left alone."""
         if entry.state in (SKIPPED, ENTRY_REFUSED):
             return
         change = entry.change
-        for name, owner in change.skipped.items() if change else ():
-            self.say(f"    SIP name {safe(name)} was skipped: agent {owner} has it")
+        for line in change.skipped_lines if change else ():
+            self.say(f"    {safe(line)}")
         for line in entry.found.not_served:
             self.say(f"    Not served here: {safe(line)}")
         for warning in entry.warnings:

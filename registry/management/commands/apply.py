@@ -87,8 +87,7 @@ class Command(RegistryCommand):
                 "  Warning: new agents use the fleet's credentials of this command's environment; the server needs the "
                 "same SWML_BASIC_AUTH_PASSWORD"
             )
-        if result.everywhere:
-            self.say(f"  {str(result.everywhere)[0].upper()}{str(result.everywhere)[1:]}")
+        self.say_how_far(result.everywhere, "  ")
         return result.as_json()
 
     def progress(self, what: str, done: int, total: int) -> None:

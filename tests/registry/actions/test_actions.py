@@ -8,11 +8,12 @@ from django.utils import timezone
 from agents.models import Agent, AgentVersion
 from registry.actions import agents, credentials, instead, pauses, routes, sip_names, trash
 from registry.actions import transaction as changes
+from registry.actions.etags import agent_tag
 from registry.actions.transaction import Actor
 from registry.base.errors import Busy, Conflict, Malformed, NotFound
 from registry.models import RegistryChange, Route, SipMapping
 from registry.reports.audit import Search, read_audit
-from registry.reports.describe import agent_tag, describe_agent
+from registry.reports.describe import describe_agent
 from registry.serving.resumer import Resumer
 from registry.triggers import ADVISORY_LOCK
 from tests.config.processes import wait_for
@@ -407,7 +408,7 @@ def test_pausing_and_resuming(register, actor):
 def test_a_pause_that_ends_by_itself(register, actor):
     register()
     until = timezone.now() + timedelta(minutes=15)
-    assert pauses.pause("sales", by=actor, until=until).until == until
+    assert pauses.pause("sales", by=actor, until=until).changed
     agent = Agent.objects.get()
     assert (agent.state, agent.paused_until, agent.current_state) == ("paused", until, "paused")
     assert not pauses.pause("sales", by=actor, until=until).changed

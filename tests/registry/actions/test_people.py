@@ -7,10 +7,10 @@ from django.contrib.auth.models import Group, User
 from django.db import connection
 
 from registry.actions import people
+from registry.actions.etags import ANY
 from registry.actions.transaction import Actor
 from registry.base.errors import Conflict, Malformed, NotFound, Outdated
 from registry.models import Member, Membership
-from registry.reports.describe import ANY
 from tests.registry.actions.test_actions import at_once
 
 MemberEvent = Member.events.rel.related_model

@@ -7,10 +7,10 @@ import pytest
 
 from agents.models import Agent
 from registry.actions import agents, versions
+from registry.actions.etags import definition_tag
 from registry.actions.transaction import Actor
 from registry.actions.versions import get_version
 from registry.base.errors import Malformed, Outdated
-from registry.reports.describe import definition_tag
 
 pytestmark = pytest.mark.django_db
 
