@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
@@ -323,7 +322,12 @@ def test_an_agent_in_trouble_is_seen_everywhere(both: World, viewer: Client) -> 
     now = timezone.now()
     since = datetime(2026, 3, 1, 10, 41, tzinfo=UTC).timestamp()
     down = {"state": "down", "detail": "its process ended with 3", "since": since}
-    shaky = {"state": "shaky", "detail": "one of two does not answer", "since": since, "away": ["https://b.example.com/desk"]}
+    shaky = {
+        "state": "shaky",
+        "detail": "one of two does not answer",
+        "since": since,
+        "away": ["https://b.example.com/desk"],
+    }
     Worker.objects.create(
         replica="r", pid=1, revision=0, started=now, seen=now, troubles={"sales": down, "desk": shaky}
     )
