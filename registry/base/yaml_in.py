@@ -105,8 +105,8 @@ def parse(text: str, called: str, loader: Any = QuickLoader) -> Any:
             raise yaml.reader.ReaderError(called, wrong.start(), ord(wrong[0]), "unicode", "")
         return yaml.load(text, loader)  # noqa: S506 - a SafeLoader
     except Refused as error:
-        mark = error.problem_mark
-        raise Malformed(f"{called}, {where(mark)}: {error.problem}".removeprefix(", "), line=mark.line + 1) from None
+        words = f"{called}, {where(error.problem_mark)}: {error.problem}".removeprefix(", ")
+        raise Malformed(words, line=line_of(error.problem_mark)) from None
     except (yaml.YAMLError, RecursionError) as error:
         words, line = in_words(error, text)
         raise Malformed(f"{called} is neither YAML nor JSON: {words}".lstrip(), line=line) from None
@@ -126,7 +126,12 @@ def in_words(error: Exception, text: str) -> tuple[str, int]:
     problem = " ".join((error.problem or error.context or "").split())
     if error.context and error.problem and error.context_mark:
         problem += f" ({' '.join(error.context.split())} that begins in {where(error.context_mark)})"
-    return f"{where(mark)}: {problem}", mark.line + 1 if mark else 0
+    return f"{where(mark)}: {problem}", line_of(mark)
+
+
+def line_of(mark: Any) -> int:
+    """The number of a line, counted from one; 0 if there is no such place."""
+    return mark.line + 1 if mark else 0
 
 
 def where(mark: Any) -> str:
