@@ -45,10 +45,11 @@ class Trouble(NamedTuple):
     state: str  # down: it cannot be asked; shaky: some of it can; see docs/python-agents.md
     detail: str  # why, for people; no secret is in it
     since: float  # seconds since 1970
+    away: tuple[str, ...] = ()  # endpoints of a remote agent that cannot be asked
 
     def as_plain(self) -> dict[str, Any]:
         """As heartbeats hold it."""
-        return self._asdict()
+        return {**self._asdict(), "away": list(self.away)}
 
 
 class Served(NamedTuple):

@@ -19,6 +19,7 @@ from agents.python.runner import Hosts
 from agents.remote.client import RemoteLimits
 from agents.remote.runner import Remotes
 from registry.actions.inspection import whereabouts
+from registry.base.checks import OK, Check
 from registry.environment import environment
 from registry.heartbeats import Heart
 from registry.log.group_commit import GroupSync
@@ -129,14 +130,16 @@ class Services:
         )
         self.dispatcher = Dispatcher(self.tables, context)
 
-    def checks(self) -> dict[str, str]:
+    def checks(self) -> dict[str, Check]:
         """What /ready tells besides: calls go on without the database, so its absence is said but is no reason."""
+        trouble = self.sync_trouble() or self.lost()
+        log = Check("waiting") if self.writer.last_error else Check("trouble", trouble) if trouble else OK
         checks = {
-            "database": "away" if self.listener.last_error or self.listener.silent else "ok",
-            "log": "waiting" if self.writer.last_error else self.sync_trouble() or self.lost() or "ok",
-            "snapshot": self.keeper.problem or "ok",
+            "database": Check("away") if self.listener.last_error or self.listener.silent else OK,
+            "log": log,
+            "snapshot": Check("unwritten", self.keeper.problem) if self.keeper.problem else OK,
         }
-        return {"table": stale, **checks} if (stale := self.listener.stale) else checks
+        return {"table": Check("stale", stale), **checks} if (stale := self.listener.stale) else checks
 
     def trouble(self) -> str:
         """What the heartbeat tells of the log and the snapshot."""

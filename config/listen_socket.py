@@ -4,8 +4,11 @@ import http.client
 import json
 import socket
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
+
+from registry.base.checks import Check
 
 PROBE_SECONDS = 1  # /ready asks nobody; a worker that died with the question would leave us waiting
 
@@ -19,18 +22,24 @@ class Answer:
     """What /ready said; status 0 = nobody answers yet."""
 
     status: int = 0
-    checks: dict[str, str] = field(default_factory=dict)
+    checks: dict[str, Check] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, status: int, body: Any) -> "Answer":
+        """What the JSON of /ready says. Raises whatever one of another application makes it stumble over."""
+        states, words = body["states"], body["checks"]
+        return cls(status, {str(name): Check(str(states[name]), str(words[name])) for name in words})
 
     @property
     def stale(self) -> str:
         """Where the worker has its table from, if not from the database."""
-        table = self.checks.get("table", "")
-        return table if table.startswith("from ") else ""
+        table = self.checks.get("table")
+        return table.detail if table and table.state == "stale" else ""
 
     def __str__(self) -> str:
         if not self.status:
             return "it does not answer yet"
-        wrong = [f"{name} {text}" for name, text in self.checks.items() if text != "ok"]
+        wrong = [f"{name} {check}" for name, check in self.checks.items() if not check.ok]
         return ", ".join(wrong) or f"/ready answers {self.status}"
 
 
@@ -71,6 +80,6 @@ def ask_ready(listener: socket.socket) -> Answer:
     finally:
         connection.close()
     try:
-        return Answer(status, json.loads(body)["checks"])
-    except (ValueError, KeyError, TypeError):  # another application's
+        return Answer.of(status, json.loads(body))
+    except (ValueError, KeyError, TypeError, AttributeError):  # another application's
         return Answer(status)

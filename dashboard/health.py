@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest
 
+from registry.base.checks import Check
 from registry.rehearsal.stage import stage_of
 from registry.requests import client_address, public_base
 
@@ -17,7 +18,7 @@ FORWARDED = ("X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-For", "Forwar
 
 
 @dataclass(frozen=True)
-class Check:
+class Finding:
     """One finding. `tone`: ok, warn or bad; `todo`: empty if there is nothing to do."""
 
     name: str
@@ -27,65 +28,71 @@ class Check:
     todo: str = ""
 
 
-def checks_of(request: HttpRequest) -> list[Check]:
+def checks_of(request: HttpRequest) -> list[Finding]:
     """The checks of the worker that answers this page; none if this process serves no agents."""
     stage = stage_of(request)
-    return [finding(name, said) for name, said in stage.checks().items()] if stage else []
+    return [finding(name, check) for name, check in stage.checks().items()] if stage else []
 
 
-def finding(name: str, said: str) -> Check:
-    """A check of /ready in words."""
-    if said == "ok" and name in FINE:
-        return FINE[name]
-    if name == "status":
-        return STATUSES.get(said, Check("This worker", "warn", said, ""))
-    if name == "table":
-        if said.startswith("revision"):
-            return Check("Routing table", "ok", "Loaded", f"Calls are answered from memory, with {said}.")
-        todo = "Calls are answered from it. Bring the database back; the newest table is loaded by itself."
-        if said == "not loaded":
+def finding(name: str, check: Check) -> Finding:
+    """A check of /ready in words, and what to do about it."""
+    said = str(check)
+    match name, check.state:
+        case "status", state if state in STATUSES:
+            return STATUSES[state]
+        case "status", _:
+            return Finding("This worker", "warn", said, "")
+        case (("database" | "log" | "snapshot"), "ok"):
+            return FINE[name]
+        case "table", "loaded":
+            return Finding("Routing table", "ok", "Loaded", f"Calls are answered from memory, with {said}.")
+        case "table", "missing":
             todo = "Calls get a 503 until it is loaded: look at the database first, then at this replica's log."
-        return Check("Routing table", "warn", "Stale" if said != "not loaded" else "Not loaded", said, todo)
-    if name == "database":
-        todo = (
-            "Calls go on from memory and the log waits on disk. Check that PostgreSQL runs and DATABASE_URL is right."
-        )
-        return Check("Database", "bad", "Away", said, todo)
-    if name == "log":
-        if said == "waiting":
+            return Finding("Routing table", "warn", "Not loaded", said, todo)
+        case "table", _:
+            todo = "Calls are answered from it. Bring the database back; the newest table is loaded by itself."
+            return Finding("Routing table", "warn", "Stale", said, todo)
+        case "database", _:
+            todo = "Calls go on from memory and the log waits on disk. "
+            todo += "Check that PostgreSQL runs and DATABASE_URL is right."
+            return Finding("Database", "bad", "Away", said, todo)
+        case "log", "waiting":
             todo = "Nothing is lost: it is written when the database takes it again. Replicas shows the last error."
-            return Check("Log", "warn", "Waiting", "Events wait in the spool on disk.", todo)
-        todo = f"Look at the disk of {settings.SPOOL_DIR}: is it full, or very slow?"
-        return Check("Log", "bad", "Trouble", said, todo)
-    if name == "snapshot":
-        todo = f"Look at the disk and the rights of {settings.SNAPSHOT_FILE}. Calls are not affected."
-        return Check("Snapshot", "warn", "Not written", said, todo)
-    if name == "agents":
-        todo = "Callers of these wait, those of others do not. /ready is 200 when they are there, or after 15 seconds."
-        return Check("Python agents", "warn", "Being built", said, todo)
-    return Check(name.capitalize(), "ok" if said == "ok" else "warn", said, "")
+            return Finding("Log", "warn", "Waiting", "Events wait in the spool on disk.", todo)
+        case "log", _:
+            todo = f"Look at the disk of {settings.SPOOL_DIR}: is it full, or very slow?"
+            return Finding("Log", "bad", "Trouble", said, todo)
+        case "snapshot", _:
+            todo = f"Look at the disk and the rights of {settings.SNAPSHOT_FILE}. Calls are not affected."
+            return Finding("Snapshot", "warn", "Not written", said, todo)
+        case "agents", _:
+            todo = (
+                "Callers of these wait, those of others do not. /ready is 200 when they are there, or after 15 seconds."
+            )
+            return Finding("Python agents", "warn", "Being built", said, todo)
+    return Finding(name.capitalize(), "ok" if check.ok else "warn", said, "")
 
 
 FINE = {
-    "database": Check("Database", "ok", "There", "Changes reach this worker as they happen."),
-    "log": Check("Log", "ok", "Written", "Every request reaches the database within a moment."),
-    "snapshot": Check("Snapshot", "ok", "Written", "A restart without the database serves what is served now."),
+    "database": Finding("Database", "ok", "There", "Changes reach this worker as they happen."),
+    "log": Finding("Log", "ok", "Written", "Every request reaches the database within a moment."),
+    "snapshot": Finding("Snapshot", "ok", "Written", "A restart without the database serves what is served now."),
 }
 STATUSES = {
-    "ready": Check("This worker", "ok", "Ready", "/ready is 200: a load balancer sends calls here."),
-    "degraded": Check(
+    "ready": Finding("This worker", "ok", "Ready", "/ready is 200: a load balancer sends calls here."),
+    "degraded": Finding(
         "This worker", "warn", "Degraded", "It answers calls; the database is away.",
         "Changes are not possible until it is back. READY_NEEDS_DATABASE decides whether /ready is 503 meanwhile.",
     ),
-    "starting": Check(
+    "starting": Finding(
         "This worker", "warn", "Starting", "/ready is 503: the routing table is not loaded, or agents are not built.",
         "If it stays so, look at the database and at this replica's log.",
     ),
-    "draining": Check("This worker", "warn", "Stopping", "/ready is 503: running calls are answered, then it ends."),
+    "draining": Finding("This worker", "warn", "Stopping", "/ready is 503: running calls are answered, then it ends."),
 }  # fmt: skip
 
 
-def public_url(request: HttpRequest) -> list[Check]:
+def public_url(request: HttpRequest) -> list[Finding]:
     """The public URL as documents carry it, and whether it looks right."""
     base = public_base(request)
     parts = urlsplit(base)
@@ -98,24 +105,24 @@ def public_url(request: HttpRequest) -> list[Check]:
     found = []
     if parts.hostname in ("localhost", "127.0.0.1", "::1", "0.0.0.0"):  # noqa: S104
         todo = "The platform cannot reach this address. Set PUBLIC_URL to the one that it is to call."
-        found.append(Check(name, "warn", "Local", f"{base}. {told}", todo))
+        found.append(Finding(name, "warn", "Local", f"{base}. {told}", todo))
     elif parts.scheme != "https":
         todo = "Credentials go over the wire in the clear. Set PUBLIC_URL to an https:// address, or TRUSTED_PROXIES."
-        found.append(Check(name, "warn", "Not encrypted", f"{base}. {told}", todo))
+        found.append(Finding(name, "warn", "Not encrypted", f"{base}. {told}", todo))
     else:
-        found.append(Check(name, "ok", "Looks right", f"{base}. {told}"))
+        found.append(Finding(name, "ok", "Looks right", f"{base}. {told}"))
     seen = f"{'https' if request.is_secure() else 'http'}://{request.get_host()}"
     forwarded = [header for header in FORWARDED if header in request.headers]
     if forwarded:
         trusted = bool(settings.TRUSTED_PROXIES)
         detail = f"A proxy sends {', '.join(forwarded)}; your address is taken to be {client_address(request)}."
         if trusted or settings.PUBLIC_URL:
-            found.append(Check("Proxy", "ok", "Seen", detail))
+            found.append(Finding("Proxy", "ok", "Seen", detail))
         else:
             todo = "Its words count only if its address is in TRUSTED_PROXIES: put it there, or set PUBLIC_URL."
-            found.append(Check("Proxy", "warn", "Not trusted", detail, todo))
+            found.append(Finding("Proxy", "warn", "Not trusted", detail, todo))
     elif settings.PUBLIC_URL and urlsplit(settings.PUBLIC_URL).netloc != urlsplit(seen).netloc:
-        found.append(Check("This page", "ok", "Another address", f"You look at it at {seen}; documents say {base}."))
+        found.append(Finding("This page", "ok", "Another address", f"You look at it at {seen}; documents say {base}."))
     return found
 
 

@@ -17,7 +17,7 @@ from registry.actions.definitions import read_definition, warnings_of
 from registry.actions.inspection import parsed
 from registry.actions.lookups import get_agent
 from registry.base.errors import Malformed, RegistryError, sentence
-from registry.base.yaml_in import MAX_FILE_BYTES, FleetEntry, parse, parse_json, read_fleet
+from registry.base.yaml_in import MAX_FILE_BYTES, FleetEntry, parse_either, read_fleet
 from registry.installation import EXAMPLE_FLEET
 from registry.reports.free_names import Vacancy, slug, vacancies_of_sip, vacancy_of_name, vacancy_of_route
 
@@ -216,7 +216,7 @@ def imported(text: str) -> Any:
         raise Malformed("paste a definition, or choose a file")
     if len(text.encode(errors="replace")) > MAX_FILE_BYTES:
         raise Malformed(f"this has more than {MAX_FILE_BYTES:,} bytes")
-    value = parse_json(text, "this") if text.lstrip().startswith("{") else parse(text, "this")
+    value = parse_either(text, "this")
     fleet = fleet_in(value)
     if fleet is None:
         return value

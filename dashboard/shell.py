@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import psycopg
 from django.contrib.auth.views import redirect_to_login
 from django.db import DataError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -76,7 +77,7 @@ def page_for(deed: Deed, *, methods: Collection[str] = ("GET", "HEAD")) -> Calla
                     back = (page_before(request), "Back") if request.method == "POST" else None
                     answer = problem(request, title, str(error), error.status, back)
                 except DataError as error:
-                    if "NUL" not in str(error):
+                    if not unsendable(error):
                         raise
                     answer = problem(request, "This was refused", "A character in it can be in no text.", 400)
             return finished(request, answer)
@@ -86,6 +87,11 @@ def page_for(deed: Deed, *, methods: Collection[str] = ("GET", "HEAD")) -> Calla
         return guarded  # type: ignore[no-any-return]
 
     return decorate
+
+
+def unsendable(error: DataError) -> bool:
+    """Whether the driver refused to send it, so that the database has no SQLSTATE for it: a text with a NUL."""
+    return isinstance(error.__cause__, psycopg.DataError) and error.__cause__.sqlstate is None
 
 
 def show(

@@ -99,7 +99,8 @@ class Remotes:
                 state = "down" if len(ailing) == len(endpoints) else "shaky"
                 one = len(ailing) == 1  # whoever tells of a trouble says since when it is there
                 detail = ailing[0].trouble if one else "; ".join(endpoint.trouble_since for endpoint in ailing)
-                found[agent] = Trouble(state, detail, min(endpoint.since for endpoint in ailing))
+                away = tuple(endpoint.url for endpoint in ailing)
+                found[agent] = Trouble(state, detail, min(endpoint.since for endpoint in ailing), away)
         return found
 
     # --- in the event loop -------------------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """The state of the editor: a definition, what of it cannot be read yet, and how it is looked at."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +25,7 @@ class Editor:
     text: str = ""
     edited: Edited | None = None
     problems: dict[str, str] = field(default_factory=dict)  # by dotted path
+    line: int = 0  # of the text, where it cannot be read
     touched: bool = False  # it came from the page, and may not be saved yet
     listed: list[Problem] = field(default_factory=list)
     note: str = ""
@@ -80,7 +80,7 @@ class Editor:
         if self.view == "yaml":
             lines = lines_of(self.text, self.problems)
             self.listed = [
-                Problem(path, text, "f-yaml", lines.get(path) or line_in(text))
+                Problem(path, text, "f-yaml", lines.get(path) or self.line)
                 for path, text in list(self.problems.items())[:MAX_PROBLEMS]
             ]
             return []
@@ -98,12 +98,6 @@ class Editor:
         return parts
 
 
-def line_in(text: str) -> int:
-    """The line that a parser's message names; 0 if none."""
-    found = re.search(r"line (\d+)", text)
-    return int(found[1]) if found else 0
-
-
 def sent_editor(posted: Mapping[str, str], opened: list[str]) -> Editor:
     """What the page has sent."""
     base, note = posted.get("base", "")[:64], posted.get("note", "")[:500]
@@ -113,7 +107,7 @@ def sent_editor(posted: Mapping[str, str], opened: list[str]) -> Editor:
         try:
             editor.tree = from_text(text)
         except FieldProblem as problem:
-            editor.problems = {"definition": str(problem)}
+            editor.problems, editor.line = {"definition": str(problem)}, problem.line
         return editor
     edited = read_form(posted, opened)
     return Editor(edited.tree, "form", base, "", edited, dict(edited.problems), touched=True, note=note)

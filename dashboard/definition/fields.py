@@ -13,13 +13,18 @@ from agents.definition.parts import FieldError, check_tree
 from dashboard.definition.tree import MISSING
 from dashboard.definition.yaml import text_of
 from registry.base.errors import Malformed
-from registry.base.yaml_in import parse, parse_json
+from registry.base.yaml_in import parse_either
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?\Z")
 
 
 class FieldProblem(ValueError):  # noqa: N818 - reads as what it is
     """A field's text cannot be read."""
+
+    def __init__(self, message: str, line: int = 0):
+        """`line`: of the text, where it goes wrong; 0 = it is not known."""
+        super().__init__(message)
+        self.line = line
 
 
 class Kind(NamedTuple):
@@ -104,12 +109,12 @@ def yaml_read(text: str) -> Any:
 def value_of(text: str) -> Any:
     """A text's value, which JSON must be able to hold."""
     try:
-        value = parse_json(text, "this") if text.lstrip().startswith("{") else parse(text, "this")
+        value = parse_either(text, "")
         if deeper_than(MAX_DEPTH, value):
             raise FieldProblem(f"is nested too deeply: more than {MAX_DEPTH} levels")
         check_tree(value, ())
     except Malformed as error:
-        raise FieldProblem(str(error).removeprefix("this, ").removeprefix("this ")) from None
+        raise FieldProblem(str(error), error.line) from None
     except FieldError as error:
         raise FieldProblem(f"{error.path}: {error}" if error.path else str(error)) from None
     return value

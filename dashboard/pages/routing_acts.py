@@ -147,7 +147,7 @@ def restore_route(request: HttpRequest) -> HttpResponse:
 
 def refused(request: HttpRequest, drawer: str, error: RegistryError, fields: dict[str, str]) -> HttpResponse:
     """The form again, with what was typed and what is wrong, beside the tables as they were."""
-    problems = error.problems if set(error.problems) & set(fields) else {guilty(drawer, error, fields): str(error)}
+    problems = error.problems if set(error.problems) & set(fields) else {guilty(drawer, error): str(error)}
     context: dict[str, Any] = {"drawer": drawer, "fields": fields, "problems": problems}
     if drawer == "map":
         owner = tables.all_names().filter(username=sip_username(fields["username"])[:128]).first()
@@ -155,11 +155,11 @@ def refused(request: HttpRequest, drawer: str, error: RegistryError, fields: dic
     return shown(request, drawer=context, status=error.status if error.status == 503 else 422)
 
 
-def guilty(drawer: str, error: RegistryError, fields: dict[str, str]) -> str:
-    """The field that an error is about."""
+def guilty(drawer: str, error: RegistryError) -> str:
+    """The field that an error is about; the last one that is filled in if it does not say."""
     if drawer == "map":
-        return "route" if isinstance(error, NotFound) or "route" in str(error).split(":")[0] else "username"
-    return "agent" if isinstance(error, NotFound) else "path"
+        return "route" if error.about == "route" else "username"
+    return "agent" if error.about == "agent" else "path"
 
 
 def missing(**fields: str) -> Malformed | None:

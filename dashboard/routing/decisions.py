@@ -60,7 +60,7 @@ def tell(question: Question, table: RoutingTable, decision: Decision, *, simulat
                 words = format_html("SIP name <code>{}</code> will lead here", decision.sip_user)
                 told.steps.append(Step("ok", words) if simulated else name_step(decision, told, step))
         else:
-            told.steps.append(other_step(step, decision, simulated=simulated))
+            told.steps.append(other_step(step, decision, told.path, simulated=simulated))
     if decision.outcome in ("agent", "paused"):
         last = told.steps.pop()
         told.steps.append(Step("end" if decision.outcome == "agent" else "bad", last.what, last.why))
@@ -112,13 +112,13 @@ def name_step(decision: Decision, told: Told, step: RawStep) -> Step:
     return Step("ok", words, f"chosen, typed as {mapping.typed}" if mapping.typed != username else "chosen by somebody")
 
 
-def other_step(step: RawStep, decision: Decision, *, simulated: bool = False) -> Step:
+def other_step(step: RawStep, decision: Decision, path: str, *, simulated: bool = False) -> Step:
     """A step of any other kind."""
     agent = decision.agent.name if decision.agent else ""
     owner = format_html("<b>{}</b>", agent) if simulated else agent_link(agent) if agent else SafeString("")
     match step.rule:
         case "route" if not step.ok:
-            return nobodys_path(step)
+            return nobodys_path(path)
         case "route" if decision.route and step == decision.route.step:
             behind = f"its {decision.sub_path} is asked for" if decision.sub_path else "exactly this path"
             words = format_html("Route <code>{}</code> belongs to {}", decision.route.path, owner)
@@ -138,14 +138,13 @@ def other_step(step: RawStep, decision: Decision, *, simulated: bool = False) ->
     return Step("ok" if step.ok else "bad", step.detail[:1].upper() + step.detail[1:])
 
 
-def nobodys_path(step: RawStep) -> Step:
+def nobodys_path(path: str) -> Step:
     """Why a path leads nowhere."""
-    path = step.detail.rpartition(" ")[2]
     off = Route.objects.filter(path=path.rstrip("/") or "/", enabled=False).select_related("agent").first()
     if off:
         words = format_html("Route <code>{}</code> of {} is switched off", off.path, agent_link(off.agent.name))
         return Step("bad", words, "the platform gets 404 until it is switched on again")
-    return Step("bad", format_html("Nothing is registered at <code>{}</code>", path), "case counts in a path")
+    return Step("bad", format_html("Nothing is registered at <code>{}</code>", path[:200]), "case counts in a path")
 
 
 def agent_link(name: str) -> SafeString:

@@ -8,7 +8,7 @@ from typing import Any
 from agents.sources import PythonSource, RemoteSource
 from registry.actions.inspection import Upstream
 from registry.base.errors import Malformed, RegistryError, sentence
-from registry.base.yaml_in import parse, parse_json
+from registry.base.yaml_in import parse_either
 from registry.base.yaml_out import to_yaml
 
 MAX_FIELD = 2048  # characters of a line
@@ -85,7 +85,7 @@ class Typed:
         if not text:
             return {}
         try:
-            found = parse_json(text, "this") if text.startswith("{") else parse(text, "this")
+            found = parse_either(text, "this")
         except RegistryError as error:
             raise Malformed(str(error), problems={"arguments": sentence(error)}) from None
         if not isinstance(found, dict):

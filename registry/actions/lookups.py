@@ -13,9 +13,9 @@ def get_agent(name: str, *, changing: bool = True) -> Agent:
     )
     agent = agents.filter(name=name).first() if "\0" not in name else None
     if agent is None:
-        raise NotFound(f"there is no agent {name!r}: `agents` lists them")
+        raise NotFound(f"there is no agent {name!r}: `agents` lists them", about="agent")
     if agent.state == Agent.State.TRASHED:
-        raise NotFound(f"agent {name} is in the trash: restore it, or register it again")
+        raise NotFound(f"agent {name} is in the trash: restore it, or register it again", about="agent")
     return agent
 
 
@@ -24,7 +24,7 @@ def get_route(route: str | int, verb: str = "use") -> Route:
     if isinstance(route, int):
         found = Route.objects.select_related("agent").filter(pk=route).first()
         if found is None:
-            raise NotFound(f"there is no route with the id {route}")
+            raise NotFound(f"there is no route with the id {route}", about="route")
         return found
     path = normalise_route(route)
     registered = Route.objects.select_related("agent").filter(path=path).first()
@@ -32,9 +32,10 @@ def get_route(route: str | int, verb: str = "use") -> Route:
         return registered
     held = list(Route.objects.filter(agent__name=path[1:]).values_list("path", flat=True))
     if not held:
-        raise NotFound(f"nothing is registered at {path}: `agents` lists the routes")
+        raise NotFound(f"nothing is registered at {path}: `agents` lists the routes", about="route")
     advice = f": {verb} {held[0]}" if len(held) == 1 else ""
-    raise NotFound(f"nothing is registered at {path}; agent {path[1:]} is at {', '.join(held)}{advice}")
+    words = f"nothing is registered at {path}; agent {path[1:]} is at {', '.join(held)}{advice}"
+    raise NotFound(words, about="route")
 
 
 def only_route(name: str) -> Route:

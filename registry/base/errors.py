@@ -6,9 +6,21 @@ class RegistryError(Exception):
 
     status = 400  # for the REST API
 
-    def __init__(self, message: str, *, problems: dict[str, str] | None = None, where: str = ""):
+    def __init__(
+        self,
+        message: str,
+        *,
+        problems: dict[str, str] | None = None,
+        where: str = "",
+        about: str = "",
+        line: int = 0,
+        summary: str = "",
+    ):
         self.problems = problems or {}  # by field path, for forms and the API
         self.where = where  # the field that those paths begin in, if it is a whole of its own: definition
+        self.about = about  # which of several things is wrong: agent, route, sip
+        self.line = line  # of a text, where it goes wrong; 0 = it is not known
+        self.summary = summary or message  # without the list of problems, for who shows them himself
         super().__init__(message)
 
 

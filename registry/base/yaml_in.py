@@ -99,32 +99,39 @@ def read_text(path: Path, limit: int) -> str:
 
 
 def parse(text: str, called: str, loader: Any = QuickLoader) -> Any:
-    """What a text says, which messages call so; `Malformed` names the line where it goes wrong."""
+    """What a text says, which messages call so ("" = by no name); `Malformed` has the line where it goes wrong."""
     try:
         if wrong := Reader.NON_PRINTABLE.search(text):  # libyaml counts in bytes
             raise yaml.reader.ReaderError(called, wrong.start(), ord(wrong[0]), "unicode", "")
         return yaml.load(text, loader)  # noqa: S506 - a SafeLoader
     except Refused as error:
-        raise Malformed(f"{called}, {where(error.problem_mark)}: {error.problem}") from None
+        words = f"{called}, {where(error.problem_mark)}: {error.problem}".removeprefix(", ")
+        raise Malformed(words, line=line_of(error.problem_mark)) from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise Malformed(f"{called} is neither YAML nor JSON: {in_words(error, text)}") from None
+        words, line = in_words(error, text)
+        raise Malformed(f"{called} is neither YAML nor JSON: {words}".lstrip(), line=line) from None
 
 
-def in_words(error: Exception, text: str) -> str:
-    """What is wrong in a file and where, in one line."""
+def in_words(error: Exception, text: str) -> tuple[str, int]:
+    """What is wrong in a file and where, in one line; and the number of that line, 0 if it is not known."""
     if isinstance(error, RecursionError):
-        return "it is nested too deeply"
+        return "it is nested too deeply", 0
     if isinstance(error, yaml.reader.ReaderError):
         before = text[: error.position]
         line, column = before.count("\n") + 1, error.position - before.rfind("\n")
-        return f"line {line}, column {column}: character {error.character:#06x} is not allowed"
+        return f"line {line}, column {column}: character {error.character:#06x} is not allowed", line
     assert isinstance(error, yaml.MarkedYAMLError)
     # The context says what was being read, and the mark where that begins.
-    place = where(error.problem_mark or error.context_mark)
+    mark = error.problem_mark or error.context_mark
     problem = " ".join((error.problem or error.context or "").split())
     if error.context and error.problem and error.context_mark:
         problem += f" ({' '.join(error.context.split())} that begins in {where(error.context_mark)})"
-    return f"{place}: {problem}"
+    return f"{where(mark)}: {problem}", line_of(mark)
+
+
+def line_of(mark: Any) -> int:
+    """The number of a line, counted from one; 0 if there is no such place."""
+    return mark.line + 1 if mark else 0
 
 
 def where(mark: Any) -> str:
@@ -158,6 +165,11 @@ def read_fleet(path: Path) -> list[FleetEntry]:
     return entries
 
 
+def parse_either(text: str, called: str) -> Any:
+    """What a text says that begins as JSON or else is YAML."""
+    return parse_json(text, called) if text.lstrip().startswith("{") else parse(text, called)
+
+
 def parse_json(text: str, called: str) -> Any:
     """JSON by its own rules, for YAML 1.1 takes 1e5 for a text; what is no JSON may be YAML all the same."""
 
@@ -165,7 +177,7 @@ def parse_json(text: str, called: str) -> Any:
         found: dict[str, Any] = {}
         for key, item in pairs:
             if key in found:
-                raise Malformed(f"{called}: the key {key[:80]!r} stands twice in one object")
+                raise Malformed(f"{called}: the key {key[:80]!r} stands twice in one object".removeprefix(": "))
             found[key] = item
         return found
 
@@ -175,8 +187,9 @@ def parse_json(text: str, called: str) -> Any:
             json.dumps(value, ensure_ascii=False).encode()
         return value
     except UnicodeEncodeError:
-        raise Malformed(f"{called} has a character that cannot be stored: half of a surrogate pair") from None
+        words = f"{called} has a character that cannot be stored: half of a surrogate pair"
+        raise Malformed(words.lstrip()) from None
     except ValueError:  # no JSON, or a number of thousands of digits: YAML's reader says where
         return parse(text, called)
     except RecursionError:
-        raise Malformed(f"{called} is nested too deeply") from None
+        raise Malformed(f"{called} is nested too deeply".lstrip()) from None

@@ -13,7 +13,7 @@ from agents.sources import KINDS, kind_of, read_source
 from registry.actions.agents import check_tags, check_title
 from registry.actions.pauses import check_end_of_pause, check_pause_message
 from registry.base.errors import Malformed, RegistryError
-from registry.base.yaml_in import parse, parse_json
+from registry.base.yaml_in import parse_either
 from registry.fleet.collector import without_collector
 from registry.fleet.document import (
     FORMAT,
@@ -49,7 +49,7 @@ def read_document(text: str | bytes, called: str = "the document") -> Document:
             text = text.decode()
         except UnicodeDecodeError as error:
             raise Malformed(f"{called} is not UTF-8: byte {error.start}") from None
-    value = parse_json(text, called) if text.lstrip().startswith("{") else parse(text, called)
+    value = parse_either(text, called)
     return document_of(value, called)
 
 
@@ -59,7 +59,8 @@ def document_of(value: Any, called: str = "the document") -> Document:
     agents = reader.document(value)
     if reader.problems:
         lines = "\n".join(f"  {path}: {problem}" for path, problem in reader.problems.items())
-        raise Malformed(f"{called} has problems:\n{lines}", problems=reader.problems)
+        summary = f"{called} has problems"
+        raise Malformed(f"{summary}:\n{lines}", problems=reader.problems, summary=summary)
     return Document({agent.name: agent for agent in agents})
 
 

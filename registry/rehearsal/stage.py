@@ -7,6 +7,7 @@ from typing import Any, cast
 from django.http import HttpRequest
 
 from agents.wire import Webhooks
+from registry.base.checks import Check
 from registry.log.recorder import Recorder
 from registry.routing.decide import Decision, Facts, decide
 from registry.routing.table import RoutingTable, Tables
@@ -20,7 +21,7 @@ class Stage:
     tables: Tables
     webhooks: Webhooks
     recorder: Recorder
-    checks: Callable[[], dict[str, str]] = dict  # of /ready, with its word as `status`
+    checks: Callable[[], dict[str, Check]] = dict  # of /ready, with its word as `status`
 
 
 def table_of(stage: Stage | None) -> RoutingTable:

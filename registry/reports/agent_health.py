@@ -24,6 +24,7 @@ class AgentTrouble:
     since: datetime  # when the first worker in that state noticed
     workers: int  # so many have trouble with it
     of: int  # live workers
+    away: tuple[str, ...] = ()  # a remote agent's endpoints that cannot be asked; none if a worker does not tell them
 
 
 def troubles(names: Iterable[str] | None = None) -> dict[str, AgentTrouble]:
@@ -53,7 +54,9 @@ def summed_up(found: list[Mapping[str, Any]], live: int) -> AgentTrouble:
     """What the workers that have trouble with an agent say, as one."""
     state = min((trouble["state"] for trouble in found), key=badness)
     first = min((trouble for trouble in found if trouble["state"] == state), key=lambda trouble: trouble["since"])
-    return AgentTrouble(state, first["detail"], datetime.fromtimestamp(first["since"], UTC), len(found), live)
+    since = datetime.fromtimestamp(first["since"], UTC)
+    away = tuple(first.get("away", ()))  # an older worker does not tell
+    return AgentTrouble(state, first["detail"], since, len(found), live, away)
 
 
 def badness(state: str) -> int:

@@ -60,7 +60,9 @@ def as_written(definition: Any) -> Any:
 
 def describe_trouble(trouble: AgentTrouble | None) -> dict[str, Any] | None:
     """What is wrong with an agent that does not run as it should."""
-    return None if trouble is None else vars(trouble)
+    if trouble is None:
+        return None
+    return {name: getattr(trouble, name) for name in ("state", "detail", "since", "workers", "of")}
 
 
 def describe_route(route: Route) -> dict[str, Any]:

@@ -28,25 +28,28 @@ def normalise_route(text: str) -> str:
     Raises `Malformed` for what no URL path of ours can be, `Conflict` for reserved words.
     """
     if not isinstance(text, str):
-        raise Malformed("a route must be a text such as /sales")
+        raise Malformed("a route must be a text such as /sales", about="route")
     path = text if text.startswith("/") else f"/{text}"
     path = path.removesuffix("/")
     if not path:
         return "/"
     if len(path) > MAX_ROUTE:
-        raise Malformed(f"the route is longer than {MAX_ROUTE} characters")
+        raise Malformed(f"the route is longer than {MAX_ROUTE} characters", about="route")
     segments = path[1:].split("/")
     for segment in segments:
         if segment in ("", ".", "..") or not SEGMENT.match(segment):
             raise Malformed(
                 f"{text[:MAX_ROUTE]!r} is not a route: use letters, digits, '-', '_', '.' and '~' between single "
-                "slashes, such as /clinic/booking"
+                "slashes, such as /clinic/booking",
+                about="route",
             )
     if segments[0].lower() in RESERVED_FIRST:
-        raise Conflict(f"/{segments[0]} is reserved for Switchboard itself: choose another first segment")
+        words = f"/{segments[0]} is reserved for Switchboard itself: choose another first segment"
+        raise Conflict(words, about="route")
     if segments[-1].lower() in RESERVED_LAST:
         raise Conflict(
-            f"a route must not end in /{segments[-1]}: that is where an agent's own {segments[-1]} is served"
+            f"a route must not end in /{segments[-1]}: that is where an agent's own {segments[-1]} is served",
+            about="route",
         )
     return path
 
@@ -92,7 +95,8 @@ def normalise_sip_username(text: str) -> str:
     username = sip_username(text)
     good = username and len(username) <= MAX_USERNAME and not NOT_IN_USERNAME.search(username)
     if not good or "\0" in text or not is_text(text):  # what was typed is kept as well
-        raise Malformed(f"{str(text)[:MAX_USERNAME]!r} is not a SIP name: use the part before the @, such as help-desk")
+        words = f"{str(text)[:MAX_USERNAME]!r} is not a SIP name: use the part before the @, such as help-desk"
+        raise Malformed(words, about="sip")
     return username
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import orjson
 
+from registry.base.checks import OK, Check
 from registry.routing.http import Http, Receive, Scope, Send, respond
 from registry.routing.table import Tables
 
@@ -24,7 +25,7 @@ class Probes:
         self,
         tables: Tables,
         http: Http,
-        checks: Callable[[], dict[str, str]],
+        checks: Callable[[], dict[str, Check]],
         starting: Callable[[], str] = str,
         *,
         needs_database: bool = False,
@@ -32,7 +33,7 @@ class Probes:
         self.tables = tables
         self.json_headers = http.json_headers
         self.needs_database = needs_database
-        self.checks = checks  # name → "ok" or what is wrong
+        self.checks = checks  # by the name of a part
         self.starting = starting  # what is not there yet, "" = all is
         self.loaded_at: float | None = None  # when the table was first seen here; monotonic
         self.started = False  # and all is there that a start waits for
@@ -51,19 +52,20 @@ class Probes:
             status, body = self.readiness()
             await respond(send, status, body, self.json_headers, head=head)
 
-    def told(self) -> dict[str, str]:
+    def told(self) -> dict[str, Check]:
         """What /ready says in one word, as `status`, and its checks."""
         table = self.tables.current
-        checks = {"table": f"revision {table.revision}" if table else "not loaded", **self.checks()}
+        loaded = Check("loaded", f"revision {table.revision}") if table else Check("missing", "not loaded")
+        checks = {"table": loaded, **self.checks()}
         if table and (missing := self.missing()):
-            checks["agents"] = missing
+            checks["agents"] = Check("building", missing)
         if self.draining:
             state = "draining"
         elif not (table and self.started):
             state = "starting"
         else:
-            state = "degraded" if checks.get("database") == "away" else "ready"
-        return {"status": state, **checks}
+            state = "degraded" if checks.get("database", OK).state == "away" else "ready"
+        return {"status": Check(state), **checks}
 
     def missing(self) -> str:
         """What a start still waits for, but not for ever."""
@@ -79,8 +81,10 @@ class Probes:
         """Status and body of /ready."""
         table = self.tables.current
         checks = self.told()
-        state = checks.pop("status")
+        state = checks.pop("status").state
         agents = len(table.agents) if table else 0
-        body = orjson.dumps({"status": state, "agents": agents, "checks": checks})
+        words = {name: str(check) for name, check in checks.items()}
+        states = {name: check.state for name, check in checks.items()}
+        body = orjson.dumps({"status": state, "agents": agents, "checks": words, "states": states})
         in_rotation = state == "ready" or (state == "degraded" and not self.needs_database)
         return (200 if in_rotation else 503), body

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import json
 import os
 import re
 import resource
@@ -25,6 +26,9 @@ from config.listen_socket import Answer, ListenError, base_url, listen
 from config.prepare import is_refusal
 from config.slots import Slot, describe
 from config.supervisor import Options, Supervisor
+from registry.base.checks import OK, Check
+from registry.routing.probes import Probes
+from registry.routing.table import Tables
 from tests.e2e.server import database_url
 from tests.e2e.test_outage import Forwarder
 
@@ -325,11 +329,22 @@ def test_a_data_folder_that_cannot_be_used_is_told_before_anything_is_started(tm
 
 def test_what_a_worker_answers_is_said_in_words() -> None:
     assert str(Answer()) == "it does not answer yet"
-    assert str(Answer(503, {"table": "not loaded", "database": "away", "log": "ok"})) == (
+    assert str(Answer(503, {"table": Check("missing", "not loaded"), "database": Check("away"), "log": OK})) == (
         "table not loaded, database away"
     )
-    assert Answer(200, {"table": "revision 3"}).stale == ""
-    assert Answer(200, {"table": "from the snapshot of x"}).stale == "from the snapshot of x"
+    assert Answer(200, {"table": Check("loaded", "from revision 3")}).stale == "", "the state says it, not the words"
+    assert Answer(200, {"table": Check("stale", "the snapshot of x")}).stale == "the snapshot of x"
+
+
+def test_a_workers_answer_is_read_from_what_ready_says() -> None:
+    tables = Tables()
+    probes = Probes(tables, lambda: {"table": Check("stale", "from the snapshot of x"), "database": Check("away")})
+    status, body = probes.readiness()
+    answer = Answer.of(status, json.loads(body))
+    assert (answer.stale, str(answer)) == ("from the snapshot of x", "table from the snapshot of x, database away")
+    for other in ({}, [], {"checks": {"a": "ok"}}, {"checks": {"a": "ok"}, "states": 1}, None):
+        with pytest.raises((ValueError, KeyError, TypeError, AttributeError)):
+            Answer.of(200, other)
 
 
 def test_it_is_hopeless_when_the_first_starts_end_alike() -> None:

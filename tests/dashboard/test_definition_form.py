@@ -271,6 +271,10 @@ def test_problems_of_the_yaml_view_have_lines() -> None:
     broken.carry_out("view:form")
     broken.parts()
     assert (broken.view, broken.listed[0].line, broken.text) == ("yaml", 3, query["yaml"])
+    query["yaml"] = '{"line 7": 1, "line 7": 2}'
+    twice = sent_editor(query, [])
+    twice.parts()
+    assert twice.listed[0].line == 0, "a key that a sentence mentions is no place"
 
 
 def test_hostile_texts_are_problems_and_no_errors_of_ours() -> None:

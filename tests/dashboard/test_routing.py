@@ -87,6 +87,11 @@ def test_names_paths_and_urls_can_be_asked(operator, asked, agent):
     assert "told" not in answer.context or answer.context["told"].agent == agent
 
 
+def test_a_path_that_nobody_has_is_shown_whole(operator):
+    told = operator.get(PAGE, {"ask": "/my booking desk"}).context["told"]
+    assert "<code>/my booking desk</code>" in told.steps[1].what
+
+
 def test_secrets_of_a_url_do_not_stay_in_the_address(operator):
     asked = "https://u:hidden@testserver/clinic/booking/swaig?__token=hidden2"
     answer = operator.get(PAGE, {"ask": asked, "q": "x"})
@@ -209,6 +214,8 @@ def test_a_taken_name_is_refused_with_its_owner_and_can_be_moved(operator):
         ({"username": "x", "route": "/nowhere"}, {"route"}),
         ({"username": "a b", "route": "/clinic/booking"}, {"username"}),
         ({"username": "x", "route": "a b"}, {"route"}),
+        ({"username": "route 66", "route": "/clinic/booking"}, {"username"}),
+        ({"username": "x", "route": "/api/x"}, {"route"}),
     ],
 )
 def test_what_cannot_be_mapped_is_said_beside_its_field(operator, fields, problem):

@@ -16,6 +16,7 @@ from dashboard.pages.settings.health import health
 from registry.actions import agents, pauses, trash
 from registry.actions.tokens import create_token
 from registry.actions.transaction import Actor
+from registry.base.checks import OK, Check
 from registry.log import partitions
 from registry.models import ApiToken, Worker
 from registry.rehearsal.stage import Stage
@@ -266,16 +267,21 @@ def test_retention_says_how_long_and_how_much(sign_in: Callable[[str], Client], 
 @pytest.mark.parametrize(
     ("checks", "words"),
     [
-        ({"database": "ok", "log": "ok", "snapshot": "ok"}, ["Loaded", "There", "Written"]),
-        ({"database": "away"}, ["Degraded", "Check that PostgreSQL runs"]),
-        ({"log": "waiting"}, ["Nothing is lost"]),
-        ({"log": "3 events lost: the disk took no more"}, ["3 events lost", "is it full"]),
-        ({"agents": "2 of 3 Python agents are not built yet"}, ["Being built", "2 of 3 Python agents"]),
-        ({"snapshot": "no space"}, ["no space", "Calls are not affected"]),
-        ({"table": "from the snapshot of noon, stale since one"}, ["Stale", "from the snapshot of noon"]),
+        ({"database": OK, "log": OK, "snapshot": OK}, ["Loaded", "There", "Written"]),
+        ({"database": Check("away")}, ["Degraded", "Check that PostgreSQL runs"]),
+        ({"log": Check("waiting")}, ["Nothing is lost"]),
+        ({"log": Check("trouble", "3 events lost: the disk took no more")}, ["3 events lost", "is it full"]),
+        (
+            {"agents": Check("building", "2 of 3 Python agents are not built yet")},
+            ["Being built", "2 of 3 Python agents"],
+        ),
+        ({"snapshot": Check("unwritten", "ok")}, ["Not written", "Calls are not affected"]),
+        ({"table": Check("stale", "revision 3 of the snapshot")}, ["Stale", "revision 3 of the snapshot"]),
+        ({"table": Check("missing", "not loaded")}, ["Not loaded", "Calls get a 503"]),
+        ({"disk": OK}, ["Disk"]),
     ],
 )
-def test_each_check_in_words(admin: Client, checks: dict[str, str], words: list[str], fleet: Any, rf: Any) -> None:
+def test_each_check_in_words(admin: Client, checks: dict[str, Check], words: list[str], fleet: Any, rf: Any) -> None:
     tables = Tables()
     tables.current = load_table()
     request = rf.get(f"{BASE}/health/")

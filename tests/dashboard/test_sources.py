@@ -322,7 +322,12 @@ def test_an_agent_in_trouble_is_seen_everywhere(both: World, viewer: Client) -> 
     now = timezone.now()
     since = datetime(2026, 3, 1, 10, 41, tzinfo=UTC).timestamp()
     down = {"state": "down", "detail": "its process ended with 3", "since": since}
-    shaky = {"state": "shaky", "detail": "https://b.example.com/desk refuses, since 10:41 UTC", "since": since}
+    shaky = {
+        "state": "shaky",
+        "detail": "one of two does not answer",
+        "since": since,
+        "away": ["https://b.example.com/desk"],
+    }
     Worker.objects.create(
         replica="r", pid=1, revision=0, started=now, seen=now, troubles={"sales": down, "desk": shaky}
     )
@@ -341,3 +346,20 @@ def test_an_agent_in_trouble_is_seen_everywhere(both: World, viewer: Client) -> 
     assert "on 2 of 2 workers" in text
     text = html_of(viewer.get(f"{DESK}definition/")).partition('class="endpoints"')[2]
     assert text.index("a.example.com") < text.index("Answers</span>") < text.index("b.example.com")
+
+
+def test_a_detail_that_mentions_an_endpoint_does_not_say_that_it_is_away(both: World, viewer: Client) -> None:
+    now = timezone.now()
+    trouble = {"state": "shaky", "detail": "https://b.example.com/desk sends to https://a.example.com/desk", "since": 1}
+    told = {"desk": {**trouble, "away": ["https://b.example.com/desk"]}}
+    worker = Worker.objects.create(replica="r", pid=1, revision=0, started=now, seen=now, troubles=told)
+
+    def endpoints() -> str:
+        cache.clear()
+        return html_of(viewer.get(f"{DESK}definition/")).partition('class="endpoints"')[2].partition("</ul>")[0]
+
+    assert (endpoints().count("Answers</span>"), endpoints().count("Down</span>")) == (1, 1)
+    worker.troubles = {"desk": trouble}  # a worker of before says nothing of endpoints: all of them are in doubt
+    worker.save()
+    assert "Answers</span>" not in endpoints()
+    assert endpoints().count("Shaky</span>") == 2

@@ -61,19 +61,13 @@ def source_page(request: HttpRequest, context: dict[str, Any], status: int = 200
 
 
 def endpoints_of(source: ElsewhereSource, trouble: AgentTrouble | None) -> list[tuple[str, str]]:
-    """The endpoints of a remote agent, each with its state. The trouble's detail says which are away."""
+    """The endpoints of a remote agent, each with its state."""
     if not isinstance(source, RemoteSource):
         return []
-    away = [url for url in source.endpoints if trouble and names(trouble.detail, url)]
-    if trouble and (trouble.state == "down" or not away):
+    if trouble and (trouble.state == "down" or not trouble.away):
         return [(url, trouble.state) for url in source.endpoints]
+    away = trouble.away if trouble else ()
     return [(url, "down" if url in away else "on_air") for url in source.endpoints]
-
-
-def names(detail: str, url: str) -> bool:
-    """Whether a detail is about an endpoint: it has its URL, and no longer one that begins so."""
-    before, found, after = detail.partition(url)
-    return bool(found) and not (after[:1].isalnum() or after[:1] in ("/", "-", "_") or before[-1:] == "/")
 
 
 def no_editor(request: HttpRequest, agent: Agent) -> HttpResponse:

@@ -119,7 +119,7 @@ def show_form(request: HttpRequest, given: dict[str, Any], error: RegistryError 
     problems = dict(error.problems) if error else {}
     context = {
         "given": given,
-        "error": "" if error is None else str(error) if not problems else str(error).partition("\n")[0].rstrip(":"),
+        "error": "" if error is None else error.summary if problems else str(error),
         "problems": problems,
         "megabytes": settings.FLEET_BYTES // 2**20,
     }

@@ -174,7 +174,11 @@ async def test_some_endpoints_in_trouble_are_shaky(remotes: Remotes) -> None:
     serve_all(remotes, version)
     for _ in range(FAILURES):
         version.endpoints[1].failed("is away")
-    assert remotes.troubles()["booking-desk"].state == "shaky"
+    trouble = remotes.troubles()["booking-desk"]
+    assert (trouble.state, trouble.away) == ("shaky", ("http://127.0.0.1:2/a",))
+    assert trouble.as_plain()["away"] == ["http://127.0.0.1:2/a"], (
+        "as JSON keeps it, so that heartbeats can be compared"
+    )
     remotes.follow([])
     assert remotes.troubles() == {}
     assert not remotes.endpoints

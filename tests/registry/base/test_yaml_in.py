@@ -3,7 +3,7 @@ import json
 import pytest
 
 from registry.base.errors import Malformed
-from registry.base.yaml_in import MAX_FILE_BYTES, read_fleet, read_yaml
+from registry.base.yaml_in import MAX_FILE_BYTES, parse_either, read_fleet, read_yaml
 
 
 @pytest.fixture
@@ -109,3 +109,21 @@ def test_a_fleet_is_read_in_its_order(file):
 def test_a_fleet_of_another_form_is_malformed(file, content):
     with pytest.raises(Malformed):
         read_fleet(file(content))
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "line"),
+    [
+        ("a: 1\nb: [1", "is neither YAML nor JSON: line 3", 3),
+        ("line7: 1\nb: &x 1\nc: *x", "line 3, column 4: aliases", 3),
+        ("a: 1\nb: \0", "is neither YAML nor JSON: line 2", 2),
+        ('{"line 7": 1,\n"a": 1, "a": 2}', "the key 'a' stands twice in one object", 0),
+        ('{"a": "\\ud800"}', "has a character that cannot be stored", 0),
+        ("[" * 5000, "is neither YAML nor JSON: it is nested too deeply", 0),
+    ],
+)
+def test_a_text_without_a_name_is_not_named_and_its_line_is_a_number(text, words, line):
+    with pytest.raises(Malformed) as refusal:
+        parse_either(text, "")
+    assert str(refusal.value).startswith(words)
+    assert refusal.value.line == line

@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from registry.base.checks import OK, Check
 from registry.routing.probes import Probes
 from registry.routing.table import Tables
 from tests.client import HTTP
@@ -13,7 +14,7 @@ from tests.registry.building import fleet_table
 def probes():
     tables = Tables()
     tables.current = fleet_table()
-    return Probes(tables, HTTP, lambda: {"database": "ok"})
+    return Probes(tables, HTTP, lambda: {"database": OK})
 
 
 def ask(probes, path, method="GET"):
@@ -36,7 +37,12 @@ def test_health_says_that_the_process_lives_whatever_is_loaded(probes):
 
 def test_ready_is_503_until_the_table_is_loaded_and_while_draining(probes):
     status, _, body = ask(probes, "/ready")
-    expected = {"status": "ready", "agents": 3, "checks": {"table": "revision 1", "database": "ok"}}
+    expected = {
+        "status": "ready",
+        "agents": 3,
+        "checks": {"table": "revision 1", "database": "ok"},
+        "states": {"table": "loaded", "database": "ok"},
+    }
     assert (status, json.loads(body)) == (200, expected)
     probes.draining = True
     status, _, body = ask(probes, "/ready")
@@ -64,7 +70,7 @@ def test_once_started_it_stays_so(probes):
 
 
 def test_a_database_that_is_away_is_said_and_is_no_reason(probes):
-    probes.checks = lambda: {"database": "away"}
+    probes.checks = lambda: {"database": Check("away")}
     status, _, body = ask(probes, "/ready")
     assert (status, json.loads(body)["status"], json.loads(body)["checks"]["database"]) == (200, "degraded", "away")
 
@@ -72,17 +78,18 @@ def test_a_database_that_is_away_is_said_and_is_no_reason(probes):
 def test_a_setting_makes_a_database_that_is_away_a_reason(probes):
     probes = Probes(probes.tables, HTTP, probes.checks, needs_database=True)
     assert ask(probes, "/ready")[0] == 200
-    probes.checks = lambda: {"database": "away"}
+    probes.checks = lambda: {"database": Check("away")}
     status, _, body = ask(probes, "/ready")
     assert (status, json.loads(body)["status"]) == (503, "degraded")
 
 
 def test_a_table_from_the_snapshot_is_said_and_is_no_reason(probes):
     stale = "from the snapshot of 2026-11-21T05:50:00Z, stale since 2026-11-21T06:10:00Z"
-    probes.checks = lambda: {"table": stale, "database": "away"}
+    probes.checks = lambda: {"table": Check("stale", stale), "database": Check("away")}
     status, _, body = ask(probes, "/ready")
     assert (status, json.loads(body)["status"]) == (200, "degraded")
     assert json.loads(body)["checks"] == {"table": stale, "database": "away"}
+    assert json.loads(body)["states"] == {"table": "stale", "database": "away"}
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready"])
