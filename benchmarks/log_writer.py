@@ -87,13 +87,12 @@ def write(work: Work, orders: Connection) -> None:
     import django
 
     django.setup()
-    from django.conf import settings
     from django.db import connection
 
     from registry.log.spool import Spool
     from registry.log.writer import Writer
 
-    spool = Spool(Path(work.folder), work.name, settings.SPOOL_SEGMENT_BYTES)
+    spool = Spool(Path(work.folder), work.name)
     writer = Writer(spool)
     prepared = lines(work.events, work.line_bytes)
     if work.steady_seconds:

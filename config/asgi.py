@@ -20,12 +20,13 @@ from django.urls import path, re_path  # noqa: E402
 from config.background import App, Background, Services  # noqa: E402 - after django.setup()
 from dashboard.consumers import EventsConsumer, PageConsumer  # noqa: E402
 from dashboard.watchers import Watched  # noqa: E402
+from registry.fleet.document import UPLOAD_BYTES  # noqa: E402
 from registry.metrics.endpoint import PATH as METRICS  # noqa: E402
 from registry.metrics.endpoint import Metrics  # noqa: E402
 from registry.metrics.gate import TokenGate  # noqa: E402
 from registry.rehearsal.stage import Stage  # noqa: E402
 from registry.routing.addresses import RESERVED_FIRST  # noqa: E402
-from registry.routing.http import Message, Receive, Scope, Send, respond  # noqa: E402
+from registry.routing.http import BODY_SECONDS, Message, Receive, Scope, Send, respond  # noqa: E402
 from registry.routing.probes import PATHS  # noqa: E402
 
 OURS = frozenset(RESERVED_FIRST - {"sip", "health", "ready", "metrics"})
@@ -51,7 +52,7 @@ async def nobody(_scope: Scope, receive: Receive, send: Send) -> None:
 def limited(receive: Receive, most: int) -> Receive:
     """Nothing more of a body that is too large or too slow: Django would first write all of it to the disk."""
     size = 0
-    end: float | None = time.monotonic() + settings.BODY_SECONDS
+    end: float | None = time.monotonic() + BODY_SECONDS
 
     async def receive_some() -> Message:
         nonlocal size, end
@@ -73,7 +74,7 @@ def limited(receive: Receive, most: int) -> Receive:
 def most_of(path: str, first: str) -> int:
     """How many bytes a body may have; `first`: the path's first segment."""
     if path in FLEETS:
-        return settings.FLEET_BYTES
+        return UPLOAD_BYTES
     return settings.MAX_BODY_BYTES if EDITOR.match(path) else MOST.get(first, 0)
 
 

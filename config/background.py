@@ -45,6 +45,8 @@ from registry.serving.runners import Runners
 from registry.serving.snapshot import SnapshotFile, SnapshotKeeper, database_place
 
 logger = logging.getLogger(__name__)
+TABLE_SECONDS = 15  # how long a starting worker waits for its first routing table before it takes connections
+STOP_SECONDS = 2  # for the spool, when requests have ended; with the database away it stays on disk for the next start
 
 
 def replica_name() -> str:
@@ -64,17 +66,12 @@ def host_limits() -> HostLimits:
 
 def remote_limits() -> RemoteLimits:
     """What remote agents may take."""
-    return RemoteLimits(
-        document_bytes=settings.REMOTE_DOCUMENT_BYTES,
-        answer_bytes=settings.WEBHOOK_ANSWER_BYTES,
-        running=settings.REMOTE_RUNNING,
-        allowed_hosts=tuple(settings.WEBHOOK_ALLOWED_HOSTS),
-    )
+    return RemoteLimits(allowed_hosts=tuple(settings.WEBHOOK_ALLOWED_HOSTS))
 
 
 def http_settings() -> Http:
     """What a request's body may have, and what every answer says. Read once: a look-up takes half a microsecond."""
-    return Http(settings.MAX_BODY_BYTES, settings.BODY_SECONDS, https_only=settings.SWML_SSL_ENABLED)
+    return Http(settings.MAX_BODY_BYTES, https_only=settings.SWML_SSL_ENABLED)
 
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -86,7 +83,7 @@ class Services:
     def __init__(self) -> None:
         self.replica = replica_name()
         self.tables = Tables()
-        self.spool = Spool(settings.SPOOL_DIR, f"{self.replica}-{os.getpid()}", settings.SPOOL_SEGMENT_BYTES)
+        self.spool = Spool(settings.SPOOL_DIR, f"{self.replica}-{os.getpid()}")
         self.writer = Writer(self.spool)
         heart = Heart(self.replica, timezone.now())
         snapshot = SnapshotFile(settings.SNAPSHOT_FILE, database_place(settings.DATABASES["default"]))
@@ -105,17 +102,10 @@ class Services:
             self.tables, self.http, self.checks, self.runners.starting, needs_database=settings.READY_NEEDS_DATABASE
         )
         masker = Masker(settings.MASKED_KEYS, environment().values())
-        self.recorder = recorder = Recorder(self.spool, self.replica, masker, settings.EXCERPT_BYTES)
-        self.strangers = Strangers(recorder, settings.STRANGER_ROWS, settings.STRANGERS)
-        self.sync = GroupSync(self.spool, settings.LOG_FSYNC_SECONDS) if settings.LOG_FSYNC else None
-        self.webhooks = WebhookClient(
-            WebhookLimits(
-                settings.WEBHOOK_SECONDS,
-                settings.WEBHOOK_ANSWER_BYTES,
-                settings.WEBHOOKS_RUNNING,
-                tuple(settings.WEBHOOK_ALLOWED_HOSTS),
-            )
-        )
+        self.recorder = recorder = Recorder(self.spool, self.replica, masker)
+        self.strangers = Strangers(recorder)
+        self.sync = GroupSync(self.spool) if settings.LOG_FSYNC else None
+        self.webhooks = WebhookClient(WebhookLimits(allowed_hosts=tuple(settings.WEBHOOK_ALLOWED_HOSTS)))
         password = settings.SWML_BASIC_AUTH_PASSWORD
         context = Context(
             recorder,
@@ -164,7 +154,7 @@ class Services:
 
     def stop(self) -> None:
         """Stop them, all at once and within STOP_SECONDS; what is still in the spool then waits there."""
-        deadline = time.monotonic() + settings.STOP_SECONDS
+        deadline = time.monotonic() + STOP_SECONDS
         others = (self.listener, self.keeper, self.log_keeper, self.resumer, self.live.tail, self.gauges)
         for part in others:
             part.stopping.set()
@@ -206,7 +196,7 @@ class Background:
                 self.services.start()
                 self.app = self.make_app(self.services)
             app, listener = self.app, self.services.listener
-        if not await asyncio.to_thread(listener.loaded.wait, settings.TABLE_SECONDS):
+        if not await asyncio.to_thread(listener.loaded.wait, TABLE_SECONDS):
             logger.error("No routing table yet: %s", listener.last_error or "the database is slow")
         # What is there now stays: the collector need not look at it again. Without this a body of a megabyte of empty
         # lists holds up all others for 200 ms, with it for 24.

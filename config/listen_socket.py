@@ -6,10 +6,9 @@ import socket
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.conf import settings
-
 from registry.base.checks import Check
 
+BACKLOG = 2048  # connections the kernel holds while all workers are busy or being replaced
 PROBE_SECONDS = 1  # /ready asks nobody; a worker that died with the question would leave us waiting
 
 
@@ -50,7 +49,7 @@ def listen(host: str, port: int) -> socket.socket:
             raise OSError("a port is a number up to 65535")
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
-        return socket.create_server((str(address[0]), port), family=family, backlog=settings.BACKLOG)
+        return socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG)
     except OSError as error:
         why = error.strerror or str(error)
         raise ListenError(f"cannot listen on {host}:{port}: {why}. Choose another with --host and --port.") from error

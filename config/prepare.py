@@ -5,13 +5,13 @@ import re
 import time
 from collections.abc import Callable, Iterator
 
-from django.conf import settings
 from django.core.management import call_command
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
 MIGRATION_LOCK = 0x7377626D  # "swbm" in ASCII
+LOCK_SECONDS = 300  # how long a replica waits for another one's migrations
 POLL_SECONDS = 0.2
 
 Say = Callable[[str], None]
@@ -72,7 +72,7 @@ def only_replica(say: Say) -> Iterator[None]:
     own = connection.copy()
     try:
         with own.cursor() as cursor:
-            end = time.monotonic() + settings.MIGRATION_LOCK_SECONDS
+            end = time.monotonic() + LOCK_SECONDS
             told = False
             while True:  # asked again and again: a statement that waits would run into the statement time-out
                 cursor.execute("SELECT pg_try_advisory_lock(%s)", [MIGRATION_LOCK])

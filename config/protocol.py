@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+MAX_HEAD_BYTES = 64 * 1024  # of a request's line and headers; browsers and proxies stay below 16 kB
 CHUNK_BYTES = 256 * 1024  # that uvloop reads at once
 DISCARD_BYTES = 16 * 1024 * 1024  # of a body whose request was refused already; uvicorn throws it away
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -41,7 +42,7 @@ class Protocol(HttpToolsProtocol):
             return
         self.unclaimed += len(data)
         refused = cycle is not None and cycle.more_body  # its rest is thrown away
-        if self.unclaimed > (DISCARD_BYTES if refused else settings.MAX_HEAD_BYTES):
+        if self.unclaimed > (DISCARD_BYTES if refused else MAX_HEAD_BYTES):
             if not refused and not self.transport.is_closing():
                 self.transport.write(TOO_LARGE)
             self.transport.close()

@@ -171,8 +171,6 @@ SWML_SSL_ENABLED = env.bool("SWML_SSL_ENABLED", default=False)  # adds Strict-Tr
 MAX_BODY_BYTES = env.int(
     "MAX_BODY_BYTES", default=2**20, minimum=1
 )  # a SWAIG request with its call log is below 100 kB
-BODY_SECONDS = 30  # how long a client may take to send its body
-EXCERPT_BYTES = 4096  # how much of a request or an answer the routing log keeps
 # Values of these keys are masked wherever a request or an answer is logged.
 MASKED_KEYS = env.list(
     "MASKED_KEYS",
@@ -182,70 +180,27 @@ MASKED_KEYS = env.list(
         "x-api-key",
     ],
 )  # fmt: skip
-WEBHOOK_SECONDS = 10  # for an author's server to answer, unless the handler says otherwise: a caller hears silence
-WEBHOOK_ANSWER_BYTES = 256 * 1024  # a language model has to read it
-WEBHOOKS_RUNNING = 100  # at once per agent: more of them wait for a server that does not keep up
-REMOTE_DOCUMENT_BYTES = 512 * 1024  # of a remote agent's document; the SDK's largest are below 100 kB
-REMOTE_RUNNING = 100  # requests at once per remote agent
 # Of Python agents, each in a process of its own beside each worker.
 AGENT_SECONDS = env.int("AGENT_SECONDS", default=100, minimum=1)  # the platform gives a function up after 120
 AGENT_DOCUMENT_SECONDS = env.int("AGENT_DOCUMENT_SECONDS", default=15, minimum=1)  # the caller hears the ringing
 AGENT_RUNNING = env.int("AGENT_RUNNING", default=40, minimum=1)  # requests at once; the SDK has so many threads
 AGENT_MEMORY_MB = env.int("AGENT_MEMORY_MB", default=512, minimum=128)  # of one host
-INSPECT_SECONDS = 30  # for building an agent when it is registered
-STRANGER_ROWS = 10  # a minute of each source, of requests to nobody's paths; the rest is one row: scanners fill disks
-STRANGERS = 10_000  # sources that are told apart in a minute, 4 MB at most; all others are one
 # Answers wait until their events are synced to the disk, against power cuts: about 5 ms more of each.
 LOG_FSYNC = env.bool("LOG_FSYNC", default=False)
-LOG_FSYNC_SECONDS = 2  # then a disk hangs, and calls go on without it
 LOG_DAYS = env.int("LOG_DAYS", default=30)  # how long the routing log and the agents' minutes are kept
-# How an agent is doing: by the answers of its last minutes that failed on our side.
-STANDING_MINUTES = 5
-FAILING_SHARE = 0.2  # of its requests; then it is Failing
-DEGRADED_SHARE = 0.01  # then it is Degraded
-LIVE_ROWS_PER_SECOND = 20  # that a viewer is shown one by one; people read no more, the rest is counted
-LIVE_REPLAY_ROWS = 1000  # that a viewer who comes back is shown; of more it is told how many it missed
-LIVE_BATCH_ROWS = 5000  # that are read at once for those who watch: 50 ms of work
-LOG_KEEPER_SECONDS = 3600  # between two looks at the log's partitions
-RESUMER_SECONDS = 2  # between two looks for pauses that are over: until then lists may be behind, callers are not
-SPOOL_SEGMENT_BYTES = 8 * 1024 * 1024  # a new spool file then: what a dead process leaves is re-read whole
-WRITER_SECONDS = 0.05  # how long events wait for others to share their batch with
-LISTENER_POLL_SECONDS = 3  # the backstop for a notification that got lost
 # A database that has not answered for so long is away, whatever its connections say: they are cut off.
 DATABASE_SILENT_SECONDS = env.int("DATABASE_SILENT_SECONDS", default=20, minimum=1)
-LOAD_SECONDS = 120  # and while everything is loaded or written to the snapshot: 10,000 agents take three
-HEARTBEAT_SECONDS = 2
-WORKER_LIVE_SECONDS = 10  # a worker not heard of for so long no longer counts
-EVERYWHERE_SECONDS = 5  # how long `wait=True` waits for every live worker
-SNAPSHOT_SECONDS = 1  # how often what has changed goes to the snapshot on disk, together
-SNAPSHOT_RETRY_SECONDS = 30  # until a file that could not be written is tried again: all of it, then
 FIRST_CONNECT_SECONDS = 2  # a starting worker that has a snapshot waits no longer for a database that is silent
-TABLE_SECONDS = 15  # how long a starting worker waits for its first routing table before it takes connections
 # How long /ready says 503 before a SIGTERM ends us: a load balancer must have asked by then. Not for Ctrl-C.
 DRAIN_NOTICE_SECONDS = env.int("DRAIN_NOTICE_SECONDS", default=5)
 # How long running requests may take when a worker stops: longer than a webhook, and shorter, with the notice before it,
 # than the 30 seconds after which Kubernetes kills. Functions of Python and remote agents may take longer.
 DRAIN_SECONDS = env.int("DRAIN_SECONDS", default=20)
-STOP_SECONDS = 2  # and then the spool; with the database away it stays on disk for the next start
-LAST_RESORT_SECONDS = 3  # a worker that takes so much longer than that to stop is killed
-RESTART_SECONDS = 30  # the longest pause before a worker that keeps dying is started again; the first is one second
-HOPELESS_STARTS = 3  # a worker that ends that often in the same way before any has ever answered ends `serve`
-RESTART_LIVED_SECONDS = 10  # a worker that lived so long is replaced at once
-SLOW_START_SECONDS = 5  # `serve` says what it waits for then
-KEEPER_SECONDS = 2  # how often `serve` looks after the embedded PostgreSQL
-PREPARE_SECONDS = 2  # how often `serve` tries again to reach the database when it was away at the start
-MIGRATION_LOCK_SECONDS = 300  # how long a replica waits for another one's migrations
-BACKLOG = 2048  # connections the kernel holds while all workers are busy or being replaced
-KEEP_ALIVE_SECONDS = 75  # longer than a load balancer's usual 60, so that it is never us who closes under its request
 # For a new connection to send its first request: idle ones would use up all descriptors.
 HEAD_SECONDS = env.int("HEAD_SECONDS", default=10)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES  # of forms and of the REST API
 # Of a form: the editor has several for each section, language and parameter, and what is open of the functions.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
-FLEET_BYTES = 8 * 1024 * 1024  # of a fleet document that comes by the API: 4,000 agents; the command has no such limit
-FLEET_MARKS = 300_000  # and of its lines, commas and brackets: each takes 400 bytes while it is read
-MAX_HEAD_BYTES = 64 * 1024  # of a request's line and headers; browsers and proxies stay below 16 kB
-MAX_SOCKET_MESSAGE_BYTES = 64 * 1024  # a dashboard's socket sends short words
 
 # Of the REST API, by each token: in whatever rhythm within a minute. Never on agents' own routes.
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=1200, minimum=1)

@@ -5,8 +5,10 @@ import signal
 import subprocess
 from dataclasses import dataclass
 
-from django.conf import settings
-
+RESTART_SECONDS = 30  # the longest pause before a worker that keeps dying is started again; the first is one second
+HOPELESS_STARTS = 3  # a worker that ends that often in the same way before any has ever answered ends `serve`
+LIVED_SECONDS = 10  # a worker that lived so long is replaced at once
+LAST_RESORT_SECONDS = 3  # a worker that takes so much longer to stop than its requests may is killed
 FROM_OUTSIDE = frozenset({-signal.SIGKILL, -signal.SIGTERM})  # such an end says nothing about the worker
 
 
@@ -24,9 +26,9 @@ class Slot:
 
     def died(self, now: float, code: int) -> None:
         """Its process is gone: 1, 2, 4 … seconds until the next one, if it did not live long."""
-        lived_long = now - self.started >= settings.RESTART_LIVED_SECONDS
+        lived_long = now - self.started >= LIVED_SECONDS
         self.process = None
-        self.pause = 0 if lived_long else min(self.pause * 2 or 1, settings.RESTART_SECONDS)
+        self.pause = 0 if lived_long else min(self.pause * 2 or 1, RESTART_SECONDS)
         self.restart_at = now + self.pause
         if lived_long or code in FROM_OUTSIDE:
             self.alike = 0
@@ -37,7 +39,7 @@ class Slot:
     @property
     def hopeless(self) -> bool:
         """Whether its processes keep ending at once in the same way."""
-        return self.alike >= settings.HOPELESS_STARTS
+        return self.alike >= HOPELESS_STARTS
 
 
 def describe(code: int) -> str:

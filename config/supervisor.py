@@ -26,7 +26,7 @@ from config.embedded.locks import STOP_SECONDS
 from config.environment import have_folder
 from config.listen_socket import ask_ready, base_url, listen
 from config.prepare import PrepareError, close_connections, is_refusal, prepare, reason
-from config.slots import Slot, describe
+from config.slots import LAST_RESORT_SECONDS, Slot, describe
 from config.stop_signals import Stopped, StopSignals
 from registry.metrics.runs import hold
 
@@ -37,6 +37,9 @@ WORKER = Path(__file__).with_name("worker.py")
 WORKER_POOL = 8  # database connections of a worker, unless DATABASE_POOL says otherwise
 TICK_SECONDS = 0.5  # of the main loop; a signal or a dead worker wakes it at once
 STARTING_TICK_SECONDS = 0.05  # of the main loop until a worker is ready
+SLOW_START_SECONDS = 5  # then it is said what is waited for
+KEEPER_SECONDS = 2  # between two looks after the embedded PostgreSQL
+PREPARE_SECONDS = 2  # between two attempts to reach a database that was away at the start
 REFUSED_CODE = 3  # exit code of ours: the server of DATABASE_URL does not want us
 
 
@@ -137,7 +140,7 @@ class Supervisor:
             self.prepared = True
             if self.problem:
                 say("the database is there")
-        self.due["prepare"] = time.monotonic() + settings.PREPARE_SECONDS
+        self.due["prepare"] = time.monotonic() + PREPARE_SECONDS
 
     def tell_problem(self, error: Exception) -> None:
         """Say why the database cannot be used and what that means, when it is something new; or end with it."""
@@ -163,9 +166,9 @@ class Supervisor:
                 self.tend(slot)
             if not self.ready:
                 self.look_if_ready()
-            if self.cluster is not None and self.is_due("keeper", settings.KEEPER_SECONDS):
+            if self.cluster is not None and self.is_due("keeper", KEEPER_SECONDS):
                 self.keep_server(self.cluster)
-            if not self.prepared and self.is_due("prepare", settings.PREPARE_SECONDS):
+            if not self.prepared and self.is_due("prepare", PREPARE_SECONDS):
                 self.prepare()
             starting = not (self.ready or self.serving or self.waiting_for)
             self.signals.sleep(STARTING_TICK_SECONDS if starting else TICK_SECONDS)
@@ -210,7 +213,7 @@ class Supervisor:
             answer = ask_ready(self.listener)
         self.answered = self.answered or answer.status > 0
         if answer.status != http.HTTPStatus.OK:
-            if self.is_due("slow start", settings.SLOW_START_SECONDS) and str(answer) != self.waiting_for:
+            if self.is_due("slow start", SLOW_START_SECONDS) and str(answer) != self.waiting_for:
                 self.waiting_for = str(answer)
                 say(f"waiting for a worker to be ready: {answer}")
         elif answer.stale:
@@ -259,7 +262,7 @@ class Supervisor:
             if slot.process is not None:
                 slot.process.terminate()
         os.close(self.life_end)
-        end = time.monotonic() + settings.DRAIN_SECONDS + settings.LAST_RESORT_SECONDS
+        end = time.monotonic() + settings.DRAIN_SECONDS + LAST_RESORT_SECONDS
         while running := [slot.process for slot in self.slots if slot.process and slot.process.poll() is None]:
             if time.monotonic() > end or self.signals.asked > asked:
                 for process in running:

@@ -20,9 +20,13 @@ import django
 import uvicorn
 from django.conf import settings
 
+from config.listen_socket import BACKLOG
 from config.protocol import Protocol
+from config.slots import LAST_RESORT_SECONDS
 
 logger = logging.getLogger(__name__)
+KEEP_ALIVE_SECONDS = 75  # longer than a load balancer's usual 60, so that it is never us who closes under its request
+MAX_SOCKET_MESSAGE_BYTES = 64 * 1024  # a dashboard's socket sends short words
 
 
 class Life:
@@ -48,7 +52,7 @@ class Life:
             os._exit(1)
         self.server.should_exit = True
         last_resort = threading.Event()
-        last_resort.wait(settings.DRAIN_SECONDS + settings.LAST_RESORT_SECONDS)
+        last_resort.wait(settings.DRAIN_SECONDS + LAST_RESORT_SECONDS)
         os._exit(1)
 
 
@@ -61,15 +65,15 @@ def serve(application: str, listener: socket.socket, life: Life) -> None:
         loop="uvloop",
         http=Protocol,
         ws="auto" if sockets else "none",
-        ws_max_size=settings.MAX_SOCKET_MESSAGE_BYTES,
+        ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
         lifespan="on",
         log_config=None,
         log_level=logging.WARNING,  # "started", "stopped": the supervisor says that
         access_log=False,  # the routing log is better
         proxy_headers=False,  # registry/routing/public_url.py knows whom to trust
         server_header=False,
-        backlog=settings.BACKLOG,
-        timeout_keep_alive=settings.KEEP_ALIVE_SECONDS,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.DRAIN_SECONDS,
     )
     life.server = uvicorn.Server(config)

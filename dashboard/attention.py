@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
@@ -15,7 +14,7 @@ from registry.heartbeats import Replica
 from registry.policy import Deed, Principal
 from registry.reports.activity import expiring_tokens, failures
 from registry.reports.agent_health import AgentTrouble
-from registry.reports.traffic import Standing, totals
+from registry.reports.traffic import STANDING_MINUTES, Standing, totals
 from registry.reports.unmatched import Unmatched, unmatched_names
 from registry.routing.table import RoutingTable
 
@@ -98,7 +97,7 @@ def failing(troubles: dict[str, Standing], standing: Standing) -> list[Item]:
     names = [name for name, found in troubles.items() if found is standing]
     if not names:
         return []
-    since = timezone.now() - timedelta(minutes=settings.STANDING_MINUTES)
+    since = timezone.now() - timedelta(minutes=STANDING_MINUTES)
     figures = totals(since, names)
     names = sorted((name for name in names if name in figures), key=lambda name: (-figures[name].errors, name))
     why = failures(names[:MOST], since)
@@ -109,9 +108,7 @@ def failing(troubles: dict[str, Standing], standing: Standing) -> list[Item]:
             what = why[name].function or KINDS.get(why[name].kind, why[name].kind)
             outcome = STATUSES.get(why[name].outcome, ("", "Error"))[1].lower()
             reason = f" Most often {what}: {outcome}."
-        text = (
-            f"{found.errors} of {found.count} requests failed on our side in the last {settings.STANDING_MINUTES} min."
-        )
+        text = f"{found.errors} of {found.count} requests failed on our side in the last {STANDING_MINUTES} min."
         log = reverse("dashboard:agent-log", args=[name])
         items.append(Item(f"agent-{name}", standing.value, name, text + reason, "Open its log", log, name))
     return items

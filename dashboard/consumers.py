@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 import orjson
 import psycopg
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.conf import settings
 from django.db import Error, connection
 
 from dashboard.log.rows import rows_of
@@ -29,6 +28,8 @@ BEAT_SECONDS = 10  # without news; the page shows how old its last one is
 RECHECK_SECONDS = 5  # whether the viewer may still watch: about two small queries each time
 RETRY_SECONDS = 1
 REVISION_SECONDS = 0.5  # how soon a page hears that its worker serves another revision
+RATE = 20  # rows a second that a viewer is shown one by one; people read no more, the rest is counted
+REPLAY_ROWS = 1000  # that a viewer who comes back is shown; of more it is told how many it missed
 MAX_RATE = 1000  # rows a second that a viewer may ask for
 MAX_RECENT = 1000
 
@@ -52,7 +53,7 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
         query = {name: values[-1] for name, values in parse_qs(self.scope["query_string"].decode("latin-1")).items()}
         try:
             wanted = Filter.parse(query.get("filter", ""))
-            rate = number(query.get("rate", str(settings.LIVE_ROWS_PER_SECOND)), "rate", MAX_RATE)
+            rate = number(query.get("rate", str(RATE)), "rate", MAX_RATE)
             recent = number(query.get("recent", "0"), "recent", MAX_RECENT)
         except ValueError as error:
             await self.say(type="error", message=str(error))
@@ -102,7 +103,7 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
 
     async def catch_up(self, live: Live, since: Cursor | None, recent: int) -> None:
         """Read what it has not seen, however long the database is away."""
-        limit = settings.LIVE_REPLAY_ROWS if since else recent
+        limit = REPLAY_ROWS if since else recent
         told = False
         while True:
             live.tail.watch()

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from registry.base.pool import let_go
 from registry.models import Worker
 
+HEARTBEAT_SECONDS = 2
+LIVE_SECONDS = 10  # a worker not heard of for so long no longer counts
+EVERYWHERE_SECONDS = 5  # how long `wait=True` waits for every live worker
 POLL_SECONDS = 0.02  # at first; each pause is longer than the one before
 MAX_POLL_SECONDS = 0.2
 SILENT_FOR = timedelta(minutes=1)  # a worker that is not heard of is named for so long: it may serve what was before
@@ -110,13 +112,13 @@ def is_running(pid: int) -> bool:
 
 def live_workers() -> QuerySet[Worker]:
     """Workers that were heard of lately."""
-    return Worker.objects.filter(seen__gte=timezone.now() - timedelta(seconds=settings.WORKER_LIVE_SECONDS))
+    return Worker.objects.filter(seen__gte=timezone.now() - timedelta(seconds=LIVE_SECONDS))
 
 
 def everywhere(revision: int) -> Everywhere:
     """How far a revision has come."""
     now = timezone.now()
-    live_since = now - timedelta(seconds=settings.WORKER_LIVE_SECONDS)
+    live_since = now - timedelta(seconds=LIVE_SECONDS)
     known = list(Worker.objects.filter(seen__gte=now - SILENT_FOR))
     workers = [worker for worker in known if worker.seen >= live_since]
     behind = tuple(str(worker) for worker in workers if worker.revision < revision)
@@ -140,7 +142,7 @@ class Replica:
 def replicas(revision: int) -> list[Replica]:
     """The replicas that are heard of, or were a minute ago; whether they serve this revision."""
     now = timezone.now()
-    live_since = now - timedelta(seconds=settings.WORKER_LIVE_SECONDS)
+    live_since = now - timedelta(seconds=LIVE_SECONDS)
     by_name: dict[str, list[Worker]] = {}
     for worker in Worker.objects.filter(seen__gte=now - SILENT_FOR):
         by_name.setdefault(worker.replica, []).append(worker)
@@ -158,11 +160,11 @@ def replica_of(name: str, workers: list[Worker], revision: int, live_since: date
 
 
 def wait_for(revision: int, seconds: float | None = None) -> Everywhere:
-    """Wait until every live worker serves the revision, at most `settings.EVERYWHERE_SECONDS`.
+    """Wait until every live worker serves the revision, at most EVERYWHERE_SECONDS.
 
     No connection is held between two looks: many who wait at once would keep everybody else from the database.
     """
-    deadline = time.monotonic() + (settings.EVERYWHERE_SECONDS if seconds is None else seconds)
+    deadline = time.monotonic() + (EVERYWHERE_SECONDS if seconds is None else seconds)
     pause = POLL_SECONDS
     while True:
         progress = everywhere(revision)

@@ -23,7 +23,7 @@ from tests.agents.building import NoWebhooks
 
 NOW = 1_800_000_000.0
 NOTHING = object()
-HTTP = Http(settings.MAX_BODY_BYTES, settings.BODY_SECONDS)
+HTTP = Http(settings.MAX_BODY_BYTES)
 
 
 def load_table() -> RoutingTable:
@@ -83,7 +83,7 @@ class Client:
         self.spool = MemorySpool()
         self.received = 0  # bytes of the last request's body that the dispatcher took
         context = Context(
-            Recorder(self.spool, "test", Masker(settings.MASKED_KEYS), settings.EXCERPT_BYTES),
+            Recorder(self.spool, "test", Masker(settings.MASKED_KEYS)),
             public_url or PublicUrl("", ["voice.example.com", "localhost"], []),
             webhooks or NoWebhooks(),
             http,

@@ -31,7 +31,7 @@ HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 class WebhookLimits:
     """What a webhook may take, and where it may be."""
 
-    seconds: float = 10  # for all of it, from the look-up to the last byte: a caller does not wait longer in silence
+    seconds: float = 10  # unless the handler says otherwise, from the look-up to the last byte: a caller hears silence
     answer_bytes: int = 256 * 1024  # a language model has to read it
     running: int = 100  # at once per agent: more of them wait for a server that does not keep up
     allowed_hosts: tuple[str, ...] = ()  # names, *.names, addresses and networks that need not be public

@@ -10,6 +10,7 @@ from typing import Any
 from agents.sources import PythonSource
 
 HERE = Path(__file__).parent
+INSPECT_SECONDS = 30  # for building an agent when it is looked at
 # The package is found by its path, which is then forgotten: an agent may have a module of any name.
 START = (
     "import sys, runpy; place = sys.argv.pop(1); sys.path.insert(0, place); import switchboard_host; "
@@ -23,7 +24,7 @@ class Whereabouts:
 
     path: tuple[str, ...] = ()  # folders
     modules: tuple[str, ...] = ()  # patterns; empty = what is in the folders
-    seconds: float = 30  # for building one, when it is looked at
+    seconds: float = INSPECT_SECONDS
     memory: int = 1024 * 1024 * 1024  # bytes of one process
     hidden: frozenset[str] = field(default_factory=frozenset)  # environment variables that are none of an agent's
 

@@ -22,7 +22,7 @@ KEEP_ALIVE_SECONDS = 4  # uvicorn closes after 5 s without a request; one that i
 class RemoteLimits:
     """What a remote agent may take, and where it may be."""
 
-    document_bytes: int = 512 * 1024
+    document_bytes: int = 512 * 1024  # the SDK's largest are below 100 kB
     answer_bytes: int = 256 * 1024  # of a function: a language model has to read it
     running: int = 100  # requests at once per agent: more of them wait for a server that does not keep up
     allowed_hosts: tuple[str, ...] = ()  # names, *.names, addresses and networks that need not be public

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from dashboard.charts import spark
 from dashboard.templatetags.switchboard import figure, percent
-from registry.reports.traffic import Traffic, last_hits, series, traffic_of
+from registry.reports.traffic import DEGRADED_SHARE, FAILING_SHARE, Traffic, last_hits, series, traffic_of
 
 DAY, STEP = timedelta(hours=24), timedelta(minutes=30)
 HOUR, MINUTE = timedelta(minutes=60), timedelta(minutes=1)
@@ -32,7 +31,7 @@ def figures_of(name: str) -> Figures:
     """The numbers alone: two queries."""
     day = traffic_of([name], timezone.now() - DAY).get(name, Traffic())
     share = day.error_share or 0
-    tone = "bad" if share >= settings.FAILING_SHARE else "warn" if share >= settings.DEGRADED_SHARE else ""
+    tone = "bad" if share >= FAILING_SHARE else "warn" if share >= DEGRADED_SHARE else ""
     return Figures(
         day.count, day.error_share, day.milliseconds(0.5), day.milliseconds(0.95), last_hits([name]).get(name), tone
     )
@@ -53,7 +52,7 @@ def charts_of(name: str, found: Figures) -> dict[str, SafeString]:
         "requests": spark(counts, f"Requests, last 24 hours: at most {max(counts)} in half an hour",
                           tone="accent", tall=True),
         "errors": spark(shares, f"Errors, last 24 hours: at most {percent(highest)} in half an hour",
-                        tone=found.tone, tall=True, top=settings.DEGRADED_SHARE * 2, limit=settings.DEGRADED_SHARE),
+                        tone=found.tone, tall=True, top=DEGRADED_SHARE * 2, limit=DEGRADED_SHARE),
         "latency": spark(p95, f"Latency p50 to p95, last 24 hours: p95 at most {figure(slowest)} ms",
                          lower=p50, tone="accent", tall=True),
         "last": spark(last, f"Requests a minute, last 60 minutes: {sum(last)} in all", tone="accent", tall=True),

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -25,7 +24,7 @@ from registry.models import Route
 from registry.policy import Deed
 from registry.rehearsal.stage import stage_of
 from registry.reports.activity import anything_yet, busiest, calls_by_minute, calls_now
-from registry.reports.traffic import Standing, Traffic, fleet_minutes
+from registry.reports.traffic import DEGRADED_SHARE, STANDING_MINUTES, Standing, Traffic, fleet_minutes
 from registry.requests import principal_of, public_base
 
 MINUTES = 60  # of the charts
@@ -124,7 +123,7 @@ def key_figures() -> list[Figure]:
     now = timezone.now()
     since = now.replace(second=0, microsecond=0) - timedelta(minutes=MINUTES - 1)
     minutes = fleet_minutes(since, MINUTES)
-    lately, hour = added(minutes[-settings.STANDING_MINUTES :]), added(minutes)
+    lately, hour = added(minutes[-STANDING_MINUTES:]), added(minutes)
     return [requests_figure(minutes, now), calls_figure(since), errors_figure(minutes, lately, hour),
             latency_figure(minutes, hour)]  # fmt: skip
 
@@ -152,16 +151,12 @@ def calls_figure(since: datetime) -> Figure:
 
 def errors_figure(minutes: list[Traffic], lately: Traffic, hour: Traffic) -> Figure:
     """The share of requests that failed on our side; warns from the share on that makes an agent Degraded."""
-    warns = (lately.error_share or 0) >= settings.DEGRADED_SHARE
+    warns = (lately.error_share or 0) >= DEGRADED_SHARE
     value = percent(hour.error_share) or "none"
-    more = (
-        f"{percent(lately.error_share)} in the last {settings.STANDING_MINUTES} min"
-        if lately.count
-        else "of no requests"
-    )
+    more = f"{percent(lately.error_share)} in the last {STANDING_MINUTES} min" if lately.count else "of no requests"
     shares = [minute.error_share for minute in minutes]
     label = f"Share of errors, last {MINUTES} minutes: {value} of {hour.count} requests"
-    chart = spark(shares, label, tone="warn" if warns else "accent", tall=True, top=0.02, limit=settings.DEGRADED_SHARE)
+    chart = spark(shares, label, tone="warn" if warns else "accent", tall=True, top=0.02, limit=DEGRADED_SHARE)
     return Figure("Errors", value, more, chart, warns)
 
 

@@ -112,9 +112,8 @@ def whereabouts() -> Whereabouts:
     return Whereabouts(
         tuple(settings.AGENT_PATH),
         tuple(settings.AGENT_MODULES),
-        settings.INSPECT_SECONDS,
-        settings.AGENT_MEMORY_MB * 2**20,
-        frozenset(settings.NOT_FOR_AGENTS),
+        memory=settings.AGENT_MEMORY_MB * 2**20,
+        hidden=frozenset(settings.NOT_FOR_AGENTS),
     )
 
 

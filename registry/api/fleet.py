@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any, Literal
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema
 from pydantic import Field
@@ -12,7 +11,7 @@ from registry.api.answers import Credentials, Served, Wait, answers
 from registry.api.problems import Refused
 from registry.api.security import actor, may
 from registry.fleet.apply import NOTE, apply_plan, make_plan
-from registry.fleet.document import marks_of
+from registry.fleet.document import UPLOAD_MARKS, marks_of
 from registry.fleet.export import export_fleet
 from registry.policy import Deed
 
@@ -101,7 +100,7 @@ def apply(
     if kind not in KINDS:
         raise Refused(415, f"send {YAML} or application/json, not {kind[:100]}")
     document = request.read()  # not `body`, whose limit is that of all other operations
-    if marks_of(document) > settings.FLEET_MARKS:
+    if marks_of(document) > UPLOAD_MARKS:
         raise Refused(413, "the document is too large for the API: use `python3 manage.py apply`, which has no limit")
     if dry_run:
         return {"applied": False, "plan": make_plan(document, by=actor(request), remove=remove).as_json()}

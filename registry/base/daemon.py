@@ -7,6 +7,7 @@ import psycopg
 from django.db import Error, connections
 
 logger = logging.getLogger(__name__)
+BACKSTOP_SECONDS = 3  # whoever LISTENs looks by itself after so long: a notification can get lost
 RETRY_SECONDS = (0.2, 0.5, 1, 2)  # pauses after the first failure, the second …; the last one stays
 
 

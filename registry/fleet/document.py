@@ -11,13 +11,15 @@ from registry.base.yaml_out import to_yaml
 
 FORMAT = 1  # the number behind `switchboard`; another one is another format
 MAX_BYTES = 64 * 1024 * 1024  # of a document: 20,000 agents of 3 kB
+UPLOAD_BYTES = 8 * 1024 * 1024  # of one that comes by the API or a form: 4,000 agents; the command has no such limit
+UPLOAD_MARKS = 300_000  # and of its lines, commas and brackets: each takes 400 bytes while it is read
 MAX_AGENTS = 20_000  # twice the fleet that everything is measured with
 REFERENCE = "env:"
 MARKS = (b"\n", b",", b"[", b"{")  # of which every node of a document has one
 
 
 def marks_of(text: bytes) -> int:
-    """About how many nodes a document has, told before it is read: `settings.FLEET_MARKS` limits it."""
+    """About how many nodes a document has, told before it is read: `UPLOAD_MARKS` limits it."""
     return sum(map(text.count, MARKS))
 
 

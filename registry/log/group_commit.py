@@ -16,6 +16,7 @@ from pathlib import Path
 from registry.log.spool import Segment, Spool
 
 logger = logging.getLogger(__name__)
+HUNG_SECONDS = 2  # then a disk hangs, and calls go on without it
 
 
 class Batch:
@@ -35,7 +36,7 @@ class GroupSync:
     `sync` is called with a file's descriptor.
     """
 
-    def __init__(self, spool: Spool, seconds: float, sync: Callable[[int], None] = os.fdatasync):
+    def __init__(self, spool: Spool, seconds: float = HUNG_SECONDS, sync: Callable[[int], None] = os.fdatasync):
         self.spool = spool
         self.seconds = seconds
         self.sync = sync

@@ -15,7 +15,7 @@ import orjson
 from registry.log.cursor import Cursor, Seen
 from registry.log.filters import Filter
 
-MAX_QUEUED = 1000  # as LIVE_REPLAY_ROWS; rows that wait for a viewer; about 1 MB
+MAX_QUEUED = 1000  # rows that wait for a viewer, as many as one who comes back is shown; about 1 MB
 MAX_BACKLOG = 200  # batches that wait while a viewer is still being shown what it missed
 
 

@@ -10,6 +10,7 @@ from registry.log.masking import NO_SECRETS, Masker, Verbatim, end_masked
 from registry.log.spool import Spool
 
 CONTAINERS = (dict, list)
+EXCERPT_BYTES = 4096  # how much of a request or an answer the routing log keeps
 STRUCTURED_BYTES = 64 * 1024  # of a body that is looked at key by key, some 10 ms at worst
 MARGIN_BYTES = 1024  # that are looked at behind the cut
 MAX_FIELD = 256  # characters of a field that callers choose
@@ -27,7 +28,7 @@ class Excerpts(NamedTuple):
 class Recorder:
     """Writes events to this process's spool: once serialised, in the form that the database reads."""
 
-    def __init__(self, spool: Spool, replica: str, masker: Masker, excerpt_bytes: int):
+    def __init__(self, spool: Spool, replica: str, masker: Masker, excerpt_bytes: int = EXCERPT_BYTES):
         self.spool = spool
         self.replica = replica
         self.masker = masker

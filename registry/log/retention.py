@@ -1,7 +1,5 @@
 """Looks after the routing log: its partitions, its retention."""
 
-from django.conf import settings
-
 from registry.base.daemon import Daemon
 from registry.log import partitions
 
@@ -11,10 +9,7 @@ class LogKeeper(Daemon):
 
     name = "log keeper"
     trouble = "The routing log's partitions are not looked after"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pause_seconds = settings.LOG_KEEPER_SECONDS
+    pause_seconds = 3600
 
     def work(self) -> None:
         """Look, unless it is over."""

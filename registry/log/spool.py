@@ -16,6 +16,7 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 SUFFIX = ".jsonl"
 DRAFT = ".new"  # of a segment that does not have its name yet
+SEGMENT_BYTES = 8 * 1024 * 1024  # a new file then: what a dead process leaves is re-read whole
 RETRY_SECONDS = 1.0  # between attempts to write again, when the disk is full say
 NEWLINE = 10
 
@@ -108,7 +109,7 @@ class Segment:
 class Spool:
     """This process's segments: one that is written, and older ones that are not drained yet."""
 
-    def __init__(self, folder: Path, name: str, segment_bytes: int):
+    def __init__(self, folder: Path, name: str, segment_bytes: int = SEGMENT_BYTES):
         self.folder = folder
         self.name = name
         self.segment_bytes = segment_bytes

@@ -6,10 +6,9 @@ import threading
 import time
 
 import psycopg
-from django.conf import settings
 from django.db import connection
 
-from registry.base.daemon import Daemon
+from registry.base.daemon import BACKSTOP_SECONDS, Daemon
 from registry.base.watchdog import scissors
 from registry.log.cursor import Cursor, Read, now, read_since
 from registry.log.live import Hub, News, Row
@@ -18,6 +17,7 @@ from registry.log.writer import CHANNEL
 logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.5  # how soon a stop, or the last viewer's leaving, is noticed
 READERS = 4  # viewers at once that are shown what they missed; the others wait for a connection
+BATCH_ROWS = 5000  # that are read at once: 50 ms of work
 GATHER_SECONDS = 0.03  # writers of several workers commit within moments: they are read together
 
 
@@ -70,10 +70,10 @@ class Tail(Daemon):
                 time.sleep(GATHER_SECONDS)
                 for _ in listening.notifies(timeout=0):
                     pass  # all that has come is read at once
-            if woken or time.monotonic() - polled > settings.LISTENER_POLL_SECONDS:
+            if woken or time.monotonic() - polled > BACKSTOP_SECONDS:
                 polled = time.monotonic()
                 with scissors.watching(listening, self.name):
-                    read = read_since(listening, self.cursor, settings.LIVE_BATCH_ROWS)
+                    read = read_since(listening, self.cursor, BATCH_ROWS)
                 self.hand_over(read)
                 self.recovered()
 

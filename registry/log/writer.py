@@ -5,7 +5,6 @@ import time
 
 import orjson
 import psycopg
-from django.conf import settings
 from django.db import Error, connection
 
 from registry.base.daemon import Daemon
@@ -76,6 +75,7 @@ class Writer(Daemon):
 
     name = "event writer"
     trouble = "Routing events wait in the spool"
+    pause_seconds = 0.05  # how long events wait for others to share their batch with
 
     def __init__(self, spool: Spool):
         super().__init__()
@@ -83,7 +83,6 @@ class Writer(Daemon):
         self.quarantined = 0
         self.adopted: list[Segment] = []  # dead processes', ours now: until they are drained
         self.adopted_at = 0.0
-        self.pause_seconds = settings.WRITER_SECONDS
 
     def work(self) -> None:
         """Drain; also once after the stop, so that nothing is left."""

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 
 from agents.models import Agent
-from agents.python.launch import script_below
+from agents.python.launch import INSPECT_SECONDS, script_below
 from agents.sources import PythonSource, RemoteSource, kind_of, read_source
 from registry.actions import instead
 from registry.actions.inspection import Upstream
@@ -23,7 +23,7 @@ from registry.reports.agent_health import trouble_soon
 
 NONE = "none"
 PATIENCE = {
-    "python": f"Still building the agent, which may take {settings.INSPECT_SECONDS} seconds.",
+    "python": f"Still building the agent, which may take {INSPECT_SECONDS} seconds.",
     "remote": "Still asking its server.",
 }
 OF_PYTHON = ("arguments",)

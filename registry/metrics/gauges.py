@@ -1,8 +1,7 @@
 """Says every two seconds how this worker is, for the worker that is scraped."""
 
-from django.conf import settings
-
 from registry.base.daemon import Daemon
+from registry.heartbeats import HEARTBEAT_SECONDS
 from registry.log.live import Hub
 from registry.log.spool import Spool
 from registry.log.writer import Writer
@@ -16,6 +15,7 @@ class Gauges(Daemon):
 
     name = "gauges"
     trouble = "This worker's gauges are not kept up to date"
+    pause_seconds = HEARTBEAT_SECONDS
 
     def __init__(self, counters: Counters, listener: Listener, spool: Spool, writer: Writer, hub: Hub):
         super().__init__()
@@ -24,7 +24,6 @@ class Gauges(Daemon):
         self.spool = spool
         self.writer = writer
         self.hub = hub
-        self.pause_seconds = settings.HEARTBEAT_SECONDS
 
     def work(self) -> None:
         """Write them now; also for a scrape."""

@@ -6,12 +6,16 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
 from agents.models import Agent
 from registry.log.minutes import BUCKETS, percentile
+
+# How an agent is doing: by the answers of its last minutes that failed on our side.
+STANDING_MINUTES = 5
+FAILING_SHARE = 0.2  # of its requests; then it is Failing
+DEGRADED_SHARE = 0.01  # then it is Degraded
 
 
 class Standing(StrEnum):
@@ -142,18 +146,18 @@ def troubled() -> dict[str, Standing]:
     found = collected(
         """SELECT agent, count, errors, latencies FROM registry_agentminute WHERE minute >= %(since)s AND agent IN
         (SELECT agent FROM registry_agentminute WHERE minute >= %(since)s AND errors > 0) AND agent <> ''""",
-        {"since": timezone.now() - timedelta(minutes=settings.STANDING_MINUTES)},
+        {"since": timezone.now() - timedelta(minutes=STANDING_MINUTES)},
     )
     standings = {name: standing_of(traffic) for name, traffic in found.items()}
     return {name: standing for name, standing in standings.items() if standing is not Standing.SERVING}
 
 
 def standing_of(traffic: Traffic) -> Standing:
-    """Of an agent that is neither paused nor trashed, from its last `settings.STANDING_MINUTES` minutes."""
+    """Of an agent that is neither paused nor trashed, from its last `STANDING_MINUTES` minutes."""
     share = traffic.error_share or 0
-    if share >= settings.FAILING_SHARE:
+    if share >= FAILING_SHARE:
         return Standing.FAILING
-    return Standing.DEGRADED if share >= settings.DEGRADED_SHARE else Standing.SERVING
+    return Standing.DEGRADED if share >= DEGRADED_SHARE else Standing.SERVING
 
 
 def standing(agent: Agent, troubles: dict[str, Standing]) -> Standing:

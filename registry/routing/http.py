@@ -19,6 +19,7 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
 AnyHeaders = Iterable[tuple[bytes, bytes]]
 
+BODY_SECONDS = 30  # how long a client may take to send its body
 DISCARDED = 16  # times the limit: what is still taken of a body that is too large
 DISCARD_SECONDS = 2
 SURELY_SHALLOW = 200  # brackets; the platform's requests have about 10
@@ -43,7 +44,7 @@ class Http:
     """
 
     body_bytes: int
-    body_seconds: float
+    body_seconds: float = BODY_SECONDS
     https_only: bool = False
     security_headers: Headers = field(init=False)
     json_headers: Headers = field(init=False)

@@ -14,10 +14,14 @@ from registry.log.recorder import MAX_FIELD, Excerpts, Recorder
 from registry.routing.table import RoutingTable, Step
 
 MINUTE = 60.0
+ROWS = 10  # a minute of each source; the rest is one row
+SOURCES = 10_000  # that are told apart in a minute, 4 MB at most; all others are one
 OTHERS = "other addresses"  # stands for those that there is no room for
 ROWS_AT_ONCE = 100  # 1 ms of work; then callers come first
 PAUSE_SECONDS = 0.01
 SLACK_SECONDS = 0.1  # timers and the clock do not agree to the millisecond
+
+Clock = Callable[[], float]
 
 
 class Source:
@@ -36,7 +40,7 @@ class Strangers:
     `clock`: seconds since 1970.
     """
 
-    def __init__(self, recorder: Recorder, rows: int, sources: int, clock: Callable[[], float] = time.time):
+    def __init__(self, recorder: Recorder, rows: int = ROWS, sources: int = SOURCES, clock: Clock = time.time):
         self.recorder = recorder
         self.rows = rows
         self.sources = sources

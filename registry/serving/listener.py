@@ -11,11 +11,11 @@ import psycopg
 from django.conf import settings
 from django.db import Error, connection
 
-from registry.base.daemon import Daemon
+from registry.base.daemon import BACKSTOP_SECONDS, Daemon
 from registry.base.watchdog import scissors, watched
-from registry.heartbeats import Heart
+from registry.heartbeats import HEARTBEAT_SECONDS, Heart
 from registry.routing.table import RoutingTable, Tables
-from registry.serving.loader import Loader
+from registry.serving.loader import LOAD_SECONDS, Loader
 from registry.serving.runners import Runners
 from registry.serving.snapshot import SnapshotError, SnapshotFile
 from registry.triggers import CHANNEL
@@ -104,12 +104,12 @@ class Listener(Daemon):
         polled = beaten = 0.0
         news = True
         while not self.stopping.is_set():
-            if news or time.monotonic() - polled > settings.LISTENER_POLL_SECONDS:
+            if news or time.monotonic() - polled > BACKSTOP_SECONDS:
                 polled = time.monotonic()
                 if self.load() or not beaten:
                     beaten = 0.0
             told = self.told_troubles == self.runners.troubles()
-            if time.monotonic() - beaten > settings.HEARTBEAT_SECONDS or not beaten or not told:
+            if time.monotonic() - beaten > HEARTBEAT_SECONDS or not beaten or not told:
                 beaten = time.monotonic()
                 self.beat()
             news = any(True for _ in listening.notifies(timeout=TICK_SECONDS, stop_after=1))
@@ -120,7 +120,7 @@ class Listener(Daemon):
         # A new connection may lead to a database that has been set back, the snapshot may be of another one: nothing
         # of what was known is kept then.
         gently = before is not None or self.failures > 0  # after a failure the server may have started without a table
-        with watched(self.name, settings.LOAD_SECONDS):
+        with watched(self.name, LOAD_SECONDS):
             table = self.loader.next(None if self.fresh else before, gently=gently)
             if self.fresh:
                 self.heart.bury()

@@ -31,6 +31,7 @@ CHUNK = 100  # agents that are read at once; about 200 kB
 # Between two agents while others serve: else the event loop waits 5 ms for the interpreter lock at each of its steps.
 # Measured at 10,000 agents: a full load takes 3.1 s instead of 1.6, a socket's round trip 0.2 ms (p99) instead of 10.
 GENTLE_SECONDS = 0.00005
+LOAD_SECONDS = 120  # for all of it, or to write it to the snapshot, before a silent database is away; 10,000 take 3
 NO_VERSION = "it has no live version"
 
 # One row for each agent that is served: its id, and a record that is JSON already. The columns come as they are stored:

@@ -2,8 +2,6 @@
 
 import logging
 
-from django.conf import settings
-
 from registry.actions import pauses
 from registry.base.daemon import Daemon
 from registry.base.errors import RegistryError
@@ -17,10 +15,10 @@ class Resumer(Daemon):
 
     name = "resumer"
     trouble = "Agents whose pause is over answer their callers, but may be listed as paused"
+    pause_seconds = 2  # until then lists may be behind, callers are not
 
     def __init__(self) -> None:
         super().__init__()
-        self.pause_seconds = settings.RESUMER_SECONDS
         self.refused = ""  # why it may not change the registry
 
     def work(self) -> None:

@@ -24,10 +24,11 @@ from registry.actions.transaction import one_view
 from registry.base.daemon import Daemon
 from registry.base.watchdog import watched
 from registry.models import Installation
-from registry.serving.loader import CHUNK, changes_since, read_records
+from registry.serving.loader import CHUNK, LOAD_SECONDS, changes_since, read_records
 
 logger = logging.getLogger(__name__)
 FORMAT = "1"  # of the records and tables; a file of another one is not read
+WRITE_AGAIN_SECONDS = 30  # until a file that could not be written is tried again: all of it, then
 BUSY_SECONDS = 5  # how long a reader waits for a writer
 SIDE_FILES = ("", "-journal", "-wal", "-shm")
 GENTLE_SECONDS = 0.002  # between two chunks of rows, so that the event loop has its turn
@@ -149,13 +150,14 @@ class SnapshotKeeper(Daemon):
     """Keeps the file as the database is, in one of a replica's workers: the one that holds the lock beside the file.
 
     `served`: the revision of this worker's table, None if that is not the database's. It is looked at once in
-    SNAPSHOT_SECONDS, so that changes are written together; the records are read anew, so that the listener need not
+    `pause_seconds`, so that changes are written together; the records are read anew, so that the listener need not
     wait for the disk. `connected` counts the connections that it had to the database: after each, everything is written
     anew. Whoever gets the lock begins with everything, for it does not know what its predecessor wrote.
     """
 
     name = "snapshot keeper"
     trouble = "The snapshot on disk is not renewed"
+    pause_seconds = 1
 
     def __init__(self, file: SnapshotFile, served: Callable[[], int | None], connected: Callable[[], int]):
         super().__init__()
@@ -163,7 +165,6 @@ class SnapshotKeeper(Daemon):
         self.served = served
         self.connected = connected
         self.of_connection = 0  # on which what the file has was read
-        self.pause_seconds = settings.SNAPSHOT_SECONDS
         self.lock: int | None = None  # the descriptor that holds it
         self.seen: int | None = None  # the table's revision when we last looked
         self.written: tuple[int, str] | None = None  # revision and installation that the file has; None: unknown
@@ -180,12 +181,12 @@ class SnapshotKeeper(Daemon):
                 # The database was away, and may have been set back meanwhile: what the file has is not known.
                 self.of_connection, self.seen, self.written = self.connected(), None, None
             if self.owns() and revision != self.seen:
-                with watched(self.name, settings.LOAD_SECONDS):
+                with watched(self.name, LOAD_SECONDS):
                     self.save()
                 self.seen = revision
         except SnapshotError as error:
             self.written = None
-            self.retry_at = time.monotonic() + settings.SNAPSHOT_RETRY_SECONDS
+            self.retry_at = time.monotonic() + WRITE_AGAIN_SECONDS
             if not self.problem:
                 logger.error("The snapshot %s cannot be written, calls go on: %s", self.file.path, error)
             self.problem = str(error)

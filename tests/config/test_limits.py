@@ -8,6 +8,8 @@ from django.conf import settings
 
 from config.asgi import declared, limited, most_of
 from config.background import http_settings
+from registry.fleet.document import UPLOAD_BYTES
+from registry.routing.http import BODY_SECONDS
 
 
 def receiving(*parts: "bytes | float") -> Any:
@@ -42,13 +44,13 @@ async def test_of_a_larger_one_nothing_more_comes() -> None:
     assert await all_of(limited(receiving(b"ab", b"cd", b"ef"), 3)) == [b"ab", None]
 
 
-async def test_a_slow_one_is_given_up(settings: Any) -> None:
-    settings.BODY_SECONDS = 0.05
+async def test_a_slow_one_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("config.asgi.BODY_SECONDS", 0.05)
     assert await all_of(limited(receiving(b"ab", 5.0, b"cd"), 100)) == [b"ab", None]
 
 
-async def test_once_it_has_come_the_clients_leaving_may_take_its_time(settings: Any) -> None:
-    settings.BODY_SECONDS = 0.05
+async def test_once_it_has_come_the_clients_leaving_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("config.asgi.BODY_SECONDS", 0.05)
     receive = limited(receiving(b"ab", 0.2), 100)
     assert (await receive())["body"] == b"ab"
     assert (await receive())["type"] == "http.disconnect"
@@ -71,8 +73,8 @@ def test_the_declared_length(text: bytes, size: int) -> None:
         ("/dashboard/agents/sales/definition/discard/", 64 * 1024),
         ("/dashboard/agents/sales/x/definition/edit/", 64 * 1024),
         ("/dashboard/sign-in/", 64 * 1024),
-        ("/api/v1/apply", settings.FLEET_BYTES),
-        ("/dashboard/settings/apply/plan/", settings.FLEET_BYTES),
+        ("/api/v1/apply", UPLOAD_BYTES),
+        ("/dashboard/settings/apply/plan/", UPLOAD_BYTES),
         ("/dashboard/settings/apply/", 64 * 1024),
         ("/dashboard/settings/tokens/new/", 64 * 1024),
         ("/api/v1/decide", settings.MAX_BODY_BYTES),
@@ -84,9 +86,9 @@ def test_only_where_definitions_and_fleets_come_in_a_body_may_be_large(path: str
 
 
 def test_what_an_operator_sets_is_what_requests_are_held_to(settings: Any) -> None:
-    settings.MAX_BODY_BYTES, settings.BODY_SECONDS, settings.SWML_SSL_ENABLED = 5, 0.5, True
+    settings.MAX_BODY_BYTES, settings.SWML_SSL_ENABLED = 5, True
     http = http_settings()
-    assert (http.body_bytes, http.body_seconds) == (5, 0.5)
+    assert (http.body_bytes, http.body_seconds) == (5, BODY_SECONDS)
     assert b"strict-transport-security" in dict(http.json_headers)
     settings.SWML_SSL_ENABLED = False
     assert b"strict-transport-security" not in dict(http_settings().json_headers)

@@ -21,8 +21,8 @@ PART = {"HX-Request": "true", "HX-Target": "list"}
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_kept(settings):
-    settings.EVERYWHERE_SECONDS = 0
+def _nothing_is_kept(monkeypatch):
+    monkeypatch.setattr("registry.heartbeats.EVERYWHERE_SECONDS", 0)
     cache.clear()
 
 

@@ -8,7 +8,16 @@ from django.utils import timezone
 
 from registry import heartbeats as workers
 from registry.actions import agents
-from registry.heartbeats import MAX_POLL_SECONDS, POLL_SECONDS, Everywhere, Heart, everywhere, live_workers, wait_for
+from registry.heartbeats import (
+    LIVE_SECONDS,
+    MAX_POLL_SECONDS,
+    POLL_SECONDS,
+    Everywhere,
+    Heart,
+    everywhere,
+    live_workers,
+    wait_for,
+)
 from registry.models import Worker
 from tests.registry.log.test_writer import apart
 
@@ -52,10 +61,10 @@ def test_a_worker_without_a_pid_is_this_process():
     assert Worker.objects.get().pid == os.getpid()
 
 
-def test_only_workers_that_were_heard_of_lately_count(settings):
+def test_only_workers_that_were_heard_of_lately_count():
     heart(pid=1).beat(5, 0, "")
     heart(pid=2).beat(4, 0, "")
-    age(settings.WORKER_LIVE_SECONDS + 1, pid=2)
+    age(LIVE_SECONDS + 1, pid=2)
     assert [worker.pid for worker in live_workers()] == [1]
     told = everywhere(5)
     assert told == Everywhere(5, 1, 1, silent=("replica-1/2",))
@@ -125,10 +134,10 @@ def test_who_waits_holds_no_connection_meanwhile_and_looks_less_and_less_often(d
     assert all(held), "in a transaction it is needed"
 
 
-def test_waiting_ends_when_the_time_is_up(settings):
+def test_waiting_ends_when_the_time_is_up(monkeypatch):
     heart().beat(4, 0, "")
     assert not wait_for(5, 0).done
-    settings.EVERYWHERE_SECONDS = 0.03
+    monkeypatch.setattr("registry.heartbeats.EVERYWHERE_SECONDS", 0.03)
     assert not wait_for(5).done
 
 

@@ -14,7 +14,7 @@ from dashboard.pages.settings.sections import show_section
 from dashboard.shell import page_for
 from registry.base.errors import Malformed, Outdated, RegistryError
 from registry.fleet.apply import Result, apply_plan, make_plan
-from registry.fleet.document import marks_of
+from registry.fleet.document import UPLOAD_BYTES, UPLOAD_MARKS, marks_of
 from registry.fleet.export import export_fleet
 from registry.fleet.lines import shortened
 from registry.fleet.plan import ABSENT, Plan, Step
@@ -91,12 +91,12 @@ def document_of(request: HttpRequest) -> bytes:
     if packed:
         text = unpacked(packed)
     elif uploaded is not None:
-        text = uploaded.read(settings.FLEET_BYTES + 1)
+        text = uploaded.read(UPLOAD_BYTES + 1)
     else:
         text = request.POST.get("document", "").encode(errors="surrogatepass")
     if not text.strip():
         raise Malformed("choose a file, or paste a document")
-    if len(text) > settings.FLEET_BYTES or marks_of(text) > settings.FLEET_MARKS:
+    if len(text) > UPLOAD_BYTES or marks_of(text) > UPLOAD_MARKS:
         raise Malformed("the document is too large for a page: use `python3 manage.py apply`, which has no limit")
     return text
 
@@ -109,7 +109,7 @@ def pack(document: bytes) -> str:
 def unpacked(text: str) -> bytes:
     """What `pack` made; never more than a document may have."""
     try:
-        return zlib.decompressobj().decompress(base64.b64decode(text, validate=True), settings.FLEET_BYTES + 1)
+        return zlib.decompressobj().decompress(base64.b64decode(text, validate=True), UPLOAD_BYTES + 1)
     except (ValueError, zlib.error):
         raise Malformed("the document did not come back as it was: make the plan again") from None
 
@@ -121,7 +121,7 @@ def show_form(request: HttpRequest, given: dict[str, Any], error: RegistryError 
         "given": given,
         "error": "" if error is None else error.summary if problems else str(error),
         "problems": problems,
-        "megabytes": settings.FLEET_BYTES // 2**20,
+        "megabytes": UPLOAD_BYTES // 2**20,
     }
     return show_section(request, "settings-apply", "apply", context, status=error.status if error else 200)
 

@@ -7,6 +7,7 @@ from django.urls import path
 from dashboard.pages.settings.sections import show_section
 from dashboard.shell import page_for
 from registry.log.partitions import oldest_day
+from registry.log.recorder import EXCERPT_BYTES
 from registry.policy import Deed
 from registry.reports.log_size import sizes
 
@@ -20,7 +21,7 @@ def retention(request: HttpRequest) -> HttpResponse:
         "sizes": found,
         "days": [{"day": day, "share": round(100 * day.bytes / largest, 1)} for day in found.days],
         "log_days": settings.LOG_DAYS,
-        "excerpt": settings.EXCERPT_BYTES,
+        "excerpt": EXCERPT_BYTES,
         "masked": settings.MASKED_KEYS,
         "since": oldest_day(),
         "spool": settings.SPOOL_DIR,

@@ -702,8 +702,8 @@ def test_somebody_who_writes_beside_the_actions_is_a_conflict_too(register, acto
     assert not Agent.objects.filter(name="billing").exists()
 
 
-def test_whoever_waits_is_told_how_far_it_has_come(register, settings):
-    settings.EVERYWHERE_SECONDS = 0
+def test_whoever_waits_is_told_how_far_it_has_come(register, monkeypatch):
+    monkeypatch.setattr("registry.heartbeats.EVERYWHERE_SECONDS", 0)
     assert register().everywhere is None
     change = register("billing", "/billing", wait=True)
     assert (change.everywhere.live, change.everywhere.done) == (0, True)

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _quick(settings):
-    settings.EVERYWHERE_SECONDS = 0
+def _quick(monkeypatch):
+    monkeypatch.setattr("registry.heartbeats.EVERYWHERE_SECONDS", 0)
 
 
 def run(*arguments: str, code: int = 0) -> str:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from agents.models import Agent, AgentVersion
 from registry.base.errors import Malformed
+from registry.fleet.document import UPLOAD_MARKS
 from registry.heartbeats import Everywhere, Heart
 from registry.models import RegistryChange, Route, SipMapping
 from registry.rehearsal.rehearsal import Call, rehearsal_of
@@ -328,8 +329,8 @@ def test_the_dry_run_is_the_dispatchers_decision(pumps, look):
     assert look.post("/decide", {"method": "PUT"}).status_code == 422
 
 
-def test_waiting_says_who_is_behind(pumps, settings):
-    settings.EVERYWHERE_SECONDS = 0
+def test_waiting_says_who_is_behind(pumps, monkeypatch):
+    monkeypatch.setattr("registry.heartbeats.EVERYWHERE_SECONDS", 0)
     Heart("there", timezone.now(), 1).beat(RegistryChange.newest() + 1, 0, "")
     Heart("late", timezone.now(), 2).beat(0, 0, "")
     everywhere = pumps.post("/agents/pumps/pause?wait=true").json()["everywhere"]
@@ -413,5 +414,5 @@ def test_hostile_input_is_a_problem_and_no_error_of_ours(pumps):
 def test_large_bodies_are_refused(pumps, settings):
     answer = pumps("POST", "/decide", raw=b'{"path": "' + b"x" * settings.MAX_BODY_BYTES + b'"}')
     assert (answer.status_code, answer["Content-Type"]) == (413, "application/problem+json")
-    answer = pumps("POST", "/apply", raw=b"[" * (settings.FLEET_MARKS + 1), content_type="application/yaml")
+    answer = pumps("POST", "/apply", raw=b"[" * (UPLOAD_MARKS + 1), content_type="application/yaml")
     assert (answer.status_code, "manage.py apply" in answer.json()["detail"]) == (413, True)

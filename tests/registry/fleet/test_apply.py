@@ -311,8 +311,8 @@ def test_workers_serve_what_the_database_has(varied, actor, emptied):
     assert result.everywhere is None
 
 
-def test_it_says_whether_all_workers_have_it(register, actor, settings):
-    settings.EVERYWHERE_SECONDS = 0
+def test_it_says_whether_all_workers_have_it(register, actor, monkeypatch):
+    monkeypatch.setattr("registry.heartbeats.EVERYWHERE_SECONDS", 0)
     Heart("replica-1", timezone.now(), 7).beat(0, 0, "")
     result = apply_plan(json.dumps(plain(a={})), by=actor, wait=True)
     assert (result.as_json()["workers"], result.as_json()["everywhere"]) == (1, False)

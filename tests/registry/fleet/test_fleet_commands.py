@@ -26,8 +26,8 @@ agents:
 
 
 @pytest.fixture(autouse=True)
-def _quick(settings):
-    settings.EVERYWHERE_SECONDS = 0
+def _quick(monkeypatch):
+    monkeypatch.setattr("registry.heartbeats.EVERYWHERE_SECONDS", 0)
 
 
 @pytest.fixture

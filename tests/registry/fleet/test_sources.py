@@ -39,7 +39,7 @@ agents:
 
 @pytest.fixture
 def pretended(monkeypatch, settings) -> Pretended:
-    settings.EVERYWHERE_SECONDS = 0
+    monkeypatch.setattr("registry.heartbeats.EVERYWHERE_SECONDS", 0)
     settings.SWML_BASIC_AUTH_PASSWORD = "of-the-fleet"
     monkeypatch.setenv("AGENT_SECRET_FAR_UPSTREAM", "them:top-secret")
     return pretend(monkeypatch)

@@ -24,8 +24,8 @@ REMOTE = ["register", "sales", "--route", "/sales", "--remote", "http://host.exa
 
 
 @pytest.fixture
-def pretended(monkeypatch, settings) -> Pretended:
-    settings.EVERYWHERE_SECONDS = 0
+def pretended(monkeypatch) -> Pretended:
+    monkeypatch.setattr("registry.heartbeats.EVERYWHERE_SECONDS", 0)
     return pretend(monkeypatch)
 
 

@@ -90,8 +90,8 @@ def test_a_change_by_sql_is_served_too(listening, actor):
     assert soon(lambda: set(listening.tables.current.routes) == {"/moved"})
 
 
-def test_a_notification_that_got_lost_is_made_up_for_by_polling(listening, actor, settings):
-    settings.LISTENER_POLL_SECONDS = 0.1
+def test_a_notification_that_got_lost_is_made_up_for_by_polling(listening, actor, monkeypatch):
+    monkeypatch.setattr("registry.serving.listener.BACKSTOP_SECONDS", 0.1)
     RegistryChange.objects.create(revision=1, agent_id=None, created=timezone.now())  # no trigger, no notification
     assert soon(lambda: everywhere(1).done)
 

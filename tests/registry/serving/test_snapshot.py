@@ -294,9 +294,9 @@ def test_more_agents_than_are_read_at_once(transactional_db, make_keeper, file):
 
 @pytest.mark.parametrize("content", [b"", b"not a database", "truncated", "scrambled", "other tables"])
 def test_a_damaged_file_is_refused_and_replaced_by_a_good_one(
-    transactional_db, actor, make_keeper, file, settings, content, caplog
+    transactional_db, actor, make_keeper, file, monkeypatch, content, caplog
 ):
-    settings.SNAPSHOT_RETRY_SECONDS = 0
+    monkeypatch.setattr("registry.serving.snapshot.WRITE_AGAIN_SECONDS", 0)
     for number in range(20):
         agent_actions.register(f"a{number}", f"/a{number}", text(number), by=actor)
     keeper = make_keeper()
@@ -421,7 +421,7 @@ def test_while_the_table_is_not_the_databases_nothing_is_written(file, make_keep
 def test_changes_are_written_together_and_what_is_left_at_the_end(
     transactional_db, actor, make_keeper, file, settings, monkeypatch
 ):
-    settings.SNAPSHOT_SECONDS = 0.5
+    monkeypatch.setattr("registry.serving.snapshot.SnapshotKeeper.pause_seconds", 0.5)
     keeper = make_keeper()
     written = []
     original = file.write
