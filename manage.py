@@ -23,7 +23,7 @@ def main() -> None:
 
         try:
             execute_from_command_line(sys.argv)
-        except ImproperlyConfigured as error:  # an environment variable: see config/environment.py
+        except ImproperlyConfigured as error:  # an environment variable: see config/values.py
             print(error, file=sys.stderr)
             sys.exit(2)
 

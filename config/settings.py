@@ -1,108 +1,53 @@
-"""Django's settings. Every knob is an environment variable with a default that works: see docs/settings.md."""
+"""Django's settings. What an operator sets is in config/environment.py; limits are at the modules that keep to them."""
 
-import hashlib
-import ipaddress
 import os
-import secrets
-import shlex
 import tomllib
 from datetime import timedelta
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from django.utils.functional import lazy
+from config.environment import ROOT, read
+from config.secret_key import secret_key, swaig_secret
+from config.values import Database
 
-from agents.outbound.guard import Guard
-from config.environment import Database, Environment, have_folder, wrong
-
-env = Environment()
-BASE_DIR = Path(__file__).resolve().parent.parent
+environment = read()
+BASE_DIR = ROOT
 VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
+DEBUG = environment.DEBUG
 
 # --- where things are kept -------------------------------------------------------------------------------------------
 
-DATA_DIR = env.path("DATA_DIR", default=BASE_DIR / ".data")
+DATA_DIR = environment.DATA_DIR
 SPOOL_DIR = DATA_DIR / "spool"
 METRICS_DIR = DATA_DIR / "metrics"
 SNAPSHOT_FILE = DATA_DIR / "snapshot.sqlite3"
-
-
-def read_secret_key() -> str:
-    """The secret key: $SECRET_KEY, else the text of $SECRET_KEY_FILE, which is made on the first start."""
-    given = env.str("SECRET_KEY")
-    if given:
-        return given
-    try:
-        if not SECRET_KEY_FILE.exists():
-            make_secret_key()
-        key = SECRET_KEY_FILE.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", "") or "it is not text"
-        raise wrong("SECRET_KEY_FILE", f"{SECRET_KEY_FILE}: {why}; write the path of a file that can be read") from None
-    if not key:
-        what = f"{SECRET_KEY_FILE} is empty; put the replicas' common secret key into it, or remove it"
-        raise wrong("SECRET_KEY_FILE", what)
-    return key
-
-
-def make_secret_key() -> None:
-    """Make the file, for its owner only."""
-    if SECRET_KEY_FILE.parent == DATA_DIR:
-        have_folder("DATA_DIR", DATA_DIR)
-    # Written whole under another name, then linked: of two first starts at once, both read the same key.
-    draft = SECRET_KEY_FILE.with_name(f"{SECRET_KEY_FILE.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(secrets.token_urlsafe(50))
-    try:
-        os.link(draft, SECRET_KEY_FILE)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-
-
-def key_exists() -> bool:
-    """Whether there is a key file already, or something in its place that cannot even be looked at."""
-    try:
-        return SECRET_KEY_FILE.exists()
-    except OSError:
-        return True
-
-
-SECRET_KEY_FILE = env.path("SECRET_KEY_FILE", default=DATA_DIR / "secret_key")
-# Lazy until there is one, so that `help`, `check` and the type checker write nothing.
-SECRET_KEY = read_secret_key() if key_exists() else lazy(read_secret_key, str)()
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+SECRET_KEY = secret_key(environment)
+SECRET_KEY_FALLBACKS = environment.SECRET_KEY_FALLBACKS
 
 # --- the database ----------------------------------------------------------------------------------------------------
 
 DATABASE_CONNECT_SECONDS = 5  # an unreachable server is reported, never waited for
+FIRST_CONNECT_SECONDS = 2  # a starting worker that has a snapshot waits no longer for a database that is silent
 DATABASE_STATEMENT_SECONDS = 30  # no page or action needs longer; a stuck one must not hold a connection for ever
-DATABASE_POOL = env.int("DATABASE_POOL", default=0)  # connections a process keeps; 0 = one per thread; `serve` gives 8
-
-# Further arguments for the embedded server, such as `-c shared_buffers=512MB`; the tests give `-c fsync=off`.
-EMBEDDED_POSTGRES_OPTIONS = env.str("EMBEDDED_POSTGRES_OPTIONS", default="")
-try:
-    shlex.split(EMBEDDED_POSTGRES_OPTIONS)
-except ValueError as error:
-    raise wrong("EMBEDDED_POSTGRES_OPTIONS", f"{error}; write it as for a shell") from None
+DATABASE_SILENT_SECONDS = environment.DATABASE_SILENT_SECONDS
+EMBEDDED_POSTGRES_OPTIONS = environment.EMBEDDED_POSTGRES_OPTIONS
 
 DATABASES: dict[str, Database] = {
-    "default": env.database("DATABASE_URL") or {"ENGINE": "config.embedded", "NAME": "switchboard", "USER": "postgres"}
+    "default": environment.DATABASE_URL or {"ENGINE": "config.embedded", "NAME": "switchboard", "USER": "postgres"}
 }
-DATABASES["default"].setdefault("OPTIONS", {}).update(
+OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
+OPTIONS.update(
     connect_timeout=DATABASE_CONNECT_SECONDS,
     # A server whose machine vanishes says nothing: without these a thread that listens would wait for hours.
     keepalives_idle=DATABASE_CONNECT_SECONDS,
     keepalives_interval=2,
     keepalives_count=3,
     tcp_user_timeout=2000 * DATABASE_CONNECT_SECONDS,  # milliseconds
-    options=f"-c statement_timeout={DATABASE_STATEMENT_SECONDS}s -c timezone=UTC",
+    options=f"{OPTIONS.get('options', '')} -c statement_timeout={DATABASE_STATEMENT_SECONDS}s -c timezone=UTC".strip(),
 )
-if DATABASE_POOL:
-    DATABASES["default"]["OPTIONS"]["pool"] = {
+if environment.DATABASE_POOL:
+    OPTIONS["pool"] = {
         "min_size": 0,
-        "max_size": DATABASE_POOL,
+        "max_size": environment.DATABASE_POOL,
         "timeout": DATABASE_CONNECT_SECONDS,
         # Else the pool tries again after 1, 2, 4 … 128 s, and all who want a connection wait for that: a database that
         # is back after a minute was used 18 s later.
@@ -112,48 +57,26 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- who may ask, and under which address ----------------------------------------------------------------------------
 
-DEBUG = env.bool("DEBUG", default=False)
-# `SWML_PROXY_URL_BASE` is the SDK's name for the same thing.
-SITE = "https://voice.example.com"
-PUBLIC_URL = env.url("PUBLIC_URL", example=SITE) or env.url("SWML_PROXY_URL_BASE", example=SITE)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-if PUBLIC_URL:
-    ALLOWED_HOSTS.append(urlsplit(PUBLIC_URL).hostname or "")
-try:
-    TRUSTED_PROXIES = [ipaddress.ip_network(text, strict=False) for text in env.list("TRUSTED_PROXIES", default=[])]
-except ValueError as error:
-    raise wrong("TRUSTED_PROXIES", f"{error}; write addresses or networks such as 10.0.0.0/8") from None
+PUBLIC_URL = environment.PUBLIC_URL or environment.SWML_PROXY_URL_BASE
+ALLOWED_HOSTS = environment.ALLOWED_HOSTS + ([urlsplit(PUBLIC_URL).hostname or ""] if PUBLIC_URL else [])
+TRUSTED_PROXIES = environment.TRUSTED_PROXIES
+SWML_BASIC_AUTH_USER = environment.SWML_BASIC_AUTH_USER
+SWML_BASIC_AUTH_PASSWORD = environment.SWML_BASIC_AUTH_PASSWORD
+SIGNALWIRE_SIGNING_KEY = environment.SIGNALWIRE_SIGNING_KEY
+SIGNALWIRE_SWAIG_SECRET = swaig_secret(environment, SECRET_KEY)
+SWML_SSL_ENABLED = environment.SWML_SSL_ENABLED
+API_REQUESTS_PER_MINUTE = environment.API_REQUESTS_PER_MINUTE
 
-# The fleet's credentials, for agents that have none of their own.
-SWML_BASIC_AUTH_USER = env.str("SWML_BASIC_AUTH_USER", default="signalwire")
-SWML_BASIC_AUTH_PASSWORD = env.str("SWML_BASIC_AUTH_PASSWORD", default="")
-# The fleet's key for the platform's request signatures; empty = not checked.
-SIGNALWIRE_SIGNING_KEY = env.str("SIGNALWIRE_SIGNING_KEY", default="")
+# --- agents ----------------------------------------------------------------------------------------------------------
 
-
-def derive_swaig_secret() -> str:
-    """The master secret of function tokens: $SIGNALWIRE_SWAIG_SECRET, else made from the secret key."""
-    given = env.str("SIGNALWIRE_SWAIG_SECRET", default="")
-    return given or hashlib.sha256(f"function tokens:{SECRET_KEY}".encode()).hexdigest()
-
-
-SIGNALWIRE_SWAIG_SECRET = lazy(derive_swaig_secret, str)()
-# Environment variables that definitions may refer to as env:NAME; * stands for any ending.
-AGENT_SECRETS = env.list("AGENT_SECRETS", default=["AGENT_SECRET_*"])
-# Hosts, addresses and networks that webhooks may reach although they are not public: crm.internal, 10.1.0.0/16.
-WEBHOOK_ALLOWED_HOSTS = env.list("WEBHOOK_ALLOWED_HOSTS", default=[])
-try:
-    Guard(WEBHOOK_ALLOWED_HOSTS)
-except ValueError as error:
-    raise wrong("WEBHOOK_ALLOWED_HOSTS", f"{error}; write such ones between commas") from None
-# Where Python agents come from: folders whose modules may be imported, and scripts run, by agent hosts.
-AGENT_PATH = [
-    str(Path(text).expanduser().resolve())
-    for text in env.str("AGENT_PATH", default=str(DATA_DIR / "agents")).split(os.pathsep)
-    if text.strip()
-]
-# Which modules: a * stands for anything. Empty = those in AGENT_PATH; others, installed packages', only if named here.
-AGENT_MODULES = env.list("AGENT_MODULES", default=[])
+AGENT_SECRETS = environment.AGENT_SECRETS
+AGENT_PATH = environment.AGENT_PATH
+AGENT_MODULES = environment.AGENT_MODULES
+AGENT_SECONDS = environment.AGENT_SECONDS
+AGENT_DOCUMENT_SECONDS = environment.AGENT_DOCUMENT_SECONDS
+AGENT_RUNNING = environment.AGENT_RUNNING
+AGENT_MEMORY_MB = environment.AGENT_MEMORY_MB
+WEBHOOK_ALLOWED_HOSTS = environment.WEBHOOK_ALLOWED_HOSTS
 # Variables that agent hosts do not get: they are ours alone. What else is in the environment is the agents', too.
 NOT_FOR_AGENTS = [
     "AGENT_MODULES", "AGENT_PATH", "DATABASE_POOL", "DATABASE_URL", "DATA_DIR", "DJANGO_SETTINGS_MODULE",
@@ -164,46 +87,23 @@ NOT_FOR_AGENTS = [
 if os.environ.get("DATABASE_URL") and not os.environ.get("SWITCHBOARD_EMBEDDED"):  # which `serve` tells its workers
     # libpq takes from these what is not in it, the password as well.
     NOT_FOR_AGENTS += [name for name in os.environ if name.startswith("PG")]
-SWML_SSL_ENABLED = env.bool("SWML_SSL_ENABLED", default=False)  # adds Strict-Transport-Security, as in the SDK
 
-# --- limits, each with its reason ------------------------------------------------------------------------------------
+# --- requests, the log, the end --------------------------------------------------------------------------------------
 
-MAX_BODY_BYTES = env.int(
-    "MAX_BODY_BYTES", default=2**20, minimum=1
-)  # a SWAIG request with its call log is below 100 kB
-# Values of these keys are masked wherever a request or an answer is logged.
-MASKED_KEYS = env.list(
-    "MASKED_KEYS",
-    default=[
-        "access_token", "api_key", "apikey", "authorization", "client_secret", "cookie", "credentials", "cvv",
-        "passwd", "password", "private_key", "proxy-authorization", "refresh_token", "secret", "signing_key", "token",
-        "x-api-key",
-    ],
-)  # fmt: skip
-# Of Python agents, each in a process of its own beside each worker.
-AGENT_SECONDS = env.int("AGENT_SECONDS", default=100, minimum=1)  # the platform gives a function up after 120
-AGENT_DOCUMENT_SECONDS = env.int("AGENT_DOCUMENT_SECONDS", default=15, minimum=1)  # the caller hears the ringing
-AGENT_RUNNING = env.int("AGENT_RUNNING", default=40, minimum=1)  # requests at once; the SDK has so many threads
-AGENT_MEMORY_MB = env.int("AGENT_MEMORY_MB", default=512, minimum=128)  # of one host
-# Answers wait until their events are synced to the disk, against power cuts: about 5 ms more of each.
-LOG_FSYNC = env.bool("LOG_FSYNC", default=False)
-LOG_DAYS = env.int("LOG_DAYS", default=30)  # how long the routing log and the agents' minutes are kept
-# A database that has not answered for so long is away, whatever its connections say: they are cut off.
-DATABASE_SILENT_SECONDS = env.int("DATABASE_SILENT_SECONDS", default=20, minimum=1)
-FIRST_CONNECT_SECONDS = 2  # a starting worker that has a snapshot waits no longer for a database that is silent
-# How long /ready says 503 before a SIGTERM ends us: a load balancer must have asked by then. Not for Ctrl-C.
-DRAIN_NOTICE_SECONDS = env.int("DRAIN_NOTICE_SECONDS", default=5)
-# How long running requests may take when a worker stops: longer than a webhook, and shorter, with the notice before it,
-# than the 30 seconds after which Kubernetes kills. Functions of Python and remote agents may take longer.
-DRAIN_SECONDS = env.int("DRAIN_SECONDS", default=20)
-# For a new connection to send its first request: idle ones would use up all descriptors.
-HEAD_SECONDS = env.int("HEAD_SECONDS", default=10)
+MAX_BODY_BYTES = environment.MAX_BODY_BYTES
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES  # of forms and of the REST API
 # Of a form: the editor has several for each section, language and parameter, and what is open of the functions.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
+HEAD_SECONDS = environment.HEAD_SECONDS
+MASKED_KEYS = environment.MASKED_KEYS
+LOG_FSYNC = environment.LOG_FSYNC
+LOG_DAYS = environment.LOG_DAYS
+READY_NEEDS_DATABASE = environment.READY_NEEDS_DATABASE
+DRAIN_NOTICE_SECONDS = environment.DRAIN_NOTICE_SECONDS
+DRAIN_SECONDS = environment.DRAIN_SECONDS
 
-# Of the REST API, by each token: in whatever rhythm within a minute. Never on agents' own routes.
-API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=1200, minimum=1)
+# --- signing in ------------------------------------------------------------------------------------------------------
+
 # People who guess passwords: after so many wrong ones for a name from an address, that address waits for that name.
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -214,8 +114,6 @@ AXES_LOCKOUT_CALLABLE = "dashboard.doors.locked_out"
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False  # ours is read-only
 PASSWORD_RESET_TIMEOUT = 24 * 60 * 60  # seconds that a sign-in link is good
-
-READY_NEEDS_DATABASE = env.bool("READY_NEEDS_DATABASE", default=False)  # calls go on without it, changes do not
 
 # --- the composition -------------------------------------------------------------------------------------------------
 
@@ -309,7 +207,7 @@ LOGGING = {
     },
     "filters": {"request": {"()": "config.request_ids.WithRequestId"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request"]}},
-    "root": {"handlers": ["stderr"], "level": env.level("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["stderr"], "level": environment.LOG_LEVEL},
     "loggers": {
         "django.server": {"handlers": [], "propagate": True},
         "django.request": {"level": "ERROR"},  # else each 404 of a script is a warning

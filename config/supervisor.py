@@ -23,7 +23,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from config.embedded.cluster import Cluster, open_cluster
 from config.embedded.locks import STOP_SECONDS
-from config.environment import have_folder
+from config.folders import have_folder
 from config.listen_socket import ask_ready, base_url, listen
 from config.prepare import PrepareError, close_connections, is_refusal, prepare, reason
 from config.slots import LAST_RESORT_SECONDS, Slot, describe

@@ -4,11 +4,13 @@ import ast
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
+from config.environment import Environment
 from registry.log.models import RoutingEvent
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,16 +96,50 @@ def test_imports_go_one_way():
     run("lint-imports")
 
 
-def test_every_setting_is_documented_and_every_documented_setting_exists():
-    code = "".join(path.read_text() for path in [*(ROOT / "config").rglob("*.py"), *(ROOT / "registry").rglob("*.py")])
-    read = set(re.findall(r"env(?:iron)?\.?\w*\(\s*\"([A-Z_]+)\"", code))
-    read |= set(re.findall(r"environ(?:\.get\(|\[)\"([A-Z_]+)\"", code))
+def table_of_settings() -> list[str]:
+    """What docs/settings.md has to say: the fields of the model, their defaults and their docstrings."""
+    text = (ROOT / "config/environment.py").read_text()
+    [model] = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef) and node.name == "Environment"]
+    words = {
+        field.target.id: " ".join(said.value.value.split())
+        for field, said in pairwise(model.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(said, ast.Expr)
+    }
+    assert words.keys() == Environment.model_fields.keys(), "a field has no docstring"
+    return [f"| `{name}` | {default_of(name)} | {words[name]} |" for name in words]
+
+
+def default_of(name: str) -> str:
+    """A variable's default as an operator would write it."""
+    if name == "SIGNALWIRE_SWAIG_SECRET":  # config/secret_key.py
+        return "from the secret key"
+    made_of = {"DATA_DIR": Path("/DATA_DIR")}
+    default = Environment.model_fields[name].get_default(call_default_factory=True, validated_data=made_of)
+    if default in (None, "", []):
+        return "none"
+    if isinstance(default, bool | int):
+        return str(default).lower()
+    text = ", ".join(default) if isinstance(default, list) else str(default)
+    return f"`{text.removeprefix(f'{ROOT}/').removeprefix('/')}`"
+
+
+def test_every_setting_is_documented_as_the_code_has_it():
+    rows = re.findall(r"^\| `.*", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
+    assert rows == table_of_settings()
+
+
+def test_every_variable_that_is_read_is_a_setting_and_every_setting_is_used():
+    code = {path: path.read_text() for folder in ("config", "registry") for path in (ROOT / folder).rglob("*.py")}
+    read = set(re.findall(r"environ(?:\.get\(|\[)\"([A-Z_]+)\"", "".join(code.values())))
     internal = {
         "SWITCHBOARD_EMBEDDED", "SWITCHBOARD_REPLICA", "SWITCHBOARD_RUN", "DJANGO_SETTINGS_MODULE", "XDG_RUNTIME_DIR",
         "HOME", "PATH",
     }  # fmt: skip
-    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs/settings.md").read_text(), re.MULTILINE))
-    assert documented == read - internal
+    assert read - internal <= Environment.model_fields.keys()
+    used = re.findall(
+        r"\benvironment\.([A-Z_]+)", code[ROOT / "config/settings.py"] + code[ROOT / "config/secret_key.py"]
+    )
+    assert set(used) == Environment.model_fields.keys()
 
 
 def test_no_file_names_the_host_of_a_package_registry():

@@ -27,7 +27,7 @@ from django.db.utils import OperationalError
 from config.embedded import keeper
 from config.embedded.locks import Files, ensure_keeper, keeper_lives, only_starter, same_file, take_share, try_lock
 from config.embedded.server import DATABASE, PORT, USER, accepts, ensure_database, running_host, start
-from config.environment import unusable
+from config.folders import unusable
 from registry.base.errors import RegistryError
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import environ
 import psycopg
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -21,6 +20,7 @@ from config.embedded import keeper, locks
 from config.embedded import server as programs
 from config.embedded.cluster import Cluster, NoClusterError, open_cluster
 from config.embedded.locks import Files
+from config.values import database
 
 from .processes import ROOT, python, that_know, wait_for, wait_until_gone
 
@@ -233,7 +233,8 @@ def test_an_old_log_is_kept_once(data_dir: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("folder", ["/srv/data/postgres", "/tmp/a b+c&d%41?#ü/postgres"])
 def test_its_url_is_understood_by_the_settings_and_by_libpq(folder: str) -> None:
     url = Cluster(Path("/nowhere"), folder, -1).url("x")
-    read = environ.Env.db_url_config(url)
+    read = database(url)
+    assert read is not None
     assert read["ENGINE"] == "django.db.backends.postgresql"
     assert (read["NAME"], read["USER"], read["OPTIONS"]) == ("x", "postgres", {"host": folder, "port": 5432})
     assert psycopg.conninfo.conninfo_to_dict(url)["host"] == folder

@@ -2,18 +2,19 @@
 
 import logging
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import Environment
+from config.environment import Environment, read
 
 from .processes import ROOT
-
-env = Environment()
 
 
 def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -31,9 +32,20 @@ def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    monkeypatch.delenv("X", raising=False)
-    return monkeypatch
+def given(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Environment]:
+    """Reads variables that are set to this, and no others."""
+
+    def reading(**variables: str) -> Environment:
+        for name in Environment.model_fields:
+            monkeypatch.delenv(name, raising=False)
+        for name, text in variables.items():
+            monkeypatch.setenv(name, text)
+        return read()
+
+    return reading
+
+
+Given = Callable[..., Environment]
 
 
 @pytest.mark.parametrize(
@@ -51,75 +63,163 @@ def given(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         "postgresql://user:geheim@host/name?passwort=geheim",
     ],
 )
-def test_a_database_that_cannot_be_is_refused_without_its_password(given: pytest.MonkeyPatch, url: str) -> None:
-    given.setenv("X", url)
-    with pytest.raises(ImproperlyConfigured, match=r"\AX: .*; write postgresql://user:password@host/name") as caught:
-        env.database("X")
+def test_a_database_that_cannot_be_is_refused_without_its_password(given: Given, url: str) -> None:
+    advice = r"\ADATABASE_URL: .*; write postgresql://user:password@host/name"
+    with pytest.raises(ImproperlyConfigured, match=advice) as caught:
+        given(DATABASE_URL=url)
     assert "heim" not in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is caught.value.__context__ is None  # pydantic's error has the value in it
 
 
-def test_a_database_is_read(given: pytest.MonkeyPatch) -> None:
-    assert env.database("X") is None
-    given.setenv("X", "postgres://user:p%40ss@host:5433/name?sslmode=require")
-    found = env.database("X")
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgres://user:p%40ss@host:5433/name", {"USER": "user", "PASSWORD": "p@ss", "HOST": "host", "PORT": 5433}),
+        ("psql://user:p@ss@host/name", {"PASSWORD": "p@ss", "HOST": "host", "PORT": ""}),
+        ("pgsql://user:p%zz@HOST/na%20me", {"PASSWORD": "p%zz", "HOST": "host", "NAME": "na me"}),
+        ("postgresql://user:p@[::1]:5433/name", {"HOST": "::1", "PORT": 5433}),
+        ("postgresql://user:p@one,two:5433/name", {"HOST": "one,two", "PORT": 5433}),
+        ("postgresql:///name?host=one,two&port=5432,5433", {"OPTIONS": {"host": "one,two", "port": "5432,5433"}}),
+        ("postgresql://user@/name?host=/run/a%20b%2Bc", {"USER": "user", "OPTIONS": {"host": "/run/a b+c"}}),
+        ("postgresql://user@%2Frun%2Fpostgresql/name", {"HOST": "/run/postgresql"}),
+        ("postgresql:////run/postgresql/name", {"HOST": "/run/postgresql"}),
+        (
+            "postgresql:///name?sslmode=require&connect_timeout=3",
+            {"OPTIONS": {"sslmode": "require", "connect_timeout": 3}},
+        ),
+        ("postgresql:///name?sslmode=require&sslmode=disable", {"OPTIONS": {"sslmode": "require"}}),
+        (
+            "postgresql:///name?application_name=my+app&options=-c%20a%3Db",
+            {"OPTIONS": {"application_name": "my app", "options": "-c a=b"}},
+        ),
+        (
+            "postgresql:///name?conn_max_age=60&disable_server_side_cursors=true",
+            {"CONN_MAX_AGE": 60, "DISABLE_SERVER_SIDE_CURSORS": True, "OPTIONS": {}},
+        ),
+        (
+            "postgresql:///name?isolation_level=2&assume_role=owner",
+            {"OPTIONS": {"isolation_level": 2, "assume_role": "owner"}},
+        ),
+    ],
+)
+def test_a_database_is_read(given: Given, url: str, expected: dict[str, Any]) -> None:
+    found = given(DATABASE_URL=url).DATABASE_URL
     assert found is not None
-    assert (found["ENGINE"], found["PASSWORD"], found["PORT"]) == ("django.db.backends.postgresql", "p@ss", 5433)
-    assert found["OPTIONS"] == {"sslmode": "require"}
+    expected = {"ENGINE": "django.db.backends.postgresql", "NAME": "name", **expected}
+    assert {key: found[key] for key in expected} == expected
 
 
-def test_numbers_and_switches_and_levels(given: pytest.MonkeyPatch) -> None:
-    for text, expected in (("", 7), (" 12 ", 12), ("0", 0)):
-        given.setenv("X", text)
-        assert env.int("X", default=7) == expected
-    for text in ("abc", "1.5", "-1"):
-        given.setenv("X", text)
-        with pytest.raises(ImproperlyConfigured, match=r"\AX: .*; write "):
-            env.int("X", default=7)
+def test_without_a_database_there_is_none(given: Given) -> None:
+    assert given().DATABASE_URL is given(DATABASE_URL="").DATABASE_URL is given(DATABASE_URL=" ").DATABASE_URL is None
+
+
+def test_options_of_the_database_are_ours_and_those_of_its_address() -> None:
+    ask = "from django.conf import settings; print(settings.DATABASES['default']['OPTIONS']['options'])"
+    url = "postgresql://127.0.0.1:1/x?currentSchema=ours&connect_timeout=99"
+    assert run("shell", "--no-imports", "-c", ask, DATABASE_URL=url).stdout.startswith(
+        "-c search_path=ours -c statement"
+    )
+
+
+def test_numbers_and_switches_and_levels(given: Given) -> None:
+    for text, expected in (("", 30), (" 12 ", 12), ("0", 0)):
+        days = given(LOG_DAYS=text).LOG_DAYS
+        assert days == expected
+    for text in ("abc", "1.5"):
+        with pytest.raises(
+            ImproperlyConfigured, match=rf"\ALOG_DAYS: '{text}' is not a whole number; write one such as 30"
+        ):
+            given(LOG_DAYS=text)
+    with pytest.raises(ImproperlyConfigured, match=r"\ALOG_DAYS: -1 is too small; write at least 0"):
+        given(LOG_DAYS="-1")
+    with pytest.raises(ImproperlyConfigured, match=r"\AAGENT_MEMORY_MB: 127 is too small; write at least 128"):
+        given(AGENT_MEMORY_MB="127")
     for text in ("true", "True", "1", "yes", "on"):
-        given.setenv("X", text)
-        assert env.bool("X", default=False)
+        assert given(DEBUG=text).DEBUG
     for text in ("false", "0", "NO", "off", ""):
-        given.setenv("X", text)
-        assert not env.bool("X", default=False)
+        assert not given(DEBUG=text).DEBUG
     for text in ("maybe", "2", "y"):
-        given.setenv("X", text)
-        with pytest.raises(ImproperlyConfigured, match=r"\AX: '.*' is neither true nor false; write "):
-            env.bool("X", default=False)
-    given.setenv("X", "debug")
-    assert env.level("X", default="INFO") == "DEBUG"
-    given.setenv("X", "loud")
-    with pytest.raises(ImproperlyConfigured, match=r"\AX: 'loud' is no level; write DEBUG, "):
-        env.level("X", default="INFO")
+        with pytest.raises(ImproperlyConfigured, match=r"\ADEBUG: '.*' is neither true nor false; write "):
+            given(DEBUG=text)
+    assert given(LOG_LEVEL="debug").LOG_LEVEL == "DEBUG"
+    with pytest.raises(ImproperlyConfigured, match=r"\ALOG_LEVEL: 'loud' is no level; write DEBUG, "):
+        given(LOG_LEVEL="loud")
 
 
-def test_lists_and_texts(given: pytest.MonkeyPatch) -> None:
-    assert env.list("X", default=["a"]) == ["a"]
-    given.setenv("X", "")
-    assert env.list("X", default=["a"]) == []  # on purpose: none
-    assert env.str("X", default="a") == "a"
-    given.setenv("X", "10.0.0.0/8, ::1,")
-    assert env.list("X", default=[]) == ["10.0.0.0/8", "::1"]
-    given.setenv("X", "$ecret")
-    assert env.str("X") == "$ecret"
+def test_lists_and_texts(given: Given) -> None:
+    assert given().AGENT_SECRETS == ["AGENT_SECRET_*"]
+    assert given(AGENT_SECRETS="").AGENT_SECRETS == []  # on purpose: none
+    assert given(SWML_BASIC_AUTH_USER="").SWML_BASIC_AUTH_USER == "signalwire"
+    assert given(AGENT_SECRETS="A, B_*,").AGENT_SECRETS == ["A", "B_*"]
+    assert [str(network) for network in given(TRUSTED_PROXIES="10.0.0.1/8, ::1,").TRUSTED_PROXIES] == [
+        "10.0.0.0/8",
+        "::1/128",
+    ]
+    assert given(SECRET_KEY="$ecret").SECRET_KEY == "$ecret"
+    assert given(SECRET_KEY='["no JSON"]', SECRET_KEY_FALLBACKS='["nor this"]').SECRET_KEY_FALLBACKS == ['["nor this"]']
 
 
-def test_addresses_of_sites(given: pytest.MonkeyPatch) -> None:
-    assert env.url("X", example="https://a.b") == ""
-    given.setenv("X", "https://voice.example.com/path/")
-    assert env.url("X", example="https://a.b") == "https://voice.example.com/path"
+def test_addresses_of_sites(given: Given) -> None:
+    assert given().PUBLIC_URL == ""
+    assert given(PUBLIC_URL="https://voice.example.com/path/").PUBLIC_URL == "https://voice.example.com/path"
     for text in ("voice.example.com", "ftp://x", "https://", "http://x:99999", "https://x/?a=b", "https://u:geheim@x"):
-        given.setenv("X", text)
-        with pytest.raises(ImproperlyConfigured, match=r"\AX: .*; write https://a\.b") as caught:
-            env.url("X", example="https://a.b")
+        with pytest.raises(
+            ImproperlyConfigured, match=r"\APUBLIC_URL: .*; write https://voice\.example\.com"
+        ) as caught:
+            given(PUBLIC_URL=text)
         assert "geheim" not in str(caught.value)
 
 
-def test_paths(given: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert env.path("X", default=tmp_path) == tmp_path
-    given.setenv("X", "~no-such-user/x")
-    with pytest.raises(ImproperlyConfigured, match=r"\AX: "):
-        env.path("X", default=tmp_path)
+def test_the_sdks_name_of_our_address_is_looked_at_where_ours_is_not_set(given: Given) -> None:
+    assert given(SWML_PROXY_URL_BASE="https://a.example/").SWML_PROXY_URL_BASE == "https://a.example"
+    assert given(PUBLIC_URL="", SWML_PROXY_URL_BASE="https://a.example").SWML_PROXY_URL_BASE == "https://a.example"
+    assert given(PUBLIC_URL="https://b.example", SWML_PROXY_URL_BASE="nonsense").PUBLIC_URL == "https://b.example"
+    with pytest.raises(ImproperlyConfigured, match=r"\ASWML_PROXY_URL_BASE: 'nonsense' is not the address of a site"):
+        given(SWML_PROXY_URL_BASE="nonsense")
+
+
+def test_paths(given: Given, tmp_path: Path) -> None:
+    assert given().DATA_DIR == ROOT / ".data"
+    found = given(DATA_DIR=f"{tmp_path}/x/..")
+    folder, file = found.DATA_DIR, found.SECRET_KEY_FILE
+    assert folder == tmp_path
+    assert file == tmp_path / "secret_key"
+    assert found.AGENT_PATH == given(DATA_DIR=str(tmp_path), AGENT_PATH="").AGENT_PATH == [str(tmp_path / "agents")]
+    several = given(AGENT_PATH=f"{tmp_path}::/srv/..").AGENT_PATH
+    assert several == [str(tmp_path), "/"]
+    for name in ("DATA_DIR", "SECRET_KEY_FILE", "AGENT_PATH"):
+        with pytest.raises(ImproperlyConfigured, match=rf"\A{name}: [^\n]*; write a path\Z"):
+            given(**{name: "~no-such-user/x"})
+
+
+def test_all_that_is_wrong_is_said_at_once_a_line_each(given: Given) -> None:
+    with pytest.raises(ImproperlyConfigured) as caught:
+        given(
+            DATA_DIR="~no-such-user/x", DEBUG="maybe", DATABASE_URL="postgresql://user:geheim@host", HEAD_SECONDS="-3"
+        )
+    lines = str(caught.value).splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["DATABASE_URL", "DATA_DIR", "HEAD_SECONDS", "DEBUG"]
+    assert "geheim" not in str(caught.value)
+
+
+def test_a_name_in_other_letters_or_another_source_counts_for_nothing(
+    given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("debug", "true")
+    assert not given().DEBUG
+
+
+def test_what_is_shown_of_all_has_no_secret_in_it(given: Given) -> None:
+    secrets = {
+        name: f"{name}-geheim"
+        for name in Environment.model_fields
+        if re.search("PASSWORD|_KEY(?!S|_FILE)|SECRET$", name)
+    }
+    assert len(secrets) == 5
+    found = given(**secrets, DATABASE_URL="postgresql://user:geheim@host/name")
+    assert "geheim" not in repr(found) + str(found)
+    assert found.SECRET_KEY_FALLBACKS == ["SECRET_KEY_FALLBACKS-geheim"]
 
 
 @pytest.mark.parametrize(
