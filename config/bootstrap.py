@@ -10,7 +10,6 @@ import hashlib
 import importlib
 import json
 import os
-import platform
 import queue
 import re
 import shutil
@@ -212,7 +211,7 @@ def install(python: Path, requirements: Path) -> None:
             "found no pip to install the packages with: apt install python3-pip (or dnf install python3-pip, or uv)"
         )
     command = [*installer.command, "--require-hashes", "-r", str(requirements)]
-    progress = Progress(count_packages(requirements), sys.stderr.isatty(), write=write)
+    progress = Progress(count_pins(requirements), sys.stderr.isatty(), write=write)
     code = follow(command, installer.environment, progress)
     if code:
         last = "\n".join(f"    {line}" for line in progress.last)
@@ -223,28 +222,9 @@ def install(python: Path, requirements: Path) -> None:
     progress.finish()
 
 
-def count_packages(requirements: Path) -> int:
-    """How many packages are pinned for this Python; one that is pinned twice, for different Pythons, counts once."""
-    pins = re.findall(r"^([A-Za-z0-9][\w.-]*)==[^\s;]+ *(?:; *(.*?))? *\\?$", requirements.read_text(), re.MULTILINE)
-    return len({name for name, marker in pins if holds(marker)})
-
-
-def holds(marker: str) -> bool:
-    """Whether a requirement with this marker is for this Python; one that is not understood is."""
-    found = re.fullmatch(r"(\w+) *(==|!=|<|>=) *'([^']*)'", marker)
-    known = {
-        "implementation_name": sys.implementation.name,
-        "platform_python_implementation": platform.python_implementation(),
-        "python_full_version": platform.python_version(),
-        "sys_platform": sys.platform,
-    }
-    if not found or found[1] not in known:
-        return True
-    ours, theirs = known[found[1]], found[3]
-    if found[2] in ("==", "!="):
-        return (ours == theirs) == (found[2] == "==")
-    numbers = [[int(number) for number in re.findall(r"\d+", text)[:3]] for text in (ours, theirs)]
-    return (numbers[0] < numbers[1]) == (found[2] == "<")
+def count_pins(requirements: Path) -> int:
+    """How many pins there are, also those for other Pythons: which they are, the installer knows."""
+    return len(re.findall(r"^\w[^\s;]*==", requirements.read_text(), re.MULTILINE))
 
 
 def follow(command: list[str], environment: dict[str, str], progress: "Progress") -> int:
@@ -299,7 +279,10 @@ def write(text: str) -> None:
 
 
 class Progress:
-    """One line that changes on a terminal, a few lines in a log."""
+    """One line that changes on a terminal, a few lines in a log.
+
+    `total`: of the pins. The installer says before it begins which of them are not for this Python.
+    """
 
     def __init__(self, total: int, terminal: bool, write: Callable[[str], object]):
         self.total = total
@@ -307,7 +290,7 @@ class Progress:
         self.write = write
         self.done = 0
         self.names: set[str] = set()
-        self.doing = f"installing {total} packages into .venv"
+        self.doing = "installing packages into .venv"
         self.started = time.monotonic()
         self.shown = 0.0
         self.last: deque[str] = deque(maxlen=LAST_LINES)
@@ -318,12 +301,15 @@ class Progress:
         if line.strip():
             self.last.append(line)
         # pip's words for the same; the last for a mirror that is a folder of wheels.
-        if found := re.match(r"(?:Collecting|Requirement already satisfied:) ([\w.-]+)|Processing .*/(\w+)-", line):
+        if found := re.match(r"(?:Collecting|Requirement already satisfied:) ([\w.-]+)|Processing \S*/(\w+)-", line):
             name = found[1] or found[2]
             self.names.add(name.lower())
+            self.doing = f"installing {self.total} packages into .venv"
             self.show(f"{self.doing} ... [{len(self.names)}/{self.total}] {name}")
-        elif line.startswith("Ignoring "):  # not for this Python
-            return
+        elif line.startswith("Ignoring "):  # pip: a pin whose marker does not hold
+            self.total -= 1
+        elif found := re.match(r"Resolved (\d+) packages? ", line):  # uv
+            self.total = int(found[1])
         elif line.startswith(("Installing collected packages:", "Prepared ")):
             self.doing = "unpacking"
             self.show(f"unpacking {self.total} packages ...", always=True)
