@@ -1,12 +1,12 @@
 """What an operator can set: a field is an environment variable, and its docstring a line of docs/settings.md."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.values import (
@@ -160,7 +160,7 @@ def read() -> Environment:
     raise ImproperlyConfigured("\n".join(told(problem) for problem in problems if problem["type"] != NO_DEFAULT))
 
 
-def told(problem: ErrorDetails) -> str:
+def told(problem: Mapping[str, Any]) -> str:
     """One of them in words. What a variable says is repeated only of numbers, here, and where config/values.py does."""
     name, context = str(problem["loc"][0]), problem.get("ctx", {})
     match problem["type"]:

@@ -4,11 +4,14 @@ import ast
 import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from django.db import connection
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from config.environment import Environment
 from registry.log.models import RoutingEvent
@@ -153,6 +156,45 @@ def test_every_requirement_is_pinned_with_its_hash(name):
     for requirement in re.split(r"\n(?=\S)", (ROOT / name).read_text().strip()):
         assert re.match(r"[a-z0-9.-]+(\[[a-z,]+\])?==\S+", requirement), requirement
         assert "--hash=sha256:" in requirement, requirement
+
+
+def requirements_of(name: str) -> dict[str, Requirement]:
+    """The lines of a .in file, by distribution."""
+    lines = [line.partition(" #")[0] for line in (ROOT / name).read_text().splitlines() if line[:1].isalpha()]
+    return {canonicalize_name(found.name): found for found in map(Requirement, lines)}
+
+
+def imports_of(path: Path) -> set[str]:
+    """The top-level packages that a file imports, wherever it does."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+    return {name.partition(".")[0] for name in names}
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_needed():
+    application = ("agents", "config", "dashboard", "registry")
+    files = [ROOT / name for name in TRACKED if name.startswith((*application, "tests")) and name.endswith(".py")]
+    distributions = packages_distributions()
+    declared = requirements_of("requirements.in")
+    with_tests = declared | requirements_of("requirements-dev.in")
+    own = {*application, "tests", "switchboard_host", *sys.stdlib_module_names}
+    for path in files:
+        allowed = with_tests if path.is_relative_to(ROOT / "tests") or path.name == "test_plugin.py" else declared
+        for name in imports_of(path) - own - {""}:
+            found = map(canonicalize_name, distributions[name])
+            assert allowed.keys() & set(found), f"{path}: {name}"
+    code = "\n".join(path.read_text() for path in files if not path.is_relative_to(ROOT / "tests"))
+    for name in declared:
+        modules = [module for module, found in distributions.items() if name in map(canonicalize_name, found)]
+        # Django is told of some by name, and uvicorn of its parser.
+        assert any(re.search(rf"\b{module}(\b|_impl\b)", code) for module in modules), name
+
+
+def test_a_library_whose_private_names_are_used_has_a_bound_above():
+    assert "self._factory = " in (ROOT / "agents/outbound/transport.py").read_text()
+    bounds = requirements_of("requirements.in")["aiohttp"].specifier
+    assert [bound for bound in bounds if bound.operator == "<"]
 
 
 def test_ci_runs_the_test_command_of_the_readme():
