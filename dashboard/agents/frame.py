@@ -49,6 +49,7 @@ def agent_frame(request: HttpRequest, name: str, tab: str) -> dict[str, Any]:
         "sip_names": names,
         "base": public_base(request),
         "swml_url": url_of_route(request, routes[0]) if routes else "",
+        "reached": any(route.enabled for route in routes),
         "counts": counts,
         "tab": tab,
         "tabs": [(url, word, counts.get(key)) for url, word, key in TABS],

@@ -167,6 +167,14 @@ def test_the_step_warns_of_the_default_route(fleet, actor, operator):
     assert "will reach nobody" in text
 
 
+def test_the_step_knows_a_default_route_that_is_off(fleet, actor, operator):
+    routes.update_route("/clinic/booking", default=True, enabled=False, by=actor)
+    assert "will reach nobody" in html_of(operator.post(ACT, {"name": TWO, "act": "unregister"}))
+    assert "is switched on: callers get 404" not in html_of(operator.post(ACT, {"name": TWO, "act": "pause"}))
+    text = html_of(operator.post(ACT, {"name": [*TWO, "booking-desk"], "act": "pause"}))
+    assert "No route of booking-desk is switched on: callers get 404, and no message." in text
+
+
 def test_tags_are_put_on_and_taken_off(fleet, operator):
     operator.post(ACT, {"name": TWO, "act": "tag", "tags": "eu, night", "remove": "", "confirmed": "1"})
     assert Agent.objects.get(name="pharmacy").tags == ["eu", "night"]

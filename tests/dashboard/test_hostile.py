@@ -1,5 +1,6 @@
 """Whatever an address, a form or a path says, no page of the dashboard ends in an error of the server."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -228,5 +229,7 @@ def test_no_uploaded_file_breaks_a_page(admin: Client, body: bytes) -> None:
 def test_undoing_the_removal_of_a_default_route_leaves_the_one_that_was_chosen_since(admin: Client, actor: Any) -> None:
     routes.register_route("pharmacy", "/other", by=actor)
     routes.set_default_route("/info", by=actor)
-    admin.post("/dashboard/agents/pharmacy/routes/restore/", {"path": "/third", "default": "1"})
+    former = {"path": "/third", "enabled": True, "default": True, "sip": []}
+    admin.post("/dashboard/agents/pharmacy/routes/restore/", {"former": json.dumps(former)})
+    assert Route.objects.filter(path="/third").exists()
     assert Route.objects.get(default=True).path == "/info"

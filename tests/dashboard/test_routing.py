@@ -266,6 +266,22 @@ def test_routes_are_switched_and_made_the_default(operator):
     assert operator.post(f"{PAGE}routes/change/", {"route": "x", "enabled": "0"}).status_code == 404
 
 
+def test_a_default_route_that_is_off_is_not_said_to_take_calls(operator, actor):
+    one, two = Route.objects.order_by("pk")[:2]
+    routes.update_route(one.pk, default=True, enabled=False, by=actor)
+    text = operator.get(PAGE, {"route": one.pk}).content.decode()
+    assert "It takes the calls to SIP names that nobody has once it is switched on; until then they get 404." in text
+    answer = operator.get(PAGE, {"route": two.pk})
+    words = f"Calls to SIP names that nobody has will reach {two.agent.name}; they get 404 at present."
+    assert words in answer.content.decode()
+    assert any(line.endswith("will reach nobody: 404.") for line in answer.context["effects"])
+    routes.update_route(two.pk, enabled=False, by=actor)
+    routes.update_route(one.pk, enabled=True, by=actor)
+    text = operator.get(PAGE, {"route": two.pk}).content.decode()
+    words = "will get 404 until this route is switched on, no longer reach "
+    assert f"Calls to SIP names that nobody has {words}{one.agent.name} at <code>{one.path}</code>." in text
+
+
 def test_unmatched_names_can_be_mapped(operator):
     events = [{"sip_user": "appointment", "outcome": "not_found", "status": 404, "agent": "", "kind": "sip"}] * 3
     write_events([*events, {"sip_user": "1000", "outcome": "not_found", "status": 404, "agent": "", "kind": "sip"}])
