@@ -8,6 +8,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from dashboard import toasts
+from dashboard.fields import line_of
 from dashboard.routing import tables as tables
 from dashboard.routing.page import kept, shown
 from dashboard.shell import page_for
@@ -169,7 +170,7 @@ def missing(**fields: str) -> Malformed | None:
 
 def given(request: HttpRequest, name: str) -> str:
     """A field of the form."""
-    return request.POST.get(name, "").replace("\0", "").strip()
+    return line_of(request.POST, name)
 
 
 def said(request: HttpRequest, name: str) -> bool | None:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
+from dashboard.fields import line_of
 from dashboard.routing import tables as tables
 from dashboard.routing.decisions import log_of, tell
 from dashboard.shell import part_wanted, show
@@ -121,8 +122,8 @@ def map_fields(name: str, to: str) -> dict[str, Any]:
 
 
 def text_of(request: HttpRequest, name: str) -> str:
-    """A parameter as text that the database can be asked about."""
-    return request.GET.get(name, "").replace("\0", "").strip()[:MAX_ASKED]
+    """A parameter."""
+    return line_of(request.GET, name, MAX_ASKED)
 
 
 def moment_asked(text: str) -> tuple[float | None, str]:

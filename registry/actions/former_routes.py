@@ -10,7 +10,7 @@ from registry.actions.transaction import Change
 from registry.base.errors import Malformed
 from registry.base.text import check_storable
 from registry.models import Route, SipMapping
-from registry.routing.addresses import normalise_route, normalise_sip_username
+from registry.routing.addresses import MAX_TYPED, normalise_route, normalise_sip_username
 
 NO_ROUTE = "this does not say what the route was"
 
@@ -68,20 +68,16 @@ def check_former(former: Any) -> dict[str, Any]:
         sip = [
             {
                 "username": normalise_sip_username(name["username"]),
-                "typed": storable(str(name["typed"])[:200]),
+                "typed": str(name["typed"])[:MAX_TYPED],
                 "source": SipMapping.Source(name["source"]).value,
             }
             for name in names
         ]
+        for mapping in sip:
+            check_storable("SIP name", mapping["typed"])
         return {"path": path, "enabled": bool(former["enabled"]), "default": bool(former["default"]), "sip": sip}
     except (AttributeError, KeyError, TypeError, ValueError):
         raise Malformed(NO_ROUTE) from None
-
-
-def storable(text: str) -> str:
-    """The same text; `Malformed` if Postgres cannot hold it."""
-    check_storable("SIP name", text)
-    return text
 
 
 def make_former_route(agent: Agent, former: dict[str, Any], change: Change) -> None:

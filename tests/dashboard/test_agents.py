@@ -77,9 +77,7 @@ def test_the_address_is_the_state_of_the_list(fleet, actor, viewer):
     assert "<html" in whole
 
 
-@pytest.mark.parametrize(
-    "query", ["sort=nothing", "status=x", "after=~~", "sort=-errors&after=x~y", "q=%00", "before=1"]
-)
+@pytest.mark.parametrize("query", ["sort=nothing", "status=x", "after=~~", "sort=-errors&after=x~y", "before=1"])
 def test_an_address_that_says_nonsense_is_no_error(fleet, viewer, query):
     assert viewer.get(f"{LIST}?{query}").status_code == 200
 

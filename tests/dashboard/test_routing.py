@@ -78,7 +78,6 @@ def test_the_default_route_takes_what_nobody_has(operator, actor):
         ("/nobody", ""),
         ("sip:@", ""),
         ("http://[", ""),
-        ("\0", ""),
     ],
 )
 def test_names_paths_and_urls_can_be_asked(operator, asked, agent):
