@@ -13,13 +13,13 @@ from agents.errors import InvalidDefinition
 from agents.models import Agent, AgentVersion
 from agents.sources import FoundFunction, read_source
 from dashboard.code_lines import pretty
+from dashboard.fields import MAX_LINE, MAX_WORD, line_of
 from dashboard.schema_form import PREFIX, Field, WrongValue, arguments_of, fields_of, read_object, typed_of
 from registry.actions.lookups import get_agent
 from registry.base.errors import RegistryError, sentence
 from registry.rehearsal.rehearsal import Call, version_of
 
 VERSIONS = 50  # that are offered; older ones by their number in the address
-MAX_CALL = 256  # characters of a caller, a number dialled, a call id
 TOKEN = "$SWITCHBOARD_TOKEN"  # noqa: S105 - stands for one
 
 
@@ -105,29 +105,28 @@ class Bench:
 
 def bench_of(given: Mapping[str, str]) -> Bench:
     """What a query or a form says. Unknown names are problems, not errors."""
-    texts = {name: given.get(name, "").replace("\0", "") for name in given}
 
-    def text(name: str, usual: str = "") -> str:
-        return texts.get(name, "").strip() or usual
+    def text(name: str, usual: str = "", most: int = MAX_LINE) -> str:
+        return line_of(given, name, most) or usual
 
     tool = text("tool", "function")
     bench = Bench(
         tool=tool if tool in ("document", "function", "routing") else "function",
-        agent=text("agent")[:63],
-        version=text("version", "live")[:10],
-        function=text("function")[:200],
+        agent=text("agent", most=63),
+        version=text("version", "live", 10),
+        function=text("function", most=200),
         view="raw" if text("view") == "raw" else "form",
-        call=Call(text("call_id")[:MAX_CALL], text("caller")[:MAX_CALL], text("dialled")[:MAX_CALL]),
-        typed={name.removeprefix(PREFIX): texts[name] for name in texts if name.startswith(PREFIX)},
-        raw=texts.get("raw", ""),
-        data={name: texts.get(name, "") for name in ("global_data", "meta_data")},
+        call=Call(text("call_id", most=MAX_WORD), text("caller", most=MAX_WORD), text("dialled", most=MAX_WORD)),
+        typed={name.removeprefix(PREFIX): given[name] for name in given if name.startswith(PREFIX)},
+        raw=given.get("raw", ""),
+        data={name: given.get(name, "") for name in ("global_data", "meta_data")},
     )
     if bench.agent:
         look_up(bench)
-    if "arguments" in texts:
-        bench.fill(bench.read("raw", texts["arguments"]))
+    if "arguments" in given:
+        bench.fill(bench.read("raw", given["arguments"]))
         if "raw" in bench.problems:
-            bench.view, bench.raw = "raw", texts["arguments"]
+            bench.view, bench.raw = "raw", given["arguments"]
     return bench
 
 

@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from agents.models import Agent
 from agents.sources import KINDS, AnySource
+from dashboard.fields import line_of
 from dashboard.sources.form import Typed, problems_of
 from registry.actions.agents import check_title
 from registry.actions.credentials import check_credentials
@@ -24,7 +25,6 @@ from registry.reports.free_names import Vacancy, slug, vacancies_of_sip, vacancy
 SOURCES = ("empty", "example", "copy", "import", "python", "remote")
 PROMPT = "You answer the phone. Find out what the caller needs, and help as well as you can."
 LANGUAGES = [{"name": "English", "code": "en-US", "voice": "rime.spore"}]
-MAX_FIELD = 2048  # characters of a line
 MAX_PROBLEMS = 50  # of a definition that are shown
 
 
@@ -61,9 +61,9 @@ class Entered:
             given.get("source", "") if given.get("source") in SOURCES else "copy" if "copy" in given else "empty"
         )
         for word in ("example", "copy", "name", "title", "route", "user", "password"):
-            setattr(found, word, clean(given.get(word, ""))[:MAX_FIELD].strip())
+            setattr(found, word, line_of(given, word))
         for word in ("prompt", "text", "sip"):
-            setattr(found, word, clean(given.get(word, getattr(found, word))))
+            setattr(found, word, given.get(word, getattr(found, word)))
         if upload is not None:
             found.text = text_of(upload)
         found.typed = Typed.of(given)
@@ -248,9 +248,5 @@ def examples() -> list[FleetEntry]:
 
 def text_of(upload: "UploadedFile[Any]") -> str:
     """The text of a file; too large or no UTF-8 is said when it is read."""
-    return clean(upload.read(MAX_FILE_BYTES + 1).decode(errors="replace"))
-
-
-def clean(text: str) -> str:
-    """Without NUL, which the database cannot be asked about."""
-    return text.replace("\0", "")
+    text: str = upload.read(MAX_FILE_BYTES + 1).decode(errors="replace")
+    return text

@@ -48,11 +48,17 @@ PAGES = [
 ]
 
 
-def page_for(deed: Deed, *, methods: Collection[str] = ("GET", "HEAD")) -> Callable[[View], View]:
+EVERY_FIELD = "*"  # of a form, of `documents`
+
+
+def page_for(
+    deed: Deed, *, methods: Collection[str] = ("GET", "HEAD"), documents: Collection[str] = ()
+) -> Callable[[View], View]:
     """A view for those who may do this deed. Others are sent to sign in, or told that they may not.
 
     The view is run in the page's time zone. A `RegistryError` that it lets through becomes an answer with its status
-    and words; a NUL that it asks the database about, a 400. `deed` and `methods` can be read from the view:
+    and words; a NUL that it asks the database about all the same, for `%00` in a SIP address is one, a 400.
+    `documents`: fields whose texts are read line by line. `deed` and `methods` can be read from the view:
     tests/test_policy.py walks them all.
     """
 
@@ -83,7 +89,7 @@ def page_for(deed: Deed, *, methods: Collection[str] = ("GET", "HEAD")) -> Calla
             return finished(request, answer)
 
         guarded: Any = shown
-        guarded.deed, guarded.methods = deed, tuple(methods)
+        guarded.deed, guarded.methods, guarded.documents = deed, tuple(methods), tuple(documents)
         return guarded  # type: ignore[no-any-return]
 
     return decorate

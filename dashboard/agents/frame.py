@@ -49,6 +49,7 @@ def agent_frame(request: HttpRequest, name: str, tab: str) -> dict[str, Any]:
         "sip_names": names,
         "base": public_base(request),
         "swml_url": url_of_route(request, routes[0]) if routes else "",
+        "reached": any(route.enabled for route in routes),
         "counts": counts,
         "tab": tab,
         "tabs": [(url, word, counts.get(key)) for url, word, key in TABS],
@@ -62,7 +63,7 @@ def agent_frame(request: HttpRequest, name: str, tab: str) -> dict[str, Any]:
 def find_agent(name: str) -> Agent:
     """An agent, also one in the trash, with live version, routes and SIP names; its secrets stay in the database."""
     agents = Agent.objects.select_related("live", "draft").defer(*SECRETS, "draft__definition")
-    agent = agents.prefetch_related("routes__sip_mappings").filter(name=name).first() if "\0" not in name else None
+    agent = agents.prefetch_related("routes__sip_mappings").filter(name=name).first()
     if agent is None:
         near = nearest_agent(name)
         hint = f" Did you mean {near}?" if near else ""

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.urls import path
 
 from dashboard.agent_health import agents_in_trouble, present_troubles
+from dashboard.fields import MAX_SEARCH, line_of
 from dashboard.pages import agents_bulk
 from dashboard.shell import page_for, part_wanted, show
 from dashboard.words import AGENT_KINDS
@@ -25,7 +26,6 @@ from registry.reports.agent_list import (
 )
 from registry.reports.agent_rows import cells_of, come_or_gone, newest_mark, rows_of
 
-MAX_TEXT = 200  # characters that are searched for
 # Views that everybody has: word, and the state of the page that it stands for.
 VIEWS: tuple[tuple[str, dict[str, str]], ...] = (
     ("All", {}),
@@ -105,10 +105,10 @@ def wanted_of(request: HttpRequest) -> Wanted:
     status, sort = request.GET.get("status", ""), request.GET.get("sort", "")
     key = sort.removeprefix("-")
     return Wanted(
-        text=request.GET.get("q", "").strip()[:MAX_TEXT],
+        text=line_of(request.GET, "q", MAX_SEARCH),
         status=status if status in STATUSES else "",
-        kind=request.GET.get("kind", "")[:MAX_TEXT],
-        tag=request.GET.get("tag", "")[:MAX_TEXT],
+        kind=line_of(request.GET, "kind", MAX_SEARCH),
+        tag=line_of(request.GET, "tag", MAX_SEARCH),
         sort=key if key in SORTS else "name",
         descending=sort.startswith("-") and (key in SORTS or key == "name"),
     )

@@ -11,7 +11,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from agents.models import Agent
 from dashboard import toasts
 from dashboard.shell import page_for, show
-from registry.actions import bulk
+from registry.actions import bulk, effects
 from registry.actions.pauses import MAX_PAUSE_MESSAGE, PAUSE_MESSAGE
 from registry.actions.transaction import Actor, Change
 from registry.base.errors import RegistryError
@@ -144,7 +144,8 @@ def step(request: HttpRequest, verb: str, names: Sequence[str], problem: Registr
         "most": MAX_PAUSE_MESSAGE,
         "tags": request.POST.get("tags", ""),
         "remove": request.POST.get("remove", ""),
-        "effect": bulk.effect_of_unregistering(names) if verb == "unregister" else None,
+        "effect": effects.effect_of_unregistering(names) if verb == "unregister" else None,
+        "not_reached": effects.not_reached(names) if verb == "pause" else [],
     }
     return show(request, "pages/agents/step.html", context, status=problem.status if problem else 200)
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from dashboard.calls import ids as ids  # registers its converter
 from dashboard.calls import timeline as drawing
 from dashboard.calls.lines import Line, story, summary_of
+from dashboard.fields import MAX_WORD, line_of
 from dashboard.log.details import log_of
 from dashboard.log.question import asked, id_of, with_query
 from dashboard.shell import common, page_for, show
@@ -111,7 +112,7 @@ def call(request: HttpRequest, call_id: str) -> HttpResponse:
 
 def wanted_of(request: HttpRequest) -> Wanted:
     """What the address asks for."""
-    words = {name: request.GET.get(name, "").strip().replace("\0", "")[:256] for name in ("agent", "q", "outcome")}
+    words = {name: line_of(request.GET, name, MAX_WORD) for name in ("agent", "q", "outcome")}
     return Wanted(words["agent"], words["q"], words["outcome"] if words["outcome"] in OUTCOMES else "")
 
 

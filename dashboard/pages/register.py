@@ -43,7 +43,7 @@ MAX_DOCUMENT = 20_000  # characters of the rendered document that are shown
 LOOKED_AT = 50  # newest events of an agent, of which the first good one counts
 
 
-@page_for(Deed.CHANGE, methods=("GET", "HEAD", "POST"))
+@page_for(Deed.CHANGE, methods=("GET", "HEAD", "POST"), documents=("text",))
 def register(request: HttpRequest) -> HttpResponse:
     """The form; a POST registers."""
     if request.method != "POST":
@@ -63,7 +63,7 @@ def register(request: HttpRequest) -> HttpResponse:
     return form(request, checked, submitted=True, status=422)
 
 
-@page_for(Deed.CHANGE, methods=("POST",))
+@page_for(Deed.CHANGE, methods=("POST",), documents=("text",))
 def register_look(request: HttpRequest) -> HttpResponse:
     """Build a Python agent once, or ask a remote server, and show what was seen; nothing is registered."""
     checked = check(Entered.of(fields(request), request.FILES.get("upload")), submitted=False)
@@ -96,7 +96,7 @@ def register_classes(request: HttpRequest) -> HttpResponse:
     return render(request, "parts/zone_names.html", {"names": classes_offered()})
 
 
-@page_for(Deed.CHANGE, methods=("POST",))
+@page_for(Deed.CHANGE, methods=("POST",), documents=("text",))
 def register_check(request: HttpRequest) -> HttpResponse:
     """What is known of it while one types: the notes beside the fields, the simulated request, what will happen."""
     checked = check(Entered.of(fields(request)), submitted=False)

@@ -8,10 +8,13 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from dashboard import toasts
+from dashboard.fields import line_of
 from dashboard.routing import tables as tables
 from dashboard.routing.page import kept, shown
 from dashboard.shell import page_for
 from registry.actions import routes, sip_names, trash
+from registry.actions.effects import unmatched
+from registry.actions.former_routes import former_of
 from registry.actions.lookups import default_route
 from registry.base.errors import Malformed, NotFound, RegistryError
 from registry.models import SipMapping
@@ -60,7 +63,7 @@ def unmap_name(request: HttpRequest) -> HttpResponse:
     change = sip_names.unregister_sip_username(given(request, "username"), by=actor_of(request, "dashboard"), wait=True)
     fields = {"username": change.former["typed"], "route": change.route, "away_from": ""}
     fields["source"] = change.former["source"]
-    words = f"{change.sip[0]} is unmapped from {change.route}: it reaches {tables.where_unmatched_go()}"
+    words = f"{change.sip[0]} is unmapped from {change.route}: it reaches {tables.where(unmatched())}"
     toasts.say(request, words + toasts.everywhere(change), undo=here("map", request), fields=fields)
     return back(request)
 
@@ -119,7 +122,7 @@ def remove_route(request: HttpRequest) -> HttpResponse:
     words = f"{change.route} is unregistered"
     if names:
         them = "1 SIP name reaches" if names == 1 else f"{names} SIP names reach"
-        words += f": {them} {tables.where_unmatched_go()}"
+        words += f": {them} {tables.where(unmatched())}"
     words += f"; {change.agent} is in the trash" if change.state else ""
     fields = {"agent": change.agent, "former": "" if change.state else json.dumps(change.former)}
     toasts.say(request, words + toasts.everywhere(change), undo=here("restore", request), fields=fields)
@@ -131,10 +134,7 @@ def restore_route(request: HttpRequest) -> HttpResponse:
     """Undo that: the route with its names, or the whole agent out of the trash."""
     agent, former, by = given(request, "agent"), request.POST.get("former", ""), actor_of(request, "dashboard")
     if former:
-        try:
-            change = routes.restore_route(agent, json.loads(former), by=by, wait=True)
-        except (ValueError, RecursionError):
-            raise Malformed("this does not say what the route was") from None
+        change = routes.restore_route(agent, former_of(former), by=by, wait=True)
     else:
         change = trash.restore_agent(agent, by=by, wait=True)
     skipped = f"; not {', '.join(change.skipped)}, which others have now" if change.skipped else ""
@@ -170,7 +170,7 @@ def missing(**fields: str) -> Malformed | None:
 
 def given(request: HttpRequest, name: str) -> str:
     """A field of the form."""
-    return request.POST.get(name, "").replace("\0", "").strip()
+    return line_of(request.POST, name)
 
 
 def said(request: HttpRequest, name: str) -> bool | None:

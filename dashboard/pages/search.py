@@ -7,11 +7,11 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import path, reverse
 
+from dashboard.fields import MAX_SEARCH, line_of
 from dashboard.shell import page_for, part_wanted, show
 from registry.policy import Deed
 from registry.reports.search import Hit, find, only_one
 
-MAX_TEXT = 200  # characters
 WHILE_TYPING = 8  # links, and at most two of a kind once there are several
 OF_A_KIND = 25  # on the page
 WORDS = {"agent": "Agents", "route": "Routes", "sip": "SIP names", "call": "Calls"}
@@ -28,7 +28,7 @@ class Found:
 @page_for(Deed.SEE)
 def search(request: HttpRequest) -> HttpResponseBase:
     """What was found; a page that would show the one thing that was meant leads there at once."""
-    text = request.GET.get("q", "").strip()[:MAX_TEXT]
+    text = line_of(request.GET, "q", MAX_SEARCH)
     typing = part_wanted(request) == "found"
     hits = find(text, WHILE_TYPING if typing else OF_A_KIND)
     one = None if typing else only_one(hits)

@@ -10,6 +10,7 @@ from django.urls import path
 from agents.models import Agent
 from dashboard.bench import Bench, bench_of, document_curl, run_curl
 from dashboard.code_lines import pretty
+from dashboard.fields import line_of
 from dashboard.shell import page_for, show
 from registry.base.errors import RegistryError, sentence
 from registry.policy import Deed
@@ -35,7 +36,7 @@ def test(request: HttpRequest) -> HttpResponse:
 @page_for(Deed.SEE)
 def agent_names(request: HttpRequest) -> HttpResponse:
     """The names of agents that have what is typed, for a datalist."""
-    typed = request.GET.get("agent", "").replace("\0", "").strip()
+    typed = line_of(request.GET, "agent")
     found = Agent.objects.exclude(state=Agent.State.TRASHED).filter(name__icontains=typed)
     return render(
         request, "parts/zone_names.html", {"names": found.order_by("name").values_list("name", flat=True)[:NAMES]}

@@ -9,10 +9,12 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
+from dashboard.fields import line_of
 from dashboard.routing import tables as tables
 from dashboard.routing.decisions import log_of, tell
 from dashboard.shell import part_wanted, show
 from dashboard.zones import moment_typed
+from registry.actions import effects
 from registry.actions.lookups import default_route
 from registry.rehearsal.stage import dry_run, stage_of
 from registry.reports.hits import hits_of_names
@@ -88,7 +90,7 @@ def drawer_of(request: HttpRequest) -> dict[str, Any]:
         if mapping is None:
             return {"drawer": "gone", "gone": f"Nobody has the SIP name {name}."}
         hits = hits_of_names([mapping.username], tables.day_ago()).get(mapping.username)
-        effect = f"Calls to {mapping.username} will reach {tables.where_unmatched_go()}."
+        effect = f"Calls to {mapping.username} will reach {tables.where(effects.unmatched())}."
         log = f"{reverse('dashboard:log')}?{urlencode({'filter': f'sip:{mapping.username}'})}"
         return {"drawer": "name", "mapping": mapping, "hits": hits, "effect": effect, "log_of_it": log}
     if number := text_of(request, "route"):
@@ -102,11 +104,10 @@ def drawer_of_route(number: str) -> dict[str, Any]:
     route = tables.all_routes().filter(pk=int(number[:20])).first() if known else None
     if route is None:
         return {"drawer": "gone", "gone": "This route is not registered any more."}
-    default = default_route()
+    effect = effects.effect_of_removing([route.pk])
     return {
         "drawer": "route", "opened": route, "names": list(route.sip_mappings.all()[:100]),
-        "effects": tables.effect_of_loss(route), "is_last": tables.is_last(route),
-        "default_before": default if default != route else None,
+        "effects": tables.lines_of(effect), "is_last": bool(effect.trashed), "unmatched": effect.unmatched,
         "log_of_it": f"{reverse('dashboard:log')}?{urlencode({'filter': f'route:{route.path}'})}",
     }  # fmt: skip
 
@@ -121,8 +122,8 @@ def map_fields(name: str, to: str) -> dict[str, Any]:
 
 
 def text_of(request: HttpRequest, name: str) -> str:
-    """A parameter as text that the database can be asked about."""
-    return request.GET.get(name, "").replace("\0", "").strip()[:MAX_ASKED]
+    """A parameter."""
+    return line_of(request.GET, name, MAX_ASKED)
 
 
 def moment_asked(text: str) -> tuple[float | None, str]:

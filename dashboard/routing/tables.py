@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from agents.models import Agent
 from dashboard.shell import failing_agents
-from registry.actions.lookups import default_route
+from registry.actions.effects import Effect, Unmatched
 from registry.base.text import like
 from registry.models import Route, SipMapping
 from registry.reports.hits import Hits, hits_of_names, hits_of_routes
@@ -135,32 +135,24 @@ def day_ago() -> datetime:
     return timezone.now() - HITS_OF
 
 
-# --- effects, named before an act -------------------------------------------------------------------------------------
+# --- effects, said before an act --------------------------------------------------------------------------------------
 
 
-def where_unmatched_go(without: Route | None = None) -> str:
-    """Where calls to names that nobody has go, if this route were gone: "the default route /main (front-desk)"."""
-    default = default_route()
-    if default is None or not default.enabled or default == without:
-        return "nobody: 404"
-    return f"the default route {default.path} ({default.agent.name})"
+def where(unmatched: Unmatched) -> str:
+    """Where calls to names that nobody has go: "the default route /main (front-desk)"."""
+    return f"the default route {unmatched}" if unmatched.answers else "nobody: 404"
 
 
-def effect_of_loss(route: Route) -> list[str]:
+def lines_of(effect: Effect) -> list[str]:
     """What happens to callers when a route is unregistered or switched off."""
-    count = route.sip_mappings.count()
-    effects = [f"Requests to {route.path} will get 404."]
+    count = len(effect.sip)
+    lines = [f"Requests to {path} will get 404." for path in effect.routes]
     if count:
         names = "1 SIP name" if count == 1 else f"{count} SIP names"
-        effects.append(f"{names} will reach {where_unmatched_go(route)}.")
-    if route.default:
-        effects.append("It is the default route: calls to names that nobody has will reach nobody.")
-    return effects
-
-
-def is_last(route: Route) -> bool:
-    """Whether its agent has no other."""
-    return not Route.objects.filter(agent=route.agent).exclude(pk=route.pk).exists()
+        lines.append(f"{names} will reach {where(effect.unmatched)}.")
+    if effect.loses_default:
+        lines.append("It is the default route: calls to names that nobody has will reach nobody.")
+    return lines
 
 
 def offers(kind: str, text: str) -> list[tuple[str, str]]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.sources import PythonSource, RemoteSource
+from dashboard.fields import MAX_LINE
 from registry.actions.inspection import Upstream
 from registry.base.errors import Malformed, RegistryError, sentence
 from registry.base.yaml_in import parse_either
 from registry.base.yaml_out import to_yaml
 
-MAX_FIELD = 2048  # characters of a line
 MAX_TEXT = 64 * 1024  # characters of arguments and lists of URLs
 FIELDS = (
     "class", "script", "script_route", "arguments", "url", "more_urls", "server_user", "server_password", "seconds",
@@ -31,8 +31,8 @@ class Typed:
     @classmethod
     def of(cls, given: Mapping[str, str]) -> "Typed":
         """From a form, or from the address of the page."""
-        texts = {name: given[name].replace("\0", "") for name in FIELDS if name in given}
-        return cls({name: text[:MAX_TEXT] if name in LINES else text[:MAX_FIELD] for name, text in texts.items()})
+        typed = [name for name in FIELDS if name in given]
+        return cls({name: given[name][: MAX_TEXT if name in LINES else MAX_LINE] for name in typed})
 
     @classmethod
     def of_source(cls, source: PythonSource | RemoteSource) -> "Typed":

@@ -1,27 +1,14 @@
 """Acts on several agents at once: all of them or none, in one step that the audit shows as one moment."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
-from agents.models import Agent
 from registry.actions import agents as agent_actions
 from registry.actions import pauses, trash
-from registry.actions.lookups import default_route, get_agent
+from registry.actions.lookups import get_agent
 from registry.actions.transaction import Actor, Change, changing
 from registry.base.errors import Malformed
-from registry.models import SipMapping
 
 MAX_AGENTS = 500  # in one step: the registry is held meanwhile, some milliseconds for each
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What unregistering some agents would do."""
-
-    routes: list[str] = field(default_factory=list)
-    sip: list[str] = field(default_factory=list)
-    default: str = ""  # the route that takes those names afterwards; "" = nobody does
-    loses_default: str = ""  # the default route, if it is one of these agents'
 
 
 def pause_many(names: Iterable[str], message: str = "", *, by: Actor, wait: bool = False) -> list[Change]:
@@ -60,17 +47,6 @@ def tag_many(
         return change
 
     return each(names, act, by, wait)
-
-
-def effect_of_unregistering(names: Iterable[str]) -> Effect:
-    """Which routes and SIP names would go, and who takes the names."""
-    agents = Agent.objects.filter(name__in=list(names)).exclude(state=Agent.State.TRASHED)
-    routes = {route.pk: route for agent in agents.prefetch_related("routes") for route in agent.routes.all()}
-    sip = SipMapping.objects.filter(route__in=routes).order_by("username").values_list("username", flat=True)
-    default = default_route()
-    loses = default.path if default and default.pk in routes else ""
-    stays = default.path if default and not loses else ""
-    return Effect(sorted(route.path for route in routes.values()), list(sip), stays, loses)
 
 
 def each(names: Iterable[str], act: Callable[[str], Change], by: Actor, wait: bool) -> list[Change]:

@@ -1,5 +1,6 @@
 """Routes that are no more, as the trash and an undo keep them: with their SIP names, so that they can be made again."""
 
+import json
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -9,7 +10,9 @@ from registry.actions.transaction import Change
 from registry.base.errors import Malformed
 from registry.base.text import check_storable
 from registry.models import Route, SipMapping
-from registry.routing.addresses import normalise_route, normalise_sip_username
+from registry.routing.addresses import MAX_TYPED, normalise_route, normalise_sip_username
+
+NO_ROUTE = "this does not say what the route was"
 
 
 class HasReach(Protocol):
@@ -50,6 +53,14 @@ def former_route(route: HasReach, names: Iterable[HasName]) -> dict[str, Any]:
     return {"path": route.path, "enabled": route.enabled, "default": route.default, "sip": sip}
 
 
+def former_of(text: str) -> Any:
+    """What an undo's form has kept of a route, as `restore_route` takes it; `Malformed` if it is no JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise Malformed(NO_ROUTE) from None
+
+
 def check_former(former: Any) -> dict[str, Any]:
     """What is said to have been a route, in the form of `former_route`; `Malformed` if it is none."""
     try:
@@ -57,20 +68,16 @@ def check_former(former: Any) -> dict[str, Any]:
         sip = [
             {
                 "username": normalise_sip_username(name["username"]),
-                "typed": storable(str(name["typed"])[:200]),
+                "typed": str(name["typed"])[:MAX_TYPED],
                 "source": SipMapping.Source(name["source"]).value,
             }
             for name in names
         ]
+        for mapping in sip:
+            check_storable("SIP name", mapping["typed"])
         return {"path": path, "enabled": bool(former["enabled"]), "default": bool(former["default"]), "sip": sip}
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise Malformed("this does not say what the route was") from None
-
-
-def storable(text: str) -> str:
-    """The same text; `Malformed` if Postgres cannot hold it."""
-    check_storable("SIP name", text)
-    return text
+        raise Malformed(NO_ROUTE) from None
 
 
 def make_former_route(agent: Agent, former: dict[str, Any], change: Change) -> None:

@@ -2,6 +2,7 @@
 
 from agents.models import Agent
 from registry.base.errors import Conflict, NotFound
+from registry.base.text import is_storable
 from registry.models import Route
 from registry.routing.addresses import normalise_route
 
@@ -11,7 +12,7 @@ def get_agent(name: str, *, changing: bool = True) -> Agent:
     agents = (
         Agent.objects.select_for_update(of=("self",)) if changing else Agent.objects.select_related("live", "draft")
     )
-    agent = agents.filter(name=name).first() if "\0" not in name else None
+    agent = agents.filter(name=name).first() if is_storable(name) else None
     if agent is None:
         raise NotFound(f"there is no agent {name!r}: `agents` lists them", about="agent")
     if agent.state == Agent.State.TRASHED:

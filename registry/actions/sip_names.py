@@ -6,7 +6,7 @@ from registry.actions.lookups import get_route
 from registry.actions.transaction import Actor, Change, changing
 from registry.base.errors import Conflict, Malformed, NotFound, Outdated
 from registry.models import Route, SipMapping
-from registry.routing.addresses import automatic_usernames, normalise_sip_username
+from registry.routing.addresses import MAX_TYPED, automatic_usernames, normalise_sip_username
 
 
 def move_sip_username(
@@ -37,7 +37,7 @@ def move_sip_username(
         if change.changed:
             if owner is not None:
                 owner.delete()
-            SipMapping.objects.create(username=normalised, typed=username[:200], route=registered, source=source)
+            SipMapping.objects.create(username=normalised, typed=username[:MAX_TYPED], route=registered, source=source)
     return change
 
 
@@ -79,7 +79,7 @@ def add_sip_mapping(username: str, typed: str, route: Route) -> bool:
         if owner.source == SipMapping.Source.MANUAL:
             return False
         owner.delete()
-    SipMapping.objects.create(username=username, typed=typed[:200], route=route, source=SipMapping.Source.MANUAL)
+    SipMapping.objects.create(username=username, typed=typed[:MAX_TYPED], route=route, source=SipMapping.Source.MANUAL)
     return True
 
 

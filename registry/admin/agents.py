@@ -8,12 +8,13 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 
 from agents.models import Agent
-from registry.actions import lookups, pauses, trash
+from registry.actions import pauses, trash
+from registry.actions.effects import Effect, effect_of_unregistering, not_reached
 from registry.actions.transaction import Actor
 from registry.admin.agent_forms import EditForm, RegisterForm
 from registry.admin.base import MAX_NAMED, ActionAdmin
 from registry.base.yaml_out import to_yaml
-from registry.models import Route, SipMapping
+from registry.models import Route
 from registry.policy import Deed
 from registry.reports.agent_health import troubles
 from registry.reports.describe import as_written, describe_source
@@ -130,6 +131,8 @@ class AgentAdmin(ActionAdmin):
         agents = list(queryset)
         if not request.POST.get("confirmed"):
             effect = ["New callers hear the message and are hung up; running calls go on."]
+            if silent := not_reached([agent.name for agent in agents]):
+                effect.append(f"Not of {listed(silent)}: no route of theirs is switched on, so callers get 404.")
             ask = f"Message (empty: {pauses.PAUSE_MESSAGE})"
             return self.confirm(request, "pause", agents, effect, "pause", ask)
         message = request.POST.get("asked", "")
@@ -157,21 +160,16 @@ class AgentAdmin(ActionAdmin):
 
     def effect(self, objects: list[Agent]) -> list[str]:
         """What is lost."""
-        routes = Route.objects.filter(agent__in=[agent.pk for agent in objects])
-        return [*effect_of_unregistering(routes), "The agents go to the trash with their versions and secrets."]
+        effect = effect_of_unregistering([agent.name for agent in objects])
+        return [*effect_lines(effect), "The agents go to the trash with their versions and secrets."]
 
 
-def effect_of_unregistering(routes: QuerySet[Route]) -> list[str]:
-    """What callers notice when these routes go."""
-    paths = list(routes.values_list("path", flat=True))
-    names = list(SipMapping.objects.filter(route__in=routes).values_list("username", flat=True))
-    lines = [f"404 from now on: {listed(paths)}."] if paths else []
-    if names:
-        default = lookups.default_route()
-        lands = (
-            f"reach {default.path} ({default.agent.name})" if default and default.path not in paths else "reach nobody"
-        )
-        lines.append(f"{len(names)} SIP name{'s' if len(names) > 1 else ''} will {lands}: {listed(names)}.")
+def effect_lines(effect: Effect) -> list[str]:
+    """What callers notice when routes go."""
+    lines = [f"404 from now on: {listed(effect.routes)}."] if effect.routes else []
+    if effect.sip:
+        names = f"{len(effect.sip)} SIP name{'s' if len(effect.sip) > 1 else ''}"
+        lines.append(f"{names} will reach {effect.unmatched}: {listed(effect.sip)}.")
     return lines
 
 

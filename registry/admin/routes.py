@@ -7,12 +7,12 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from registry.actions import lookups, routes
+from registry.actions import effects, routes
 from registry.actions import sip_names as sip_name_actions
 from registry.actions.etags import route_tag
 from registry.actions.transaction import Actor
 from registry.admin.agent_forms import words
-from registry.admin.agents import effect_of_unregistering, listed
+from registry.admin.agents import effect_lines, listed
 from registry.admin.base import ActionAdmin, ActionForm
 from registry.models import Route, SipMapping
 from registry.policy import Deed
@@ -111,11 +111,9 @@ class RouteAdmin(ActionAdmin):
 
     def effect(self, objects: list[Route]) -> list[str]:
         """What callers notice."""
-        keys = [route.pk for route in objects]
-        left = Route.objects.filter(agent__routes__in=keys).exclude(pk__in=keys).values_list("agent", flat=True)
-        lost = sorted({route.agent.name for route in objects if route.agent_id not in set(left)})
-        lines = effect_of_unregistering(Route.objects.filter(pk__in=keys))
-        return [*lines, f"Without any route, and so in the trash: {listed(lost)}."] if lost else lines
+        effect = effects.effect_of_removing([route.pk for route in objects])
+        lost = [f"Without any route, and so in the trash: {listed(effect.trashed)}."] if effect.trashed else []
+        return [*effect_lines(effect), *lost]
 
 
 class AddSipForm(ActionForm):
@@ -164,9 +162,6 @@ class SipMappingAdmin(ActionAdmin):
         """Unmap it."""
         sip_name_actions.unregister_sip_username(obj.username, by=by)
 
-    def effect(self, objects: list[SipMapping]) -> list[str]:
+    def effect(self, _objects: list[SipMapping]) -> list[str]:
         """Who takes the calls then."""
-        default = lookups.default_route()
-        return [
-            f"Calls to them reach {default.path} ({default.agent.name})." if default else "Calls to them reach nobody."
-        ]
+        return [f"Calls to them reach {effects.unmatched()}."]

@@ -303,7 +303,7 @@ def pair(given: CredentialsIn | None) -> tuple[str, str] | None:
 
 def one_agent(name: str) -> Agent:
     """An agent, also from the trash."""
-    agent = described_agents().filter(name=name).first() if "\0" not in name else None
+    agent = described_agents().filter(name=name).first()
     if agent is None:
         raise NotFound(f"there is no agent {name!r}")
     return agent

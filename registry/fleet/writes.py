@@ -20,6 +20,7 @@ from registry.fleet.plan import ADD
 from registry.fleet.present import PresentRoute
 from registry.fleet.references import lost
 from registry.models import Route, SipMapping
+from registry.routing.addresses import MAX_TYPED
 
 CHUNK = 500  # rows of a statement: far below the 30 s that one may take
 AGENT_COLUMNS = ["title", "tags", "state", "pause_message", "paused_until"]
@@ -186,7 +187,7 @@ def write_reach(work: Sequence[Work], agents: dict[str, Agent]) -> None:
     Route.objects.filter(pk__in=default).update(default=True)
     SipMapping.objects.bulk_create(
         [
-            SipMapping(username=username, typed=typed[:200], route=route, source=source)
+            SipMapping(username=username, typed=typed[:MAX_TYPED], route=route, source=source)
             for route, username, source, typed in names
         ],
         batch_size=CHUNK,

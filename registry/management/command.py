@@ -47,6 +47,8 @@ class RegistryCommand(BaseCommand):
             result = self.run(options)
         except RegistryError as error:
             self.fail(str(error), REFUSED, problems=error.problems)
+        except UnicodeEncodeError:  # of what a shell passes on that is no UTF-8, nothing can be asked
+            self.fail("an argument is no UTF-8", REFUSED)
         except ProgrammingError:
             self.fail("this database has no tables yet: start `serve` once, or run `migrate`", REFUSED)
         except Error as error:

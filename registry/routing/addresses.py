@@ -6,12 +6,14 @@ from urllib.parse import unquote
 
 from agents.wire import SUB_PATHS
 from registry.base.errors import Conflict, Malformed
+from registry.base.text import is_storable
 
 # First segments that are ours, and last ones that stand behind an agent's route.
 RESERVED_FIRST = frozenset({"health", "ready", "metrics", "sip", "dashboard", "admin", "api", "static", "ws"})
 RESERVED_LAST = SUB_PATHS
 MAX_ROUTE = 200  # characters; a public URL with its token stays far below what proxies accept
 MAX_USERNAME = 128  # characters
+MAX_TYPED = 200  # characters that are kept of how a name was typed
 MAX_ADDRESS = 16 * MAX_USERNAME  # characters: percent-encoded, one can be twelve; the rest is for host and parameters
 SEGMENT = re.compile(r"[A-Za-z0-9._~-]+\Z")  # RFC 3986's unreserved characters: the same in every encoding
 NOT_IN_USERNAME = re.compile(r"[\s@:;?<>\"%\\\x00-\x1f\x7f]")
@@ -94,15 +96,10 @@ def normalise_sip_username(text: str) -> str:
     """A SIP username as it is registered; any form of address is accepted. Raises `Malformed`."""
     username = sip_username(text)
     good = username and len(username) <= MAX_USERNAME and not NOT_IN_USERNAME.search(username)
-    if not good or "\0" in text or not is_text(text):  # what was typed is kept as well
+    if not good or not is_storable(text):  # what was typed is kept as well
         words = f"{str(text)[:MAX_USERNAME]!r} is not a SIP name: use the part before the @, such as help-desk"
         raise Malformed(words, about="sip")
     return username
-
-
-def is_text(text: str) -> bool:
-    """Whether UTF-8 can hold it: no lone surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def automatic_usernames(agent: str, route: str) -> list[str]:

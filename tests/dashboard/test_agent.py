@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from agents.models import Agent
-from registry.actions import agents, pauses, routes, versions
-from registry.models import Route, SipMapping
+from registry.actions import agents, pauses, routes, sip_names, versions
+from registry.models import RegistryChange, Route, SipMapping
 from registry.reports.audit import Search, read_audit
 from tests.dashboard.browsing import html_of, signed_in
 from tests.dashboard.test_places import Page
@@ -249,6 +251,65 @@ def test_a_removed_route_comes_back_with_its_names(operator, actor):
     operator.post(action, fields)
     assert Route.objects.get(path="/refills").default
     assert set(SipMapping.objects.values_list("username", "typed", "source", "route__path")) == before
+
+
+def test_the_undo_of_a_removed_route_is_one_change(operator, actor):
+    routes.register_route("pharmacy", "/refills", sip=["Night-Desk"], by=actor)
+    routes.update_route("/refills", default=True, enabled=False, by=actor)
+    operator.post(PHARMACY + "routes/remove/", {"route": "/refills"})
+    undo = undo_of(operator)
+    with CaptureQueriesContext(connection) as captured:
+        operator.post(*undo)
+    assert sum("pg_advisory_xact_lock" in query["sql"] for query in captured) == 1
+    route = Route.objects.get(path="/refills")
+    assert (route.default, route.enabled) == (True, False)
+
+
+def test_a_route_comes_back_whole_or_not_at_all(operator, actor):
+    """A name that another has now stays there; a route that another has now is no reason to make half of it."""
+    routes.register_route("pharmacy", "/refills", sip=["Night-Desk", "Day-Desk"], by=actor)
+    operator.post(PHARMACY + "routes/remove/", {"route": "/refills"})
+    undo = undo_of(operator)
+    sip_names.register_sip_username("night-desk", "/info", by=actor)
+    operator.post(*undo)
+    led = dict(
+        SipMapping.objects.filter(username__in=["night-desk", "day-desk"]).values_list("username", "route__path")
+    )
+    assert led == {"night-desk": "/info", "day-desk": "/refills"}
+    assert "night-desk belongs to info-line now" in html_of(operator.get(PHARMACY))
+    operator.post(PHARMACY + "routes/remove/", {"route": "/refills"})
+    undo = undo_of(operator)
+    routes.register_route("info-line", "/refills", by=actor)
+    before = RegistryChange.newest()
+    assert operator.post(*undo).status_code == 409
+    assert RegistryChange.newest() == before
+
+
+def test_what_says_no_route_brings_none_back(operator):
+    for former in ("", "{", "5", '{"path": "/x"}'):
+        assert operator.post(PHARMACY + "routes/restore/", {"former": former}).status_code == 422
+
+
+def test_a_default_route_that_is_off_takes_no_calls_and_no_page_says_so(operator, actor):
+    routes.register_route("pharmacy", "/refills", sip=["Night-Desk"], by=actor)
+    routes.update_route("/clinic/booking", default=True, enabled=False, by=actor)
+    for path in ("routes/remove/?route=/refills", "unregister/"):
+        text = html_of(operator.get(PHARMACY + path))
+        assert "be refused: the default route <code>/clinic/booking</code> is switched off" in text, path
+    text = html_of(operator.get(PHARMACY + "routing/"))
+    assert "The default route <code>/clinic/booking</code> is switched off: SIP names that nobody has are ref" in text
+    assert "Callers of a name that is removed are refused: the default route" in text
+    mine = Route.objects.get(path="/pharmacy")
+    routes.update_route("/pharmacy", enabled=False, by=actor)
+    operator.post(f"{PHARMACY}routes/{mine.pk}/default/", {"on": "1"})
+    assert "it is switched off, so names that nobody has are refused" in html_of(operator.get(PHARMACY))
+
+
+def test_a_pause_that_nobody_would_hear_is_said(operator, actor):
+    words = "No route of pharmacy is switched on"
+    assert words not in html_of(operator.get(PHARMACY + "pause/"))
+    routes.update_route("/pharmacy", enabled=False, by=actor)
+    assert words in html_of(operator.get(PHARMACY + "pause/"))
 
 
 def test_another_agents_route_is_not_touched(operator):

@@ -1,20 +1,23 @@
 """Whatever an address, a form or a path says, no page of the dashboard ends in an error of the server."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, quote_from_bytes
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import QueryDict
 from django.test import Client
-from django.urls import reverse
+from django.urls import resolve, reverse
 
 from dashboard.definition.tree import pack
 from dashboard.schema_form import WrongValue, read_object, simple
+from dashboard.shell import EVERY_FIELD
 from registry.actions import agents, pauses, routes
-from registry.models import Route
+from registry.models import RegistryChange, Route
 from tests.dashboard.places import PLACES
 from tests.events import write_events
 from tests.registry.api.conftest import person
@@ -106,6 +109,55 @@ def test_no_path_breaks_a_page(name: str, admin: Client, things: dict[str, str])
             if answer.status_code >= 500:
                 bad.append((field, value[:40]))
     assert not bad
+
+
+@pytest.mark.parametrize(
+    "query", ["agents/?q=%00", "calls/?q=%00", "log/?filter=%00", "routing/?ask=%00", "search/?q=%00", "agents/?x%00=1"]
+)
+def test_an_address_with_a_nul_is_refused_in_words(admin: Client, query: str) -> None:
+    answer = admin.get(f"/dashboard/{query}")
+    assert (answer.status_code, answer["Cache-Control"]) == (400, "no-store")
+    assert "A character in it can be in no text." in answer.content.decode()
+    part = admin.get(f"/dashboard/{query}", headers={"HX-Request": "true", "HX-Target": "list"})
+    assert (part.status_code, part["HX-Retarget"]) == (400, "#toasts")
+
+
+@pytest.mark.parametrize("name", [name for name, place in PLACES.items() if "POST" in place.methods])
+def test_no_form_with_a_nul_reaches_a_page(name: str, admin: Client, things: dict[str, str], actor: Any) -> None:
+    """But for the fields that hold a document: what is wrong there is said with its line."""
+    path, _ = address(name, things)
+    documents = resolve(path).func.documents  # noted by `page_for`
+    before = RegistryChange.newest()
+    assert admin.post(path, {"any": "a\0b"}).status_code == 400 or documents == (EVERY_FIELD,)
+    assert RegistryChange.newest() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("register/", {"source": "import", "name": "x", "route": "/x", "credentials": "made", "text": "a: 1\nb: \0"}),
+        ("agents/pharmacy/definition/edit/", {"yaml": "a: 1\nb: \0", "do": "save", "base": "x"}),
+        ("settings/apply/plan/", {"document": "switchboard: 1\nb: \0", "act": "plan"}),
+    ],
+)
+def test_a_document_with_a_nul_is_refused_with_its_line(admin: Client, path: str, fields: dict[str, str]) -> None:
+    answer = admin.post(f"/dashboard/{path}", fields)
+    assert answer.status_code == 422
+    assert re.search(r"line 2.*not allowed", answer.content.decode())
+
+
+def test_a_nul_is_refused_before_signing_in_and_in_the_admin(admin: Client, fleet: Any) -> None:
+    anybody = Client(raise_request_exception=False)
+    User.objects.filter(username="hostile").update(is_staff=True)
+    for client, path in ((anybody, "/dashboard/agents/?q=%00"), (anybody, "/dashboard/sign-in/?next=%00"),
+                         (admin, "/admin/agents/agent/?q=%00"), (admin, "/admin/agents/agent/?state__exact=%00"),
+                         (admin, "/admin/autocomplete/?term=%00")):  # fmt: skip
+        answer = client.get(path)
+        assert answer.status_code == 400, path
+        assert "Go back, and type it again." in answer.content.decode(), path
+    assert anybody.post("/dashboard/sign-in/", {"username": "a\0", "password": "x"}).status_code == 400
+    for path in ("/dashboard/agents/x%00/", "/admin/agents/agent/%00/change/", "/api/v1/agents/%00", "/api/v1/%00"):
+        assert admin.get(path).status_code == 404, path
 
 
 # --- found by looking for them ---------------------------------------------------------------------------------------
@@ -228,5 +280,7 @@ def test_no_uploaded_file_breaks_a_page(admin: Client, body: bytes) -> None:
 def test_undoing_the_removal_of_a_default_route_leaves_the_one_that_was_chosen_since(admin: Client, actor: Any) -> None:
     routes.register_route("pharmacy", "/other", by=actor)
     routes.set_default_route("/info", by=actor)
-    admin.post("/dashboard/agents/pharmacy/routes/restore/", {"path": "/third", "default": "1"})
+    former = {"path": "/third", "enabled": True, "default": True, "sip": []}
+    admin.post("/dashboard/agents/pharmacy/routes/restore/", {"former": json.dumps(former)})
+    assert Route.objects.filter(path="/third").exists()
     assert Route.objects.get(default=True).path == "/info"

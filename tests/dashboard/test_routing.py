@@ -78,7 +78,6 @@ def test_the_default_route_takes_what_nobody_has(operator, actor):
         ("/nobody", ""),
         ("sip:@", ""),
         ("http://[", ""),
-        ("\0", ""),
     ],
 )
 def test_names_paths_and_urls_can_be_asked(operator, asked, agent):
@@ -264,6 +263,22 @@ def test_routes_are_switched_and_made_the_default(operator):
     two.refresh_from_db()
     assert (two.default, two.enabled) == (True, False)
     assert operator.post(f"{PAGE}routes/change/", {"route": "x", "enabled": "0"}).status_code == 404
+
+
+def test_a_default_route_that_is_off_is_not_said_to_take_calls(operator, actor):
+    one, two = Route.objects.order_by("pk")[:2]
+    routes.update_route(one.pk, default=True, enabled=False, by=actor)
+    text = operator.get(PAGE, {"route": one.pk}).content.decode()
+    assert "It takes the calls to SIP names that nobody has once it is switched on; until then they get 404." in text
+    answer = operator.get(PAGE, {"route": two.pk})
+    words = f"Calls to SIP names that nobody has will reach {two.agent.name}; they get 404 at present."
+    assert words in answer.content.decode()
+    assert any(line.endswith("will reach nobody: 404.") for line in answer.context["effects"])
+    routes.update_route(two.pk, enabled=False, by=actor)
+    routes.update_route(one.pk, enabled=True, by=actor)
+    text = operator.get(PAGE, {"route": two.pk}).content.decode()
+    words = "will get 404 until this route is switched on, no longer reach "
+    assert f"Calls to SIP names that nobody has {words}{one.agent.name} at <code>{one.path}</code>." in text
 
 
 def test_unmatched_names_can_be_mapped(operator):

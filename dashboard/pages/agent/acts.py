@@ -12,13 +12,13 @@ from django.utils import timezone
 
 from agents.models import Agent
 from dashboard.agents.frame import agent_frame, find_agent
-from dashboard.agents.reach import effect_of_removing
 from dashboard.shell import page_before, page_for, show
 from dashboard.toasts import everywhere, say
-from registry.actions import agents, credentials, pauses, trash
+from registry.actions import agents, credentials, effects, pauses, trash
 from registry.actions.transaction import Change
 from registry.base.errors import Malformed
 from registry.policy import Deed
+from registry.reports.activity import calls_of
 from registry.requests import actor_of
 
 FORMS = ("GET", "HEAD", "POST")
@@ -112,7 +112,7 @@ def unregister(request: HttpRequest, name: str) -> HttpResponse:
             **undo("agent-restore", name))  # fmt: skip
         return redirect("dashboard:agent", name)
     context = agent_frame(request, name, "")
-    context["effect"] = effect_of_removing(context["agent"], context["routes"])
+    context |= {"effect": effects.effect_of_unregistering([name]), "running": sum(calls_of(name).values())}
     return show(request, "pages/agent/unregister.html", context)
 
 

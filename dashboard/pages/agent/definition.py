@@ -13,7 +13,7 @@ from dashboard.definition.preview import look_at, preview_of
 from dashboard.definition.tree import MISSING
 from dashboard.differences import field_differences
 from dashboard.pages.agent.source import no_editor, runs_elsewhere, source_page
-from dashboard.shell import common, page_for, show
+from dashboard.shell import EVERY_FIELD, common, page_for, show
 from dashboard.toasts import say
 from registry.actions import versions
 from registry.actions.etags import definition_tag
@@ -42,7 +42,7 @@ def definition(request: HttpRequest, name: str) -> HttpResponse:
     return show(request, TEMPLATE, context | page_context(agent, editor), parts={"editor"})
 
 
-@page_for(Deed.CHANGE, methods=["POST"])
+@page_for(Deed.CHANGE, methods=["POST"], documents=(EVERY_FIELD,))
 def edit(request: HttpRequest, name: str) -> HttpResponse:
     """What was typed, in another view or after an act on the form; nothing is saved unless that is the deed."""
     context = agent_frame(request, name, "agent-definition")
@@ -94,7 +94,7 @@ def conflict(request: HttpRequest, agent: Agent, editor: Editor, context: dict[s
     return show(request, "pages/agent/definition/conflict.html", context | {"agent": agent} | more, status=412)
 
 
-@page_for(Deed.CHANGE, methods=["POST"])
+@page_for(Deed.CHANGE, methods=["POST"], documents=(EVERY_FIELD,))
 def take_theirs(request: HttpRequest, name: str) -> HttpResponse:
     """Go on with what a colleague has saved; what was typed here is kept as a version."""
     if runs_elsewhere(agent := find_agent(name)):
@@ -109,7 +109,7 @@ def take_theirs(request: HttpRequest, name: str) -> HttpResponse:
     return redirect("dashboard:agent-definition", name)
 
 
-@page_for(Deed.CHANGE, methods=["POST"])
+@page_for(Deed.CHANGE, methods=["POST"], documents=(EVERY_FIELD,))
 def check(request: HttpRequest, name: str) -> HttpResponse:
     """The problems of what has been typed, and what it comes out as; nothing is saved."""
     agent = find_agent(name)

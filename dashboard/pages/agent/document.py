@@ -12,6 +12,7 @@ from agents.errors import InvalidDefinition
 from agents.models import Agent, AgentVersion
 from dashboard.agents.frame import agent_frame
 from dashboard.code_lines import code_of
+from dashboard.fields import MAX_WORD, line_of
 from dashboard.shell import page_for, show
 from dashboard.zones import moment_typed
 from registry.actions.definitions import warnings_of
@@ -21,7 +22,6 @@ from registry.rehearsal.rehearsal import Call, preview, version_of
 from registry.rehearsal.stage import stage_of
 from registry.requests import public_base
 
-MAX_FIELD = 256  # characters, as the API's
 OFFERED = 20  # versions, the newest
 
 
@@ -30,7 +30,7 @@ def document(request: HttpRequest, name: str) -> HttpResponse:
     """Rendered SWML for a version, a caller, a dialled number and a time; the form is in the address."""
     context = agent_frame(request, name, "agent-document")
     agent: Agent = context["agent"]
-    asked = {field: request.GET.get(field, "").strip()[:MAX_FIELD] for field in ("version", "from", "to", "at")}
+    asked = {field: line_of(request.GET, field, MAX_WORD) for field in ("version", "from", "to", "at")}
     which = asked["version"] or "live"
     context |= {"asked": asked, "which": which, "versions": offered(agent, which), "problem": "", "problem_field": ""}
     try:

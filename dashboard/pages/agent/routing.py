@@ -1,5 +1,6 @@
 """Every way to reach an agent, and how to change it."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -9,15 +10,16 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from dashboard.agents.frame import agent_frame
-from dashboard.agents.reach import effect_of_removing
 from dashboard.shell import page_for, part_wanted, show
 from dashboard.toasts import everywhere, say
+from registry.actions import effects, sip_names
 from registry.actions import routes as route_actions
-from registry.actions import sip_names
+from registry.actions.former_routes import former_of
 from registry.actions.lookups import default_route, only_route
 from registry.base.errors import Conflict, Malformed, NotFound
 from registry.models import Route
 from registry.policy import Deed
+from registry.reports.activity import calls_of
 from registry.reports.hits import Hits, hits_of_names, hits_of_routes
 from registry.requests import actor_of
 
@@ -49,7 +51,7 @@ def page(request: HttpRequest, name: str, status: int = 200, **more: Any) -> Htt
         "names": [
             (mapping, route, of_names.get(mapping.username, Hits()) if counted else None) for mapping, route in names
         ],
-        "default": default_route(),
+        "unmatched": effects.unmatched(),
     }
     return show(request, "pages/agent/routing.html", {**context, **more}, parts={"reach"}, status=status)
 
@@ -78,37 +80,25 @@ def remove_route(request: HttpRequest, name: str) -> HttpResponse:
     route = own_route(name, path=wanted) if wanted else only_route(name)
     if request.method != "POST":
         context = agent_frame(request, name, "agent-routing")
-        mine = [found for found in context["routes"] if found.pk == route.pk]
-        context |= {"route": route, "effect": effect_of_removing(context["agent"], mine)}
+        context |= {"route": route, "effect": effects.effect_of_removing([route.pk])}
+        context["running"] = sum(calls_of(name).values())
         return show(request, "pages/agent/remove_route.html", context)
-    manual = list(route.sip_mappings.filter(source="manual").values_list("typed", flat=True))
-    automatic = "1" if route.sip_mappings.filter(source="auto").exists() else ""
     change = route_actions.unregister(route.pk, by=actor_of(request, "dashboard"), wait=True)
-    if Route.objects.filter(agent__name=name).exists():
-        fields = {"path": route.path, "sip": "\n".join(manual), "auto_sip": automatic,
-                  "default": "1" if route.default else "", "off": "" if route.enabled else "1"}  # fmt: skip
-        undo = reverse("dashboard:agent-route-restore", args=[name])
-    else:
+    if change.state:  # it is in the trash
         fields, undo = {}, reverse("dashboard:agent-restore", args=[name])
+    else:
+        fields, undo = {"former": json.dumps(change.former)}, reverse("dashboard:agent-route-restore", args=[name])
     say(request, f"{route.path} answers nobody{everywhere(change)}", undo=undo, fields=fields)
     return back(name)
 
 
 @page_for(Deed.CHANGE, methods=POST)
 def restore_route(request: HttpRequest, name: str) -> HttpResponse:
-    """Take the removal of a route back: its names come with it. `Conflict` if another has one of them now."""
-    given = request.POST
-    if not given.get("path"):
-        raise Malformed("There is no removed route to bring back.")
-    by = actor_of(request, "dashboard")
-    names = given.get("sip", "").splitlines()
-    change = route_actions.register_route(
-        name, given.get("path", ""), sip=names, auto_sip=bool(given.get("auto_sip")), by=by
-    )
-    default = bool(given.get("default")) and default_route() is None  # another may have been chosen meanwhile
-    if default or given.get("off"):
-        route_actions.update_route(change.made, default=default or None, enabled=not given.get("off"), by=by)
-    say(request, f"{name} answers at {change.route} again")
+    """Take the removal of a route back: its names come with it, but for those that another has now."""
+    former = former_of(request.POST.get("former", ""))
+    change = route_actions.restore_route(name, former, by=actor_of(request, "dashboard"), wait=True)
+    lost = "".join(f"; {username} belongs to {owner} now" for username, owner in change.skipped.items())
+    say(request, f"{name} answers at {change.route} again{everywhere(change)}{lost}", tone="warn" if lost else "ok")
     return back(name)
 
 
@@ -117,15 +107,20 @@ def set_default(request: HttpRequest, name: str, route_id: int) -> HttpResponse:
     """Let a route take the calls to SIP names that nobody has, or no longer."""
     route = own_route(name, pk=route_id)
     on = bool(request.POST.get("on"))
-    before = default_route()
+    before, answered = default_route(), effects.unmatched()
     change = route_actions.update_route(route_id, default=on, by=actor_of(request, "dashboard"), wait=True)
-    if not on:
-        say(request, f"Names that nobody has are refused{everywhere(change)}", **undo_default(route, on=True))
-    elif before and before.pk != route.pk:
-        words = f"Names that nobody has reach {route.path} instead of {before.path}{everywhere(change)}"
+    instead = f" instead of {answered.path}" if answered.answers and answered.path != route.path else ""
+    if on and route.enabled:
+        words = f"Names that nobody has reach {route.path}{instead}{everywhere(change)}"
+    elif on:
+        words = f"{route.path} is the default route{everywhere(change)}; it is switched off, so names that nobody has"
+        words += " are refused"
+    else:
+        words = f"Names that nobody has are refused{everywhere(change)}"
+    if on and before and before.pk != route.pk:
         say(request, words, **undo_default(before, on=True))
     else:
-        say(request, f"Names that nobody has reach {route.path}{everywhere(change)}", **undo_default(route, on=False))
+        say(request, words, **undo_default(route, on=not on))
     return back(name)
 
 

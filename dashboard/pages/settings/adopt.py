@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
+from dashboard.fields import MAX_LINE, line_of
 from dashboard.pages.settings.sections import show_section
 from dashboard.shell import page_for
 from registry.actions.inspection import Upstream
@@ -14,7 +15,6 @@ from registry.base.errors import Malformed, RegistryError, sentence
 from registry.policy import Deed
 from registry.requests import actor_of
 
-MAX_FIELD = 2048  # characters of a line
 MAX_ROUTES = 500
 FIELDS = ("urls", "user", "name_prefix", "route_prefix")
 HERE = "settings-adopt"
@@ -33,9 +33,9 @@ WORDS = [
 def adopt(request: HttpRequest) -> HttpResponse:
     """The form. `act=look`: what the server has; `act=adopt`: register the picked `route`s of it."""
     if request.method != "POST":
-        given = {"urls": request.GET.get("url", "")[:MAX_FIELD], "auto_sip": True}
+        given = {"urls": line_of(request.GET, "url"), "auto_sip": True}
         return show_section(request, HERE, "adopt", {"given": given, "report": None})
-    given = {name: request.POST.get(name, "").replace("\0", "")[:MAX_FIELD].strip() for name in FIELDS}
+    given = {name: line_of(request.POST, name) for name in FIELDS}
     given |= {"auto_sip": "auto_sip" in request.POST, "update": "update" in request.POST}
     looking = request.POST.get("act") != "adopt"
     context: dict[str, Any] = {"given": given, "report": None, "posted": True}
@@ -82,7 +82,7 @@ def asked(request: HttpRequest, given: dict[str, Any], *, looking: bool) -> Repo
         auto_sip=given["auto_sip"],
         update=given["update"],
         dry_run=looking,
-        upstream=upstream_of(given["user"], request.POST.get("password", "")[:MAX_FIELD]),
+        upstream=upstream_of(given["user"], request.POST.get("password", "")[:MAX_LINE]),
     )
     return adopt_server(urls, wishes, by=actor_of(request, "dashboard"), wait=not looking)
 

@@ -32,7 +32,7 @@ def apply(request: HttpRequest) -> HttpResponse:
     return show_form(request, {})
 
 
-@page_for(Deed.CHANGE, methods=["GET", "HEAD", "POST"])
+@page_for(Deed.CHANGE, methods=["GET", "HEAD", "POST"], documents=("document",))
 def plan(request: HttpRequest) -> HttpResponse:
     """POST `act=plan`: what a document would change. `act=apply`: carry out exactly the plan of this `digest`.
 

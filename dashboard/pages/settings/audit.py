@@ -11,6 +11,7 @@ from django.urls import path
 from django.utils import timezone
 
 from dashboard.audit.words import THINGS, action_word, differences, remarkable
+from dashboard.fields import MAX_SEARCH, line_of
 from dashboard.pages.settings.sections import show_section
 from dashboard.shell import page_for
 from dashboard.zones import moment_typed
@@ -83,7 +84,7 @@ def csv_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 def search_of(request: HttpRequest) -> tuple[dict[str, str], Search, dict[str, str]]:
     """What was typed, what it means, and what is wrong with it by field."""
-    typed = {name: request.GET.get(name, "").replace("\0", "").strip()[:200] for name in FIELDS}
+    typed = {name: line_of(request.GET, name, MAX_SEARCH) for name in FIELDS}
     problems: dict[str, str] = {}
     times: dict[str, datetime | None] = {}
     for name in ("since", "until"):

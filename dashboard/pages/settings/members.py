@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.urls import path, reverse
 
 from dashboard import toasts
+from dashboard.fields import line_of
 from dashboard.pages.settings.sections import show_section
 from dashboard.shell import page_for
 from registry.actions import people
@@ -31,7 +32,7 @@ MAY = {
 def members(request: HttpRequest) -> HttpResponse:
     """The accounts. `edit`: the user name of the one that is open."""
     name = request.GET.get("edit", "")
-    member = Member.objects.filter(username=name).prefetch_related("groups").first() if "\0" not in name else None
+    member = Member.objects.filter(username=name).prefetch_related("groups").first()
     return show_members(request, opened(member) if member else {})
 
 
@@ -59,9 +60,9 @@ def save_member(request: HttpRequest) -> HttpResponse:
     """Change an account: role, e-mail, staff, active."""
     given = request.POST.dict()
     name = given.get("username", "")
-    member = Member.objects.filter(username=name).prefetch_related("groups").first() if "\0" not in name else None
+    member = Member.objects.filter(username=name).prefetch_related("groups").first()
     if member is None:
-        people.get_user(name.replace("\0", ""))
+        people.get_user(name)
         return redirect("dashboard:settings-members")
     active, staff = "active" in given, "staff" in given
     wanted: dict[str, Any] = {
@@ -91,12 +92,12 @@ def save_member(request: HttpRequest) -> HttpResponse:
 @page_for(Deed.ADMINISTER, methods=["POST"])
 def make_link(request: HttpRequest) -> HttpResponse:
     """Show a new sign-in link of an account, in this answer only."""
-    return show_link(request, request.POST.get("username", "").replace("\0", ""))
+    return show_link(request, request.POST.get("username", ""))
 
 
 def show_members(request: HttpRequest, open_one: dict[str, Any], status: int = 200) -> HttpResponse:
     """The list, and the account that is open."""
-    text, after = request.GET.get("q", "").strip().replace("\0", ""), request.GET.get("after", "").replace("\0", "")
+    text, after = line_of(request.GET, "q"), request.GET.get("after", "")
     found = Member.objects.prefetch_related("groups").order_by("username")
     if text:
         found = found.filter(Q(username__icontains=text) | Q(email__icontains=text))

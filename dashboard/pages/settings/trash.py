@@ -34,7 +34,7 @@ def trash(request: HttpRequest) -> HttpResponse:
 @page_for(Deed.CHANGE, methods=["POST"])
 def restore(request: HttpRequest) -> HttpResponse:
     """Bring an agent back, at the routes that it had."""
-    name = request.POST.get("agent", "").replace("\0", "")
+    name = request.POST.get("agent", "")
     change = trash_actions.restore_agent(name, by=actor_of(request, "dashboard"), wait=True)
     skipped = ", ".join(f"{username} (now {owner}'s)" for username, owner in change.skipped.items())
     more = f" Not restored: SIP names {skipped}." if skipped else ""

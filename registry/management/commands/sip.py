@@ -6,9 +6,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from registry.actions import lookups, routes, sip_names
+from registry.actions import routes, sip_names
+from registry.actions.effects import Unmatched, unmatched
 from registry.management.command import REFUSED, RegistryCommand
-from registry.models import Route, SipMapping
+from registry.models import SipMapping
 from registry.routing.decide import CENTRAL_SIP, Facts, decide
 from registry.serving.loader import Loader
 
@@ -51,12 +52,12 @@ class Command(RegistryCommand):
     def run_default(self, options: dict[str, Any]) -> dict[str, Any]:
         """Choose the default route, or say which it is."""
         if options["route"] is None:
-            present = lookups.default_route()
+            present = unmatched()
             self.say(default_in_words(present))
-            return {"agent": present.agent.name, "route": present.path} if present else {"agent": None, "route": None}
+            return {"agent": present.agent or None, "route": present.path or None}
         route = None if options["route"] == "none" else options["route"]
         change = routes.set_default_route(route, by=self.actor, wait=True)
-        return self.report(change, default_in_words(lookups.default_route()))
+        return self.report(change, default_in_words(unmatched()))
 
     def run_list(self, options: dict[str, Any]) -> list[dict[str, Any]]:
         """List the names."""
@@ -71,7 +72,7 @@ class Command(RegistryCommand):
                 *([r["username"], r["route"], r["agent"], r["source"]] for r in rows),
             ]
         )
-        self.say(default_in_words(lookups.default_route()))
+        self.say(default_in_words(unmatched()))
         return rows
 
     def run_test(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -94,10 +95,8 @@ class Command(RegistryCommand):
         }
 
 
-def default_in_words(route: Route | None) -> str:
+def default_in_words(unmatched: Unmatched) -> str:
     """Who takes the calls to SIP names that nobody has."""
-    return (
-        f"SIP names that nobody has lead to {route.path} ({route.agent.name})."
-        if route
-        else "There is no default route."
-    )
+    if unmatched.is_off:
+        return f"The default route {unmatched.path} ({unmatched.agent}) is switched off: other SIP names get 404."
+    return f"SIP names that nobody has lead to {unmatched}." if unmatched.answers else "There is no default route."

@@ -4,8 +4,6 @@ from agents.models import Agent
 from registry.actions import routes
 from registry.actions.bulk import (
     MAX_AGENTS,
-    Effect,
-    effect_of_unregistering,
     pause_many,
     restore_many,
     resume_many,
@@ -67,13 +65,3 @@ def test_unregistered_ones_come_back_together(fleet, actor):
     with pytest.raises(Conflict, match="/info"):
         restore_many(TWO, by=actor)
     assert states()["pharmacy"] == "trashed"
-
-
-def test_the_effect_is_named_before(fleet, actor):
-    routes.set_default_route("/info", by=actor)
-    effect = effect_of_unregistering(["pharmacy", "nobody"])
-    assert (effect.routes, effect.default, effect.loses_default) == (["/pharmacy"], "/info", "")
-    assert "pharmacy" in effect.sip
-    effect = effect_of_unregistering(TWO)
-    assert (effect.routes, effect.default, effect.loses_default) == (["/info", "/pharmacy"], "", "/info")
-    assert effect_of_unregistering([]) == Effect(default="/info")

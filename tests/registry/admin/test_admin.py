@@ -426,6 +426,20 @@ def test_a_route_is_added_changed_and_unregistered(staff, fleet):
     assert not Route.objects.filter(path="/drugs").exists()
 
 
+def test_no_page_says_that_a_default_route_that_is_off_takes_calls(staff, fleet, actor):
+    route_actions.update_route("/info", by=actor, default=True, enabled=False)
+    route, agent = Route.objects.get(path="/pharmacy"), Agent.objects.get(name="pharmacy")
+    mapping = SipMapping.objects.get(username="refills")
+    for page in (bulk(staff, "remove_selected", thing) for thing in (route, agent, mapping)):
+        assert "reach nobody" in text_of(page)
+        assert "/info" not in text_of(page)
+    route_actions.update_route("/info", by=actor, enabled=True)
+    for page in (bulk(staff, "remove_selected", thing) for thing in (route, agent, mapping)):
+        assert "reach /info (info-line)" in text_of(page)
+    route_actions.update_route("/pharmacy", by=actor, enabled=False)
+    assert "Not of pharmacy: no route of theirs is switched on" in text_of(bulk(staff, "pause", agent))
+
+
 def test_somebody_elses_change_of_a_route_is_not_lost(staff, fleet, actor):
     route = Route.objects.get(path="/info")
     mine = filled(staff, route)

@@ -419,6 +419,23 @@ def test_the_default_route_is_chosen_and_taken_back(run, run_json, refused, flee
     assert run_json("sip", "default") == {"agent": None, "route": None}
 
 
+def test_a_default_route_that_is_off_is_said_to_be_off(run, run_json, fleet, actor):
+    routes.update_route("/info", default=True, enabled=False, by=actor)
+    words = "The default route /info (info-line) is switched off: other SIP names get 404."
+    for command in (["sip", "default"], ["sip", "list"], ["sip", "default", "/info"]):
+        assert words in run(*command)
+    assert run_json("sip", "default") == {"agent": "info-line", "route": "/info"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["pause", "\udcff"], ["restore", "\udcff"], ["sip", "map", "\udcff", "/info"], ["unregister", "/\udcff"],
+     ["credentials", "\udcff"], ["member", "off", "\udcff"], ["token", "revoke", "\udcff"]],
+)  # fmt: skip
+def test_what_is_no_utf_8_is_refused_and_no_error_of_ours(refused, fleet, arguments):
+    assert refused(*arguments)
+
+
 def test_a_sip_address_is_tested_with_each_step(transactional_db, fleet, run, run_json, actor):
     text = run("sip", "test", "<SIPS:Refills@example.com>")
     assert "ok    sip: refills leads to /pharmacy" in text
