@@ -12,15 +12,15 @@ def contains(column: str, value: str) -> str:
     return f"{column} ILIKE {value}"
 
 
-class HasText(Lookup):  # type: ignore[type-arg]  # generic in the stubs only
+class HasText(Lookup):
     """`name__has_text="x"`. Django's icontains compares UPPER of both, which may find other rows."""
 
     lookup_name = "has_text"
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[str | int, ...]]:
         """Column ILIKE pattern."""
         column, parameters = self.process_lhs(compiler, connection)
-        return contains(column, "%s"), [*parameters, like(str(self.rhs))]
+        return contains(column, "%s"), (*parameters, like(str(self.rhs)))
 
 
 def register() -> None:
