@@ -22,3 +22,8 @@ class WebhookFailed(Exception):  # noqa: N818 - read by people as a sentence in 
 
 class UnusableSource(Exception):  # noqa: N818
     """A Python agent cannot be built, or a remote server gives no agent. The message says why and what to do."""
+
+    def __init__(self, message: str, about: str = ""):
+        """`about`: what of a server is wrong, if that is known: credentials, path, document."""
+        super().__init__(message)
+        self.about = about

@@ -2,8 +2,14 @@
 
 from django.apps import AppConfig
 
+from registry.base.contains import register
+
 
 class RegistryConfig(AppConfig):
-    """Its name."""
+    """Its name, and what its queries need."""
 
     name = "registry"
+
+    def ready(self) -> None:
+        """Make texts searchable."""
+        register()

@@ -7,6 +7,8 @@ already taken it, first of all.
 
 import pgtrigger
 
+from registry.base.sql import compose
+
 CHANNEL = "registry_changed"
 # Any number will do that nobody else uses in this database: "swbd" in ASCII.
 ADVISORY_LOCK = 0x73776264
@@ -43,16 +45,22 @@ def change_feed(table: str) -> list[pgtrigger.Trigger]:
 
 def feed(agents: str) -> str:
     """The trigger's body: nothing for a statement that touched no row."""
-    return f"""
+    return compose(
+        """
         IF EXISTS ({agents}) THEN
-            PERFORM pg_advisory_xact_lock({ADVISORY_LOCK});
+            PERFORM pg_advisory_xact_lock({lock});
             INSERT INTO registry_registrychange (revision, agent_id, created)
                 SELECT latest.revision + row_number() OVER (), touched.agent_id, now()
                 FROM ({agents}) touched,
                     (SELECT coalesce(max(revision), 0) AS revision FROM registry_registrychange) latest;
             DELETE FROM registry_registrychange
-                WHERE revision <= (SELECT max(revision) FROM registry_registrychange) - {KEEP_CHANGES};
-            PERFORM pg_notify('{CHANNEL}', '');
+                WHERE revision <= (SELECT max(revision) FROM registry_registrychange) - {kept};
+            PERFORM pg_notify('{channel}', '');
         END IF;
         RETURN NULL;
-    """  # noqa: S608 - only this module's own constants are put in
+    """,
+        agents=agents,
+        lock=str(ADVISORY_LOCK),
+        kept=str(KEEP_CHANGES),
+        channel=CHANNEL,
+    )

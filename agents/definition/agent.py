@@ -231,7 +231,7 @@ def problems_of(error: ValidationError) -> dict[str, str]:
         cause = problem.get("ctx", {}).get("error")
         if isinstance(cause, FieldError) and cause.path:
             parts.append(cause.path)
-        message = problem["msg"].removeprefix("Value error, ")
+        message = str(cause) if problem["type"] == "value_error" else problem["msg"]
         problems[".".join(parts) or "definition"] = {
             "extra_forbidden": "is not a word of a definition",
             "missing": "is missing",

@@ -149,9 +149,9 @@ class Probe:
             )
         if reply.status == 401:
             words = "refuses this user and password" if self.upstream else "asks for a user and a password"
-            raise UnusableSource(f"{url} {words} (401): give those of its server")
+            raise UnusableSource(f"{url} {words} (401): give those of its server", "credentials")
         if reply.status == 404:
-            raise UnusableSource(f"{url} has no agent at this path (404){await self.others(url)}")
+            raise UnusableSource(f"{url} has no agent at this path (404){await self.others(url)}", "path")
         problem = status_problem(reply.status, post=True)
         if problem:
             raise UnusableSource(f"{url} {problem}{': its own log says why' if reply.status >= 500 else ''}")
@@ -163,7 +163,7 @@ class Probe:
             error = value.get("error") if isinstance(value, dict) else None
             said = f" ({error[:100]})" if isinstance(error, str) else ""
             raise UnusableSource(
-                f'{url} answered JSON that is no SWML document, which has "sections" with "main"{said}'
+                f'{url} answered JSON that is no SWML document, which has "sections" with "main"{said}', "document"
             )
         return value, text
 

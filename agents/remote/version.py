@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from yarl import URL
 
 from agents import mcp
-from agents.remote.answer import Answerer, is_document
+from agents.remote.answer import Answerer, is_document, status_problem
 from agents.remote.client import NoReply, RemoteClient, Reply, signature
 from agents.remote.endpoints import Endpoint, in_order
 from agents.remote.places import Place, basic, place_of
@@ -122,7 +122,8 @@ class RemoteVersion:
             return self.failed(request, replied.problem)
         endpoint, reply = replied
         answer, kept = self.answerer_for(request.upstream).answer(request, reply, self.agent_at, endpoint.url)
-        self.judge(endpoint, reply, answer, document=document)
+        post = not document or request.method == "POST"
+        self.judge(endpoint, reply, answer, document=document, post=post)
         if kept is not None and self.source.keep_last_document and not request.sub_path:
             self.kept = Kept(kept, request.now)
         if len(self.endpoints) > 1 and not answer.detail:
@@ -191,12 +192,12 @@ class RemoteVersion:
             private=endpoint.origin.private,
         )
 
-    def judge(self, endpoint: Endpoint, reply: Reply, answer: Answer, *, document: bool) -> None:
+    def judge(self, endpoint: Endpoint, reply: Reply, answer: Answer, *, document: bool, post: bool) -> None:
         """What an answer says of its endpoint."""
         if reply.status >= 500:
             endpoint.failed(f"answers {reply.status}", answered=True)
         elif reply.status == 401 or (document and reply.status in (403, 404)):
-            endpoint.complain(answer.detail.removeprefix(f"{endpoint.url} "))
+            endpoint.complain(status_problem(reply.status, post=post))
         elif answer.outcome != "error" or not document:
             endpoint.good()
 

@@ -11,7 +11,6 @@ from django.utils import timezone
 from agents.models import Agent
 from dashboard.shell import failing_agents
 from registry.actions.effects import Effect, Unmatched
-from registry.base.text import like
 from registry.models import Route, SipMapping
 from registry.reports.hits import Hits, hits_of_names, hits_of_routes
 
@@ -42,11 +41,11 @@ def names_found(q: str, *, troubled_only: bool, after: str) -> Rows:
     """SIP names that a text is in: in the name, as it was typed, in the route or agent."""
     names = all_names()
     if q:
-        names = names.extra(
-            where=[
-                "(username ILIKE %s OR typed ILIKE %s OR registry_route.path ILIKE %s OR agents_agent.name ILIKE %s)"
-            ],
-            params=[like(q)] * 4,
+        names = names.filter(
+            Q(username__has_text=q)
+            | Q(typed__has_text=q)
+            | Q(route__path__has_text=q)
+            | Q(route__agent__name__has_text=q)
         )
     if troubled_only:
         names = names.filter(in_trouble("route__"))
@@ -64,9 +63,7 @@ def routes_found(q: str, *, troubled_only: bool, after: str) -> Rows:
     """Routes that a text is in: in the path or the agent's name."""
     routes = all_routes()
     if q:
-        routes = routes.extra(
-            where=["(registry_route.path ILIKE %s OR agents_agent.name ILIKE %s)"], params=[like(q)] * 2
-        )
+        routes = routes.filter(Q(path__has_text=q) | Q(agent__name__has_text=q))
     if troubled_only:
         routes = routes.filter(in_trouble(""))
     if after:

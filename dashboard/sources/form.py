@@ -124,17 +124,12 @@ def number_of(name: str, text: str) -> float:
     return found
 
 
-def as_sentence(text: str) -> str:
-    """A message as a sentence; one that begins with a URL or the name of a class keeps that as it is."""
-    return sentence(Exception(text)) if text.partition(" ")[0].isalpha() else text if text.endswith(".") else f"{text}."
-
-
 def problems_of(error: RegistryError, kind: str) -> dict[str, str]:
     """What is wrong, by the form's fields."""
     found: dict[str, str] = {}
     for path, text in error.problems.items():
         first = path.removeprefix(kind).strip(".").partition(".")[0]
         place = PLACES.get(first, first) or MAIN[kind]
-        words = as_sentence(text)
+        words = sentence(text)
         found[place] = f"{found[place]} {words}" if place in found else words
-    return found or {MAIN[kind]: as_sentence(str(error))}
+    return found or {MAIN[kind]: sentence(error)}

@@ -51,7 +51,8 @@ def look_at(value: Any, *, by: Actor, name: str = "", upstream: Upstream = None,
         credentials = upstream if isinstance(upstream, tuple) else kept(source, upstream, name)
         return look_at_remote(source, by, credentials, signing_key or kept_signing_key(name))
     except UnusableSource as error:
-        raise Malformed(str(error), problems={field_of(source): str(error)}, where="definition") from None
+        problems = {field_of(source): str(error)}
+        raise Malformed(str(error), problems=problems, where="definition", about=error.about) from None
 
 
 def look_again(value: Any, *, by: Actor, name: str) -> Seen:

@@ -104,7 +104,9 @@ def changing(by: Actor, agent: str = "", *, wait: bool = False) -> Iterator[Chan
             change.revision = RegistryChange.newest()  # with the lock: so it is this change's own
     except IntegrityError as error:
         # Somebody wrote beside the actions. The database's own rule has held; say which.
-        raise Conflict(f"the database refused: {str(error).splitlines()[0]}") from error
+        cause = error.__cause__
+        words = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
+        raise Conflict(f"the database refused: {words or error}") from error
     except OperationalError as error:
         if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
             raise Busy(f"another change has been running for {LOCK_SECONDS} s: try again") from error

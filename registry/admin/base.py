@@ -18,7 +18,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from registry.actions.transaction import Actor, Change
-from registry.base.errors import Outdated, RegistryError
+from registry.base.errors import Outdated, RegistryError, sentence
 from registry.policy import Deed
 from registry.requests import actor_of, principal_of
 
@@ -226,12 +226,6 @@ class ActionAdmin(PolicyAdmin):
     def list_url(self) -> str:
         """Where the list is."""
         return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_changelist")
-
-
-def sentence(error: RegistryError) -> str:
-    """What was refused, as a sentence."""
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}"
 
 
 def counted(objects: list[Any], options: Any) -> str:

@@ -11,8 +11,8 @@ from django.template.response import TemplateResponse
 
 from registry.actions import people
 from registry.actions.transaction import Actor
-from registry.admin.base import ActionAdmin, ActionForm, sentence
-from registry.base.errors import RegistryError
+from registry.admin.base import ActionAdmin, ActionForm
+from registry.base.errors import RegistryError, sentence
 from registry.models import Member
 from registry.policy import ROLES, Deed
 from registry.requests import actor_of

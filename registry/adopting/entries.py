@@ -49,7 +49,7 @@ class Entry:
 
     def refuse(self, reason: str | RegistryError) -> None:
         """Say that it cannot be registered."""
-        self.state, self.reason = REFUSED, str(reason)
+        self.state, self.reason = REFUSED, reason if isinstance(reason, str) else str(reason)
 
     def skip(self, reason: str) -> None:
         """Say that nothing is to be done."""

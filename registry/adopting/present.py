@@ -8,6 +8,7 @@ from agents.models import Agent
 from agents.sources import AnySource, PythonSource, RemoteSource
 from registry.actions.inspection import parsed
 from registry.adopting.entries import Entry, as_path
+from registry.adopting.remarks import Advice, Remark
 from registry.base.errors import RegistryError
 from registry.models import Route
 from registry.routing.addresses import normalise_route
@@ -77,12 +78,12 @@ class Present:
         name = next((name for name in names if name and self.free_name(name, origins)), "")
         if not name:
             entry.agent = names[0]
-            entry.refuse(f"the name {names[0]!r} {self.names[names[0]]}: choose others with --name-prefix")
+            entry.refuse(Remark(f"the name {names[0]!r} {self.names[names[0]]}", Advice.PREFIX_NAMES))
         elif entry.route in self.routes:
             entry.agent = name
             owner = self.routes[entry.route]
-            words = f"route {entry.route} is taken by agent {owner}: choose others with --route-prefix"
-            entry.refuse(words + or_move(entry, owner))
+            remark = Remark(f"route {entry.route} is taken by agent {owner}", Advice.PREFIX_ROUTES)
+            entry.refuse(remark + move if (move := or_move(entry, owner)) else remark)
         else:
             entry.agent = name
             self.names[name] = "is taken by another one of these agents"

@@ -13,13 +13,14 @@ from agents.remote.client import NoReply, RemoteClient, RemoteLimits, Reply
 from agents.sources import checked_url
 from registry.actions.transaction import Actor
 from registry.adopting.entries import as_path
+from registry.adopting.remarks import Advice, NoServer, Remark
 from registry.base.errors import Forbidden, Malformed
 
 SECONDS = 10  # for an answer that needs nothing but a list
 ANSWER_BYTES = 1024 * 1024
 MAX_ROUTES = 500  # of one server: each is asked for its document, one after the other
 OTHER = "is no AgentServer of the SDK: its /health {}. Give the address at which the server itself is reached, such as "
-OTHER += "http://host:3000, or register a single agent with `register NAME --remote URL`"
+OTHER += "http://host:3000"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,12 @@ def read_health(url: str, by: Actor) -> Health:
         if isinstance(answer, dict) and answer.get("status") == "healthy" and isinstance(answer.get("agent"), str):
             return Health(origin, (as_path(given.removeprefix(origin)),), single=answer["agent"] or "agent")
         problem = problem or (f"answers {reply.status}" if reply.status != 200 else "says something else")
-    raise Malformed(f"{given} {OTHER.format(problem)}")
+    raise no_server(given, problem)
+
+
+def no_server(url: str, problem: str) -> NoServer:
+    """What says that something else is there."""
+    return NoServer(Remark(f"{url} {OTHER.format(problem)}", Advice.REGISTER_REMOTE))
 
 
 def base_of(url: str) -> str:
@@ -61,7 +67,7 @@ def base_of(url: str) -> str:
 def routes_in(values: list[object], base: str, path: str) -> tuple[str, ...]:
     """The routes that a server lists; with a path only that one."""
     if not all(isinstance(value, str) for value in values):
-        raise Malformed(f"{base} {OTHER.format('lists routes that are no texts')}")
+        raise no_server(base, "lists routes that are no texts")
     if len(values) > MAX_ROUTES:
         raise Malformed(f"{base} lists {len(values)} routes: at most {MAX_ROUTES} can be adopted from one server")
     routes = tuple(dict.fromkeys(as_path(str(value)) for value in values))

@@ -11,6 +11,7 @@ from registry.actions.transaction import Actor
 from registry.adopting.carry_out import carry_out
 from registry.adopting.entries import UPDATE, Entry, Report, Wishes, chosen, slug
 from registry.adopting.present import Present, endpoint_of, origins_of
+from registry.adopting.remarks import Advice, Remark
 from registry.adopting.server_health import Health, read_health
 from registry.base.errors import Malformed, RegistryError
 
@@ -20,7 +21,7 @@ NOTES = [
 ]
 NOT_SERVED = [
     "routes of its own on server.app, and static files: /health does not tell of them",
-    "SIP names that its code registers: HTTP does not tell of them. Map them with `sip map NAME /route`",
+    Remark("SIP names that its code registers: HTTP does not tell of them", Advice.MAP_NAMES),
 ]
 
 
@@ -106,7 +107,7 @@ def known(entry: Entry, source: RemoteSource, owner: str, present: Present, wish
         wanted = kept.model_copy(update={"url": source.url, "more_urls": source.more_urls})
         entry.state, entry.source = UPDATE, wanted.given()
     else:
-        entry.skip(f"{there}, with {' and '.join(others)}: --update publishes these")
+        entry.skip(Remark(f"{there}, with {' and '.join(others)}", Advice.UPDATE))
 
 
 def look(entry: Entry, server: Health, wishes: Wishes, by: Actor) -> None:
@@ -114,17 +115,17 @@ def look(entry: Entry, server: Health, wishes: Wishes, by: Actor) -> None:
     try:
         seen = look_at(entry.source, by=by, name=entry.agent, upstream=wishes.upstream)
     except RegistryError as error:
-        entry.refuse(f"{error}{hint(str(error), entry, server, wishes)}")
+        entry.refuse(refusal(error, entry, server, wishes))
         return
     assert isinstance(seen.source, RemoteSource)
     entry.found = seen.source.found
     entry.warnings += seen.warnings
 
 
-def hint(problem: str, entry: Entry, server: Health, wishes: Wishes) -> str:
-    """What else may help."""
-    if "(401)" in problem:
-        return f", with --only {entry.original}" if wishes.upstream else " (--user and --password)"
-    if server.single and entry.original == "/" and ("(404)" in problem or "no SWML" in problem):
-        return f". A single agent may have a route of its own: adopt {server.base}/ITS-ROUTE"
-    return ""
+def refusal(error: RegistryError, entry: Entry, server: Health, wishes: Wishes) -> Remark:
+    """Why an agent cannot be registered, and what else may help."""
+    if error.about == "credentials":
+        return Remark(str(error), Advice.ADOPT_ALONE if wishes.upstream else Advice.GIVE_CREDENTIALS, entry.original)
+    if server.single and entry.original == "/" and error.about in ("path", "document"):
+        return Remark(f"{error}. A single agent may have a route of its own: adopt {server.base}/ITS-ROUTE")
+    return Remark(str(error))

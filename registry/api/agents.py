@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Status
 from pydantic import ConfigDict, Field
@@ -36,7 +37,6 @@ from registry.api.security import actor, may
 from registry.api.sources import DEFINITION, CredentialsIn, SourceIn, Strict
 from registry.api.times import in_zone, zone_of
 from registry.base.errors import NotFound
-from registry.base.text import like
 from registry.policy import Deed
 from registry.reports.agent_health import AgentTrouble, troubles
 from registry.reports.describe import describe_agent, describe_source, describe_trouble, described_agents
@@ -139,7 +139,7 @@ def list_agents(
     if tag:
         agents = agents.filter(tags__contains=[tag])
     if q:
-        agents = agents.extra(where=["(name ILIKE %s OR title ILIKE %s)"], params=[like(q)] * 2)
+        agents = agents.filter(Q(name__has_text=q) | Q(title__has_text=q))
     if (position := position_of(after, [str])) is not None:
         agents = agents.filter(name__gt=position[0])
     found = list(agents[: limit + 1])

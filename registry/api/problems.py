@@ -141,8 +141,8 @@ def path_of(loc: Any) -> str:
 
 
 def sentence_of(found: Mapping[str, Any]) -> str:
-    """Pydantic's sentence, without its own prefix for errors that are ours."""
-    return str(found["msg"]).removeprefix("Value error, ")
+    """Pydantic's sentence; of an error of ours what it says itself."""
+    return str(found["ctx"]["error"] if found.get("type") == "value_error" else found["msg"])
 
 
 def seconds(wait: float) -> str:

@@ -32,7 +32,6 @@ from registry.api.security import actor, may
 from registry.api.sources import Strict
 from registry.api.times import in_zone, zone_of
 from registry.base.errors import NotFound
-from registry.base.text import like
 from registry.models import Route, SipMapping
 from registry.policy import Deed
 from registry.rehearsal.stage import dry_run, stage_of
@@ -226,7 +225,7 @@ def list_sip_names(
     if agent:
         names = names.filter(route__agent__name=agent)
     if q:
-        names = names.extra(where=["username ILIKE %s"], params=[like(q)])
+        names = names.filter(username__has_text=q)
     if (position := position_of(after, [str])) is not None:
         names = names.filter(username__gt=position[0])
     found = list(names[: limit + 1])

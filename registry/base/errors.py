@@ -66,8 +66,9 @@ class WrongSecret(RegistryError):  # noqa: N818
     status = 500
 
 
-def sentence(error: Exception) -> str:
-    """An error's message, as a sentence."""
+def sentence(error: Exception | str, name: str = "") -> str:
+    """A message as a sentence. One that begins with a URL, a path, a class or this name keeps that as it is."""
     text = str(error)
-    first = text[:1] if text.startswith(("http://", "https://")) else text[:1].upper()
-    return f"{first}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}"
+    first = text.split(" ", 1)[0].rstrip(",:;.")
+    plain = first.replace("-", "").replace("'", "").isalpha() and first != name
+    return f"{text[:1].upper() if plain else text[:1]}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}"

@@ -15,6 +15,7 @@ import orjson
 import psycopg
 from psycopg.rows import tuple_row
 
+from registry.base.sql import compose
 from registry.log.ids import moment_of
 from registry.log.models import RoutingEvent
 
@@ -27,7 +28,7 @@ HIDDEN = {"id", "request", "response", "batch"}
 COLUMNS = [str(field.column) for field in RoutingEvent._meta.concrete_fields if field.column not in HIDDEN]
 TABLE = RoutingEvent._meta.db_table
 QUOTED = ", ".join(f'"{column}"' for column in COLUMNS)
-SELECT = f"SELECT batch, id, {QUOTED} FROM {TABLE}"  # noqa: S608 - our own names
+SELECT = compose("SELECT batch, id, {columns} FROM {table}", columns=QUOTED, table=TABLE)
 
 
 class Cursor(NamedTuple):
@@ -124,7 +125,11 @@ def new(connection: psycopg.Connection[Any], since: Cursor, moment: Cursor, limi
     if len(events) < limit:
         return events, 0
     cursor.execute(
-        f"SELECT count(*) FROM (SELECT FROM {TABLE} WHERE {condition} LIMIT %(most)s) AS new",  # noqa: S608
+        compose(
+            "SELECT count(*) FROM (SELECT FROM {table} WHERE {condition} LIMIT %(most)s) AS new",
+            table=TABLE,
+            condition=condition,
+        ),
         {**values, "most": limit + MAX_MISSED},
     )
     return events, cursor.fetchone()[0] - limit  # type: ignore[index]

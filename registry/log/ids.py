@@ -5,6 +5,9 @@ import time
 from datetime import UTC, datetime
 from uuid import UUID
 
+# The same in SQL; Postgres before 18 has no function for it.
+MILLISECONDS = "('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint"
+
 
 def first_id(moment: datetime) -> UUID:
     """The smallest id of a moment."""

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from psycopg import sql
 
-from registry.log.ids import first_id
+from registry.log.ids import MILLISECONDS, first_id
 from registry.log.models import AgentMinute, RoutingEvent
 
 logger = logging.getLogger(__name__)
@@ -88,10 +88,9 @@ def strays() -> set[date]:
     latest = datetime.now(UTC) + timedelta(days=AHEAD)
     with connection.cursor() as cursor:
         cursor.execute(
-            sql.SQL(
-                "SELECT DISTINCT ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 86400000 FROM {}"
-                " WHERE id < %s"
-            ).format(sql.Identifier(DEFAULT)),
+            sql.SQL("SELECT DISTINCT {} / 86400000 FROM {} WHERE id < %s").format(
+                sql.SQL(MILLISECONDS), sql.Identifier(DEFAULT)
+            ),
             [str(first_of(latest.date()))],
         )
         return {date(1970, 1, 1) + timedelta(days=number) for (number,) in cursor.fetchall()}

@@ -10,6 +10,7 @@ import psycopg.errors
 from django.db import OperationalError, connection, transaction
 
 from registry.base.errors import Malformed
+from registry.base.sql import compose
 from registry.base.text import like
 from registry.log.cursor import SELECT, TABLE, event_of
 from registry.log.filters import EXACT, SEARCHED, Filter, Term
@@ -53,7 +54,7 @@ def event_with_bodies(event_id: UUID) -> dict[str, Any] | None:
     if not found:
         return None
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT request, response FROM {TABLE} WHERE id = %s", [str(event_id)])  # noqa: S608
+        cursor.execute(compose("SELECT request, response FROM {table} WHERE id = %s", table=TABLE), [str(event_id)])
         request, response = cursor.fetchone()
     return {**found[0], "request": parsed(request), "response": parsed(response)}
 

@@ -8,7 +8,9 @@ import psycopg
 from django.db import Error, connection
 
 from registry.base.daemon import Daemon
+from registry.base.sql import compose
 from registry.base.watchdog import watched
+from registry.log.ids import MILLISECONDS
 from registry.log.minutes import BUCKETS, upper_bound
 from registry.log.models import AgentMinute, RoutingEvent
 from registry.log.spool import Segment, Spool
@@ -27,10 +29,7 @@ NEWER = {"request_id", "trace_id"}  # words that most lines do not have, and old
 TYPES = {"uuid": "uuid", "integer": "integer", "smallint": "smallint", "jsonb": "jsonb"}
 CHANNEL = "routing_events"
 ERRORS = "outcome = 'error' OR status >= 500"
-# A UUIDv7's first 48 bits are milliseconds since 1970 (RFC 9562, 5.7).
-MINUTE = (
-    "date_trunc('minute', to_timestamp(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 1000.0), 'UTC')"
-)
+MINUTE = f"date_trunc('minute', to_timestamp({MILLISECONDS} / 1000.0), 'UTC')"
 # The bucket of a row, from 1 on. Not log(): in Postgres it is decimal, and took 95 of 111 µs per event.
 LIMITS = ", ".join(f"{upper_bound(bucket):.0f}" for bucket in range(BUCKETS - 1))
 BUCKET = f"1 + width_bucket(microseconds, ARRAY[{LIMITS}])"
@@ -51,22 +50,32 @@ def move_statement() -> str:
     )
     latencies = ", ".join(f"count(*) FILTER (WHERE bucket = {bucket})" for bucket in range(1, BUCKETS + 1))
     minutes = AgentMinute._meta.db_table
-    return (
-        f"WITH moved AS ("  # noqa: S608 - our own column names
-        f"INSERT INTO {RoutingEvent._meta.db_table} ({names}, batch) "
-        f"SELECT {values}, pg_current_xact_id()::text::bigint "
-        f"FROM event_staging, jsonb_to_record(line::jsonb) AS event({typed}) "
-        f"ON CONFLICT DO NOTHING RETURNING id, agent, kind, outcome, status, microseconds"
-        f"), counted AS ("
-        f"INSERT INTO {minutes} (agent, minute, count, errors, latencies) "
-        f"SELECT agent, minute, count(*), count(*) FILTER (WHERE {ERRORS}), ARRAY[{latencies}] "
-        f"FROM (SELECT *, {MINUTE} AS minute, {BUCKET} AS bucket FROM moved "
-        f"WHERE agent <> '' AND kind <> 'test') AS event "
-        f"GROUP BY agent, minute ORDER BY agent, minute "
-        f"ON CONFLICT (agent, minute) DO UPDATE SET count = {minutes}.count + excluded.count, "
-        f"errors = {minutes}.errors + excluded.errors, "
-        f"latencies = switchboard_added({minutes}.latencies, excluded.latencies)"
-        f") SELECT pg_notify('{CHANNEL}', pg_current_xact_id()::text) WHERE EXISTS (SELECT FROM moved)"
+    return compose(
+        "WITH moved AS ("
+        "INSERT INTO {events} ({names}, batch) "
+        "SELECT {values}, pg_current_xact_id()::text::bigint "
+        "FROM event_staging, jsonb_to_record(line::jsonb) AS event({typed}) "
+        "ON CONFLICT DO NOTHING RETURNING id, agent, kind, outcome, status, microseconds"
+        "), counted AS ("
+        "INSERT INTO {minutes} (agent, minute, count, errors, latencies) "
+        "SELECT agent, minute, count(*), count(*) FILTER (WHERE {errors}), ARRAY[{latencies}] "
+        "FROM (SELECT *, {minute} AS minute, {bucket} AS bucket FROM moved "
+        "WHERE agent <> '' AND kind <> 'test') AS event "
+        "GROUP BY agent, minute ORDER BY agent, minute "
+        "ON CONFLICT (agent, minute) DO UPDATE SET count = {minutes}.count + excluded.count, "
+        "errors = {minutes}.errors + excluded.errors, "
+        "latencies = switchboard_added({minutes}.latencies, excluded.latencies)"
+        ") SELECT pg_notify('{channel}', pg_current_xact_id()::text) WHERE EXISTS (SELECT FROM moved)",
+        events=RoutingEvent._meta.db_table,
+        names=names,
+        values=values,
+        typed=typed,
+        minutes=minutes,
+        errors=ERRORS,
+        latencies=latencies,
+        minute=MINUTE,
+        bucket=BUCKET,
+        channel=CHANNEL,
     )
 
 

@@ -7,15 +7,14 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.utils import timezone
 
-from registry.log.ids import first_id
+from registry.base.sql import compose
+from registry.log.ids import MILLISECONDS, first_id
 from registry.log.models import AgentMinute
 from registry.models import ApiToken
 
 SILENT = timedelta(minutes=5)  # a call of which nothing was heard for so long is not counted as running any more
 MAX_OF_AGENT = 20_000  # newest events of an agent that its calls are counted in: more would take longer than a page may
 MAX_EVENTS = 200_000  # newest ones that the hour's calls are counted in; before those the chart has a gap
-# Milliseconds since 1970 in the first 48 bits of a UUIDv7 (RFC 9562, 5.7); older servers have no function for it.
-MOMENT = "('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint"
 
 
 @dataclass(frozen=True)
@@ -61,11 +60,14 @@ def calls_by_minute(since: datetime, minutes: int) -> list[float | None]:
     start = since - SILENT
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""WITH recent AS (SELECT call_id, kind, {MOMENT} AS at FROM registry_routingevent
+            compose(
+                """WITH recent AS (SELECT call_id, kind, {milliseconds} AS at FROM registry_routingevent
                 WHERE id >= %(first)s AND call_id <> '' AND kind <> 'test' ORDER BY id DESC LIMIT %(most)s),
             calls AS (SELECT (min(at) - %(start)s) / 60000 AS first, (max(at) - %(start)s) / 60000 AS last,
                 bool_or(kind = 'post_prompt') AS ended FROM recent GROUP BY call_id)
-            SELECT first, last, ended, count(*), (SELECT count(*) FROM recent) FROM calls GROUP BY 1, 2, 3""",  # noqa: S608 - our own words
+            SELECT first, last, ended, count(*), (SELECT count(*) FROM recent) FROM calls GROUP BY 1, 2, 3""",
+                milliseconds=MILLISECONDS,
+            ),
             {"first": str(first_id(start)), "start": int(start.timestamp() * 1000), "most": MAX_EVENTS},
         )
         rows = cursor.fetchall()

@@ -13,10 +13,13 @@ from typing import Any, NamedTuple
 
 from django.core.cache import cache
 from django.db import connection
+from django.db.models import Func, Q, TextField, Value
 from django.utils import timezone
 
 from agents.models import Agent
-from registry.base.text import is_storable, like
+from registry.base.sql import compose
+from registry.base.text import is_storable
+from registry.models import Route, SipMapping
 from registry.reports.traffic import Standing, totals
 from registry.reports.unmatched import nearest_of, pairs_of
 
@@ -104,25 +107,22 @@ def words_for(standing: str, drafted: bool) -> frozenset[str]:
 
 def briefs(wanted: Wanted) -> list[Brief]:
     """All agents that have the text and the tag, those in the trash too."""
-    conditions = ["true"]
-    if wanted.text:
-        conditions.append(
-            """(a.name ILIKE %(like)s OR a.title ILIKE %(like)s OR array_to_string(a.tags, ' ') ILIKE %(like)s
-            OR a.id IN (SELECT agent_id FROM registry_route WHERE path ILIKE %(like)s)
-            OR a.id IN (SELECT r.agent_id FROM registry_sipmapping s JOIN registry_route r ON r.id = s.route_id
-                        WHERE s.username ILIKE %(like)s))"""
-        )
-    if wanted.tag:
-        conditions.append("%(tag)s = ANY(a.tags)")
     if not is_storable(wanted.text + wanted.tag):
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""SELECT a.name, a.state, a.kind, a.draft_id IS NOT NULL FROM agents_agent a
-            WHERE {" AND ".join(conditions)}""",  # noqa: S608 - our own words
-            {"like": like(wanted.text), "tag": wanted.tag},
+    agents = Agent.objects.all()
+    if text := wanted.text:
+        words = Func("tags", Value(" "), function="array_to_string", output_field=TextField())
+        agents = agents.alias(words=words).filter(
+            Q(name__has_text=text)
+            | Q(title__has_text=text)
+            | Q(words__has_text=text)
+            | Q(pk__in=Route.objects.filter(path__has_text=text).values("agent"))
+            | Q(pk__in=SipMapping.objects.filter(username__has_text=text).values("route__agent"))
         )
-        return [Brief._make(row) for row in cursor.fetchall()]
+    if wanted.tag:
+        agents = agents.filter(tags__contains=[wanted.tag])
+    rows = agents.values_list("name", "state", "kind", "draft")
+    return [Brief(name, state, kind, draft is not None) for name, state, kind, draft in rows]
 
 
 def tags_in_use() -> list[tuple[str, int]]:
@@ -193,7 +193,10 @@ def change_times() -> Values:
     """When each agent was changed last."""
     found = CHANGES.format(of_agent="", of_route="", of_name="")
     return pairs(
-        f"SELECT a.name, max(c.at) FROM ({found}) c JOIN agents_agent a ON a.id = c.agent GROUP BY a.name"  # noqa: S608
+        compose(
+            "SELECT a.name, max(c.at) FROM ({found}) c JOIN agents_agent a ON a.id = c.agent GROUP BY a.name",
+            found=found,
+        )
     )
 
 

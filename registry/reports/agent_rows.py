@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from agents.models import Agent
+from registry.base.sql import compose
 from registry.models import Route, SipMapping
 from registry.reports.agent_list import CHANGES, FIGURES
 from registry.reports.traffic import Standing, Traffic, hourly, last_hits, totals
@@ -129,9 +130,12 @@ def last_changes(agents: Sequence[int]) -> dict[int, ChangedBy]:
     )
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""SELECT newest.agent, newest.at, c.metadata ->> 'user', c.metadata ->> 'via' FROM
+            compose(
+                """SELECT newest.agent, newest.at, c.metadata ->> 'user', c.metadata ->> 'via' FROM
             (SELECT DISTINCT ON (agent) agent, at, context FROM ({found}) changes ORDER BY agent, at DESC) newest
-            LEFT JOIN pghistory_context c ON c.id = newest.context""",  # noqa: S608 - our own words
+            LEFT JOIN pghistory_context c ON c.id = newest.context""",
+                found=found,
+            ),
             {"agents": list(agents)},
         )
         return {agent: ChangedBy(at, who or "", via or "sql") for agent, at, who, via in cursor.fetchall()}

@@ -11,6 +11,8 @@ import orjson
 from django.db import connection
 
 from agents.models import AgentVersion
+from registry.base.contains import contains
+from registry.base.sql import compose
 from registry.base.text import like
 
 # What is audited: its table, and how a row of it is named for people. `{e}` is the row.
@@ -21,7 +23,7 @@ FORMER = """(SELECT to_jsonb(b) FROM {table} b WHERE b.pgh_obj_id = e.pgh_obj_id
     ORDER BY b.pgh_id DESC LIMIT 1)"""
 # Ids are looked up once: a name for each row takes ten times as long.
 ID = "(SELECT id FROM agents_agent WHERE name = %(agent)s)"
-NAMES_OF = f"{{e}}.route_id IN (SELECT r.pgh_obj_id FROM registry_routeevent r WHERE r.agent_id = {ID})"  # noqa: S608 - our own words
+ROUTES_OF = "{e}.route_id IN (SELECT r.pgh_obj_id FROM registry_routeevent r WHERE r.agent_id = "
 USER = "(SELECT username FROM auth_user WHERE id = {e}.user_id)"
 
 
@@ -38,7 +40,7 @@ class Source(NamedTuple):
 SOURCES = {
     "agent": Source("agents_agentevent", "{e}.name", "{e}.name", "{e}.name = %(agent)s"),
     "route": Source("registry_routeevent", AGENT_OF_ROUTE, "{e}.path", f"{{e}}.agent_id = {ID}"),
-    "sip": Source("registry_sipmappingevent", AGENT_OF_NAME, "{e}.username", NAMES_OF),
+    "sip": Source("registry_sipmappingevent", AGENT_OF_NAME, "{e}.username", f"{ROUTES_OF}{ID})"),
     "token": Source("registry_apitokenevent", "''", "{e}.name"),
     "member": Source("registry_memberevent", "''", "{e}.username"),
     "role": Source("registry_membershipevent", "''", f"coalesce({USER}, '')", key="NULL::bigint"),
@@ -103,7 +105,7 @@ def read_audit(search: Search, limit: int, after: Position | None = None) -> lis
     union = " UNION ALL ".join(f"({part(kind, search, after)})" for kind in kinds)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT * FROM ({union}) found ORDER BY at DESC, what DESC, id DESC LIMIT %(limit)s",  # noqa: S608
+            compose("SELECT * FROM ({union}) found ORDER BY at DESC, what DESC, id DESC LIMIT %(limit)s", union=union),
             values,
         )
         rows = [parsed(row) for row in cursor.fetchall()]
@@ -123,7 +125,7 @@ def part(kind: str, search: Search, after: Position | None) -> str:
     if search.request_id:
         conditions.append("c.metadata ->> 'request_id' = %(request_id)s")
     if search.text:
-        conditions.append(f"{name} ILIKE %(pattern)s")
+        conditions.append(contains(name, "%(pattern)s"))
     if search.since:
         conditions.append("e.pgh_created_at >= %(since)s")
     if search.until:
@@ -132,12 +134,20 @@ def part(kind: str, search: Search, after: Position | None) -> str:
         conditions.append(f"(e.pgh_created_at, '{kind}', e.pgh_id) < (%(at)s, %(at_what)s, %(at_id)s)")
     former = "NULL::jsonb" if kind == "role" else FORMER.format(table=source.table)
     group = "(SELECT g.name FROM auth_group g WHERE g.id = e.group_id)" if kind == "role" else "''"
-    return (
-        f"SELECT e.pgh_created_at AS at, '{kind}' AS what, e.pgh_id AS id, e.pgh_label, {agent}, {name}, c.metadata,"  # noqa: S608 - only this module's words are put in
-        f" {former}, to_jsonb(e), {key}, {group}"
-        f" FROM {source.table} e LEFT JOIN pghistory_context c ON c.id = e.pgh_context_id"
-        f" WHERE {' AND '.join(conditions)}"
-        " ORDER BY e.pgh_created_at DESC, e.pgh_id DESC LIMIT %(limit)s"
+    return compose(
+        "SELECT e.pgh_created_at AS at, '{kind}' AS what, e.pgh_id AS id, e.pgh_label, {agent}, {name}, c.metadata,"
+        " {former}, to_jsonb(e), {key}, {group}"
+        " FROM {table} e LEFT JOIN pghistory_context c ON c.id = e.pgh_context_id"
+        " WHERE {conditions}"
+        " ORDER BY e.pgh_created_at DESC, e.pgh_id DESC LIMIT %(limit)s",
+        kind=kind,
+        agent=agent,
+        name=name,
+        former=former,
+        key=key,
+        group=group,
+        table=source.table,
+        conditions=" AND ".join(conditions),
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
+from registry.base.sql import compose
 from registry.log.ids import first_id, moment_of
 from registry.reports.traffic import last_hits, traffic_of
 
@@ -50,13 +51,18 @@ def counted(
         # a bitmap and sorted: 350 ms for a name with half of a million events, so 3.
         cursor.execute("SELECT set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)")
         cursor.execute(
-            f"""SELECT wanted.key, counted.hits, counted.last, counted.seen
+            compose(
+                """SELECT wanted.key, counted.hits, counted.last, counted.seen
             FROM unnest(%s::text[], %s::text[]) wanted(key, value), LATERAL
             (SELECT count(*) FILTER (WHERE {condition}) AS hits,
              max(id::text) FILTER (WHERE {condition}) AS last, count(*) AS seen FROM
              (SELECT id, {columns} FROM registry_routingevent
               WHERE {column} = wanted.value AND {column} <> '' AND id >= %s
-              ORDER BY id DESC LIMIT %s) event) counted""",  # noqa: S608 - our own words
+              ORDER BY id DESC LIMIT %s) event) counted""",
+                condition=condition,
+                columns=columns,
+                column=column,
+            ),
             [[key for key, _ in wanted], [value for _, value in wanted], str(first_id(since)), MOST],
         )
         return {

@@ -4,8 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import connection
+from django.db.models import BooleanField, ExpressionWrapper, OrderBy, Q
+from django.db.models.functions import Length
 
-from registry.base.text import is_storable, like
+from agents.models import Agent
+from registry.base.text import is_storable
+from registry.models import Route, SipMapping
 from registry.routing.addresses import sip_username
 
 CALL_LETTERS = 4  # from so many on calls are looked for by the beginning of their id
@@ -41,25 +45,27 @@ def only_one(hits: Iterable[Hit]) -> Hit | None:
 
 def agents(text: str, limit: int) -> list[Hit]:
     """By name or title, those in the trash too."""
-    rows = read(
-        """SELECT name, CASE WHEN state = 'trashed' THEN 'in the trash' ELSE title END FROM agents_agent
-        WHERE name ILIKE %(like)s OR title ILIKE %(like)s
-        ORDER BY name <> lower(%(text)s), NOT starts_with(name, lower(%(text)s)), state = 'trashed', name
-        LIMIT %(limit)s""",
-        text,
-        limit,
+    name = text.lower()
+    trashed = Q(state=Agent.State.TRASHED)
+    found = Agent.objects.filter(Q(name__has_text=text) | Q(title__has_text=text)).order_by(
+        first(name=name), first(name__startswith=name), first(~trashed), "name"
     )
-    return [Hit("agent", name, name, more, name == text.lower()) for name, more in rows]
+    return [
+        Hit(
+            "agent",
+            agent.name,
+            agent.name,
+            "in the trash" if agent.state == Agent.State.TRASHED else agent.title,
+            agent.name == name,
+        )
+        for agent in found.only("name", "title", "state")[:limit]
+    ]
 
 
 def routes(text: str, limit: int) -> list[Hit]:
     """By path."""
-    rows = read(
-        """SELECT r.path, a.name FROM registry_route r JOIN agents_agent a ON a.id = r.agent_id
-        WHERE r.path ILIKE %(like)s ORDER BY r.path <> %(text)s, length(r.path), r.path LIMIT %(limit)s""",
-        text,
-        limit,
-    )
+    found = Route.objects.filter(path__has_text=text).order_by(first(path=text), Length("path"), "path")
+    rows = found.values_list("path", "agent__name")[:limit]
     return [Hit("route", path, name, name, path == text) for path, name in rows]
 
 
@@ -68,14 +74,16 @@ def sip_names(text: str, limit: int) -> list[Hit]:
     username = sip_username(text)
     if not username:
         return []
-    rows = read(
-        """SELECT s.username, a.name, r.path FROM registry_sipmapping s JOIN registry_route r ON r.id = s.route_id
-        JOIN agents_agent a ON a.id = r.agent_id WHERE s.username ILIKE %(like)s
-        ORDER BY s.username <> %(text)s, NOT starts_with(s.username, %(text)s), s.username LIMIT %(limit)s""",
-        username,
-        limit,
+    found = SipMapping.objects.filter(username__has_text=username).order_by(
+        first(username=username), first(username__startswith=username), "username"
     )
+    rows = found.values_list("username", "route__agent__name", "route__path")[:limit]
     return [Hit("sip", name, agent, path, name == username) for name, agent, path in rows]
+
+
+def first(*conditions: Q, **more: str) -> OrderBy:
+    """Rows that meet the conditions before the others."""
+    return ExpressionWrapper(Q(*conditions, **more), BooleanField()).desc()
 
 
 def calls(text: str, limit: int) -> list[Hit]:
@@ -97,7 +105,7 @@ def calls(text: str, limit: int) -> list[Hit]:
 
 def read(statement: str, text: str, limit: int) -> list[tuple[str, ...]]:
     """The rows of one of these statements."""
-    values: dict[str, str | int] = {"text": text, "like": like(text), "limit": limit, "last": LAST, "scanned": SCANNED}
+    values: dict[str, str | int] = {"text": text, "limit": limit, "last": LAST, "scanned": SCANNED}
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall()  # type: ignore[no-any-return]

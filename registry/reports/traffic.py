@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from agents.models import Agent
+from registry.base.sql import compose
 from registry.log.minutes import BUCKETS, percentile
 
 # How an agent is doing: by the answers of its last minutes that failed on our side.
@@ -77,9 +78,13 @@ def series(
     found: dict[str, list[Traffic]] = {name: empty(buckets) for name in ([""] if names is None else names)}
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""SELECT {agent}, floor(extract(epoch FROM minute - %(since)s) / %(seconds)s)::int,
+            compose(
+                """SELECT {agent}, floor(extract(epoch FROM minute - %(since)s) / %(seconds)s)::int,
             count, errors, latencies FROM registry_agentminute
-            WHERE minute >= %(since)s AND minute < %(until)s {condition}""",  # noqa: S608 - our own words
+            WHERE minute >= %(since)s AND minute < %(until)s {condition}""",
+                agent=agent,
+                condition=condition,
+            ),
             values,
         )
         for name, bucket, count, errors, latencies in cursor:
@@ -96,7 +101,11 @@ def totals(since: datetime, names: Collection[str] | None = None) -> dict[str, T
     """By agent, of those that had any; without `names` of all of them."""
     chosen = "" if names is None else "AND agent = ANY(%(names)s)"
     return collected(
-        f"SELECT agent, {SUMS} FROM registry_agentminute WHERE minute >= %(since)s {chosen} GROUP BY agent",  # noqa: S608 - our own words
+        compose(
+            "SELECT agent, {sums} FROM registry_agentminute WHERE minute >= %(since)s {chosen} GROUP BY agent",
+            sums=SUMS,
+            chosen=chosen,
+        ),
         {"since": since, "names": None if names is None else list(names)},
     )
 
@@ -121,8 +130,11 @@ def fleet_minutes(since: datetime, minutes: int) -> list[Traffic]:
     found = empty(minutes)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""SELECT (extract(epoch FROM minute - %(since)s) / 60)::int, {SUMS} FROM registry_agentminute
-            WHERE minute >= %(since)s AND minute < %(until)s GROUP BY minute""",  # noqa: S608 - our own words
+            compose(
+                """SELECT (extract(epoch FROM minute - %(since)s) / 60)::int, {sums} FROM registry_agentminute
+            WHERE minute >= %(since)s AND minute < %(until)s GROUP BY minute""",
+                sums=SUMS,
+            ),
             {"since": since, "until": since + timedelta(minutes=minutes)},
         )
         for minute, *figures in cursor:

@@ -8,6 +8,7 @@ from agents.sources import Found, FoundFunction
 from dashboard.pages.settings import adopt
 from registry.actions.transaction import Change
 from registry.adopting import Entry, Report, Wishes
+from registry.adopting.remarks import FOR_COMMANDS, Advice, Remark
 from registry.base.errors import Forbidden
 from tests.dashboard.browsing import signed_in
 
@@ -33,7 +34,7 @@ class Adopted:
             "/main",
             "main",
             state="refused",
-            reason="route /main is taken by agent front-desk, with --only /main",
+            reason=Remark("https://a.example.com:3000/main --only says so (401)", Advice.ADOPT_ALONE, "/main"),
         )
         if not wishes.dry_run:
             change = Change("sales", sip=["sales"], credentials=("sw", "made-up-for-sales"))
@@ -54,8 +55,7 @@ def test_a_server_is_looked_at_and_what_was_picked_is_registered(fleet: Any, ado
     text = looked.content.decode()
     assert 'value="/sales" checked' in text
     assert 'value="/main"' not in text
-    assert "--" not in text.partition('id="there"')[2]
-    assert "taken by agent front-desk" in text
+    assert "https://a.example.com:3000/main --only says so (401); adopt it by itself with them." in text
     assert "a-secret-of-mine" not in text
     urls, wishes = adopted.asked[0]
     assert urls == ["https://a.example.com:3000", "https://b.example.com:3000"]
@@ -70,6 +70,16 @@ def test_a_server_is_looked_at_and_what_was_picked_is_registered(fleet: Any, ado
     assert "1 registered" in text
     _, wishes = adopted.asked[1]
     assert (wishes.only, wishes.name_prefix, wishes.auto_sip, wishes.dry_run) == (("/sales",), "old", True, False)
+
+
+def test_commands_and_the_page_have_words_for_each_advice() -> None:
+    assert set(FOR_COMMANDS) == set(adopt.WORDS) == set(Advice)
+    for advice in Advice:
+        remark = Remark("it is so", advice, "/sales")
+        assert remark == "it is so" + FOR_COMMANDS[advice].format("/sales"), "as JSON has it"
+        assert "--" not in adopt.in_words(remark)
+        assert adopt.in_words(remark).startswith("It is so")
+    assert adopt.in_words("plain words") == "Plain words."
 
 
 def test_what_is_missing_is_said_and_nobody_is_asked(fleet: Any, adopted: Adopted) -> None:

@@ -1,6 +1,5 @@
 """Settings: all agents of a running AgentServer, looked at first and then registered in one step."""
 
-import re
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -11,6 +10,7 @@ from dashboard.pages.settings.sections import show_section
 from dashboard.shell import page_for
 from registry.actions.inspection import Upstream
 from registry.adopting import Report, Wishes, adopt_server
+from registry.adopting.remarks import Advice, NoServer, Remark
 from registry.base.errors import Malformed, RegistryError, sentence
 from registry.policy import Deed
 from registry.requests import actor_of
@@ -18,15 +18,15 @@ from registry.requests import actor_of
 MAX_ROUTES = 500
 FIELDS = ("urls", "user", "name_prefix", "route_prefix")
 HERE = "settings-adopt"
-WORDS = [
-    (re.compile(r", with --only \S+"), "; adopt it by itself with them"),
-    (re.compile(r" \(--user and --password\)"), ""),
-    (re.compile(r"--update publishes these"), "they can get what has changed, see the form"),
-    (re.compile(r"choose others with --name-prefix"), "put something before their names"),
-    (re.compile(r"choose others with --route-prefix"), "put something before their routes"),
-    (re.compile(r"with `register NAME --remote URL`"), "as a remote server"),
-    (re.compile(r"Map them with `sip map NAME /route`"), "Map them on the Routing page"),
-]
+WORDS = {
+    Advice.ADOPT_ALONE: "; adopt it by itself with them",
+    Advice.GIVE_CREDENTIALS: "",
+    Advice.UPDATE: ": they can get what has changed, see the form",
+    Advice.PREFIX_NAMES: ": put something before their names",
+    Advice.PREFIX_ROUTES: ": put something before their routes",
+    Advice.REGISTER_REMOTE: ", or register a single agent as a remote server",
+    Advice.MAP_NAMES: ". Map them on the Routing page",
+}
 
 
 @page_for(Deed.CHANGE, methods=("GET", "HEAD", "POST"))
@@ -43,7 +43,8 @@ def adopt(request: HttpRequest) -> HttpResponse:
         report = asked(request, given, looking=looking)
     except RegistryError as error:
         place = next(iter(error.problems), "urls")
-        context |= {"problem": in_words(sentence(error)), "place": place if place in ("server", "route") else "urls"}
+        problem = in_words(error.remark) if isinstance(error, NoServer) else sentence(error)
+        context |= {"problem": problem, "place": place if place in ("server", "route") else "urls"}
         return show_section(request, HERE, "adopt", context, parts={"there"}, status=200 if looking else error.status)
     context |= told(report)
     if looking:
@@ -61,10 +62,8 @@ def told(report: Report) -> dict[str, Any]:
 
 
 def in_words(text: str) -> str:
-    """A sentence without the options of a command."""
-    for pattern, words in WORDS:
-        text = pattern.sub(words, text)
-    return sentence(Exception(text)) if text[:1].isalpha() and not text.startswith("http") else text
+    """A sentence with the words of this page instead of the options of a command."""
+    return sentence(text.told(WORDS) if isinstance(text, Remark) else text)
 
 
 def asked(request: HttpRequest, given: dict[str, Any], *, looking: bool) -> Report:

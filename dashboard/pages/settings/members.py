@@ -14,7 +14,7 @@ from dashboard.fields import line_of
 from dashboard.pages.settings.sections import show_section
 from dashboard.shell import page_for
 from registry.actions import people
-from registry.base.errors import Conflict, Malformed, Outdated, RegistryError, sentence
+from registry.base.errors import Conflict, Malformed, Outdated, sentence
 from registry.models import Member
 from registry.policy import Deed
 from registry.requests import actor_of, public_base
@@ -51,7 +51,7 @@ def new_member(request: HttpRequest) -> HttpResponse:
     except Malformed as error:
         return show_form(request, given, error.problems or {"username": str(error)})
     except Conflict as error:
-        return show_form(request, given, {"username": sentence_about(error, name)})
+        return show_form(request, given, {"username": sentence(error, name)})
     return show_link(request, name)
 
 
@@ -80,7 +80,7 @@ def save_member(request: HttpRequest) -> HttpResponse:
         return show_members(request, opened(member, problems={"all": words}), 412)
     except Conflict as error:
         field = "active" if not active and wanted["role"] == (people.given_role(member) or "") else "role"
-        return show_members(request, opened(member, wanted, {field: sentence_about(error, name)}), 409)
+        return show_members(request, opened(member, wanted, {field: sentence(error, name)}), 409)
     fields = undo_fields(member)
     if changed:
         toasts.say(request, told(name, member, wanted), undo=reverse("dashboard:settings-member-save"), fields=fields)
@@ -182,11 +182,6 @@ def told(name: str, before: Member, wanted: dict[str, Any]) -> str:
     if wanted["active"] != before.is_active:
         said.append("may sign in again" if wanted["active"] else "is switched off: sessions and tokens are refused")
     return f"{name} {' and '.join(said)}." if said else f"{name} is changed."
-
-
-def sentence_about(error: RegistryError, name: str) -> str:
-    """An action's words as a sentence; one that begins with this user name keeps it as it is."""
-    return f"{error}." if str(error).startswith(name) else sentence(error)
 
 
 urlpatterns = [

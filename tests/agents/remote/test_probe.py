@@ -227,3 +227,18 @@ async def test_a_server_that_checks_signatures_is_asked_with_one() -> None:
         expected = hmac.new(key.encode(), url.encode() + request.body, hashlib.sha256).hexdigest()
         assert request.headers["x-signalwire-sha256-signature"] == expected
         assert key not in str(request)
+
+
+@pytest.mark.parametrize(
+    ("data", "about"),
+    [
+        (as_answer({}, "401 No"), "credentials"),
+        (as_answer({}, "404 No"), "path"),
+        (as_answer({"error": "x"}), "document"),
+        (as_answer({}, "500 No"), ""),
+    ],
+)
+async def test_what_is_wrong_with_a_server_is_a_fact(data: bytes, about: str) -> None:
+    with pytest.raises(UnusableSource) as refused:
+        await looked(routes({"/sales": data}))
+    assert refused.value.about == about

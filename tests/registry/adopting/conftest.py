@@ -78,7 +78,8 @@ def probed(monkeypatch) -> list[tuple[RemoteSource, Any, bool]]:
     def probe(source, upstream, _reach, *, may_be_private=False):
         asked.append((source, upstream, may_be_private))
         if "broken" in source.url:
-            raise UnusableSource(f"{source.url} asks for a user and a password (401): give those of its server")
+            words = f"{source.url} asks for a user and a password (401): give those of its server"
+            raise UnusableSource(words, "credentials")
         found = Found.model_validate({"functions": {"ask": {}}, "origins": [source.url]})
         return Probed(source.model_copy(update={"found": found}), [])
 

@@ -143,12 +143,15 @@ def test_a_single_agent_is_a_server_too(elsewhere):
 
 def test_a_single_agent_that_is_not_at_the_root_must_be_named_with_its_route(elsewhere, monkeypatch):
     def probe(source, *_arguments, **_options):
-        raise UnusableSource(f"{source.url} has no agent at this path (404)")
+        raise UnusableSource(f"{source.url} has no agent at this path (404)", about)
 
     monkeypatch.setattr("registry.actions.inspection.probe", probe)
     server = elsewhere(health={"status": "healthy", "agent": "desk"})
-    report = adopt_server([server.url], Wishes(), by=ADMIN)
-    assert f"adopt {server.url}/ITS-ROUTE" in report.entries[0].reason
+    for about in ("path", "document"):  # noqa: B007 - the probe above raises it
+        report = adopt_server([server.url], Wishes(), by=ADMIN)
+        assert f"adopt {server.url}/ITS-ROUTE" in report.entries[0].reason
+    about = ""
+    assert "ITS-ROUTE" not in adopt_server([server.url], Wishes(), by=ADMIN).entries[0].reason, "words say nothing"
 
 
 @pytest.mark.parametrize(
