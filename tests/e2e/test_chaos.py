@@ -21,6 +21,7 @@ from config.embedded import keeper
 from config.embedded.cluster import Cluster, open_cluster
 from config.embedded.locks import STOP_SECONDS
 from tests.config.processes import wait_for
+from tests.e2e.hosting import workers_of
 from tests.e2e.load import Load
 from tests.e2e.server import Server, database_url
 from tests.e2e.test_registering import definition
@@ -46,19 +47,14 @@ def starting(*made: Callable[[], Server]) -> Iterator[list[Server]]:
                 server.stop()
 
 
-def children(pid: int) -> list[int]:
-    """A process's own children."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 def kill_worker(server: Server) -> None:
-    os.kill(random.choice(children(server.process.pid)), signal.SIGKILL)
+    os.kill(random.choice(workers_of(server)), signal.SIGKILL)
 
 
 def kill_replica(server: Server) -> None:
     """Supervisor and workers, as if at once: stopped first, the supervisor starts no other one meanwhile."""
     os.kill(server.process.pid, signal.SIGSTOP)
-    workers = children(server.process.pid)
+    workers = workers_of(server)
     server.kill()
     for worker in workers:
         os.kill(worker, signal.SIGKILL)
@@ -103,7 +99,7 @@ def test_what_was_answered_before_a_kill_is_in_the_log_exactly_once(tmp_path: Pa
         async with load.running():
             for _ in range(KILLS):
                 await strike(load, kill_worker)
-                await asyncio.to_thread(wait_for, lambda: len(children(load.servers[0].process.pid)) == 2)
+                await asyncio.to_thread(wait_for, lambda: len(workers_of(load.servers[0])) == 2)
             for _ in range(KILLS):
                 await strike(load, kill_replica)
                 load.servers = [await asyncio.to_thread(Server, url, data, cold=FULL)]
