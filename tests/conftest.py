@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
@@ -26,6 +27,14 @@ def _servers_end() -> Iterator[None]:
         for server in module.LEAVING:
             server.process.wait(30)
         module.commands.end()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """`manage.py test` without arguments asks for `loadgroup`; our groups are files."""
+    from tests.longest import LongestFirst
+
+    return LongestFirst(config, log) if config.option.dist == "loadgroup" else None
 
 
 @pytest.hookimpl(wrapper=True)

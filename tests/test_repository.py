@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 from config.environment import Environment
 from registry.log.models import RoutingEvent
+from tests.longest import SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent
 TRACKED = subprocess.run(
@@ -222,6 +223,10 @@ def test_migrations_are_complete():
     from django.core.management import call_command
 
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+
+
+def test_the_files_that_take_longest_are_there():
+    assert [name for name in SECONDS if not (ROOT / name).exists()] == []
 
 
 def test_tests_skip_nothing():

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from config.environment import Environment, read
@@ -29,6 +30,12 @@ def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         check=False,
         timeout=60,
     )
+
+
+def test_only_runserver_loads_daphne() -> None:
+    assert "daphne" not in settings.INSTALLED_APPS
+    done = run("runserver", "--help", SECRET_KEY="k", DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
+    assert "--websocket_timeout" in done.stdout, done.stderr
 
 
 @pytest.fixture

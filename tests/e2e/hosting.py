@@ -201,6 +201,12 @@ def processes_of(server: Server) -> dict[int, str]:
     return found
 
 
+def workers_of(server: Server) -> list[int]:
+    """The supervisor's own children."""
+    pid = server.process.pid
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def is_host(line: str) -> bool:
     return "switchboard_host" in line
 

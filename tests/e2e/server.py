@@ -60,9 +60,8 @@ def migrated_template() -> str:
     """A database that has all tables and nothing else."""
     name = "e2e_template"
     make_database(name, "template1")
-    environment = {**os.environ, "DATABASE_URL": url_of(name)}
-    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-    subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    code, output, errors = commands.run(("migrate", "--verbosity", "0"), {**os.environ, "DATABASE_URL": url_of(name)})
+    assert code == 0, output + errors
     return name
 
 
@@ -87,10 +86,22 @@ LEAVING: list["Server"] = []
 
 
 class Server:
-    """`manage.py serve`, stopped with `stop()` or killed with `kill()`."""
+    """`manage.py serve`, stopped with `stop()` or killed with `kill()`.
+
+    It and its workers are forked from a process that has loaded Django already (tests/e2e/commands.py), which saves
+    seconds; but for tests of how processes begin and end: those want it `cold`.
+    """
 
     def __init__(
-        self, url: str, data_dir: Path, *, workers: int = 2, example: bool = False, port: int = 0, **environment: str
+        self,
+        url: str,
+        data_dir: Path,
+        *,
+        workers: int = 2,
+        example: bool = False,
+        port: int = 0,
+        cold: bool = False,
+        **environment: str,
     ):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -110,14 +121,22 @@ class Server:
         self.arguments = ["serve", "--port", str(self.port), "--workers", str(workers)]
         self.arguments += [] if example else ["--no-example"]
         self.workers = workers
+        self.cold = cold
         self.log = data_dir / "serve.log"
         data_dir.mkdir(parents=True, exist_ok=True)
         self.start()
 
     def start(self) -> None:
         """Begin; at first, and again on the same port and database after `stop` or `kill`."""
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
+        self.log.write_bytes(b"")
+        self.process = self.started()
+        self.wait_until_ready(self.workers)
+
+    def started(self) -> "subprocess.Popen[bytes] | commands.Process":
+        if not self.cold:
+            return commands.Process(tuple(self.arguments), self.environment, self.log)
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
                 [sys.executable, "manage.py", *self.arguments],
                 cwd=ROOT,
                 env=self.environment,
@@ -125,7 +144,6 @@ class Server:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.wait_until_ready(self.workers)
 
     def wait_until_ready(self, workers: int) -> None:
         """Wait for the banner and for every worker's heartbeat."""

@@ -1,4 +1,7 @@
-"""What is promised when things die: processes, the database, replicas. CHAOS=full does it for longer, more often."""
+"""What is promised when things die: processes, the database, replicas.
+
+CHAOS=full does it for longer, more often, and with processes that are started as they are elsewhere.
+"""
 
 import asyncio
 import contextlib
@@ -18,6 +21,7 @@ from config.embedded import keeper
 from config.embedded.cluster import Cluster, open_cluster
 from config.embedded.locks import STOP_SECONDS
 from tests.config.processes import wait_for
+from tests.e2e.hosting import workers_of
 from tests.e2e.load import Load
 from tests.e2e.server import Server, database_url
 from tests.e2e.test_registering import definition
@@ -43,19 +47,14 @@ def starting(*made: Callable[[], Server]) -> Iterator[list[Server]]:
                 server.stop()
 
 
-def children(pid: int) -> list[int]:
-    """A process's own children."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 def kill_worker(server: Server) -> None:
-    os.kill(random.choice(children(server.process.pid)), signal.SIGKILL)
+    os.kill(random.choice(workers_of(server)), signal.SIGKILL)
 
 
 def kill_replica(server: Server) -> None:
     """Supervisor and workers, as if at once: stopped first, the supervisor starts no other one meanwhile."""
     os.kill(server.process.pid, signal.SIGSTOP)
-    workers = children(server.process.pid)
+    workers = workers_of(server)
     server.kill()
     for worker in workers:
         os.kill(worker, signal.SIGKILL)
@@ -100,17 +99,17 @@ def test_what_was_answered_before_a_kill_is_in_the_log_exactly_once(tmp_path: Pa
         async with load.running():
             for _ in range(KILLS):
                 await strike(load, kill_worker)
-                await asyncio.to_thread(wait_for, lambda: len(children(load.servers[0].process.pid)) == 2)
+                await asyncio.to_thread(wait_for, lambda: len(workers_of(load.servers[0])) == 2)
             for _ in range(KILLS):
                 await strike(load, kill_replica)
-                load.servers = [await asyncio.to_thread(Server, url, data)]
+                load.servers = [await asyncio.to_thread(Server, url, data, cold=FULL)]
             await asyncio.sleep(0.5)
         check_log(load.servers[0], load.answered)
         lost = load.failed
         return load.servers[0]
 
     lost: list[str] = []
-    server = Server(url, data, example=True)
+    server = Server(url, data, example=True, cold=FULL)
     try:
         server = asyncio.run(chaos(server))
         assert not [why for why in lost if why.startswith("http")], "an answer that is none"
@@ -204,7 +203,7 @@ def test_calls_go_on_while_the_database_is_stopped_and_nothing_is_lost(cluster: 
         assert len(seen) + numbers == total
         assert not FULL or "away" in told  # instead of the next beat, 10 s after the last news
 
-    with starting(lambda: Server(cluster.url(), tmp_path / "data", example=True)) as [server]:
+    with starting(lambda: Server(cluster.url(), tmp_path / "data", example=True, cold=FULL)) as [server]:
         cookie = sign_in(server)
         registered = "SELECT max(revision), (SELECT count(*) FROM agents_agent) FROM registry_registrychange"
         before = server.query(registered)
@@ -259,7 +258,7 @@ def test_viewers_of_two_replicas_see_all_of_both_once_also_while_one_is_killed(t
                 kill_replica(servers[number])
                 load.servers = [servers[1 - number]]
                 data = tmp_path / f"data-{number}"
-                servers[number] = await asyncio.to_thread(Server, url, data, workers=1)
+                servers[number] = await asyncio.to_thread(Server, url, data, workers=1, cold=FULL)
                 load.servers = list(servers)
             await asyncio.sleep(1)
         await asyncio.to_thread(check_log, servers[0], load.answered)
@@ -278,7 +277,7 @@ def test_viewers_of_two_replicas_see_all_of_both_once_also_while_one_is_killed(t
             assert sorted(view) == stored
 
     with starting(
-        lambda: Server(url, tmp_path / "data-0", workers=1, example=True),
-        lambda: Server(url, tmp_path / "data-1", workers=1, example=True),
+        lambda: Server(url, tmp_path / "data-0", workers=1, example=True, cold=FULL),
+        lambda: Server(url, tmp_path / "data-1", workers=1, example=True, cold=FULL),
     ) as servers:
         asyncio.run(chaos(servers, sign_in(servers[0])))

@@ -25,6 +25,7 @@ from tests.e2e.hosting import (
     registering,
     serving,
     wait_for,
+    workers_of,
 )
 from tests.e2e.server import Server, database_url
 
@@ -177,7 +178,7 @@ def test_a_document_may_be_as_bad_as_a_function(server: Server) -> None:
 
 
 def test_fifty_dead_hosts_leave_nothing_behind(server: Server) -> None:
-    worker = next(pid for pid, line in processes_of(server).items() if "config/worker.py" in line)
+    [worker] = workers_of(server)
     agents = 1 + len(BY_ITSELF) + len(OTHERS)
 
     def all_there() -> set[int]:
@@ -231,7 +232,7 @@ def test_a_zygote_that_is_killed_is_replaced_and_nobody_else_notices(server: Ser
 
 def test_a_worker_that_is_killed_leaves_no_host(server: Server) -> None:
     before = processes_of(server)
-    worker = next(pid for pid, line in before.items() if "config/worker.py" in line)
+    [worker] = workers_of(server)
     os.kill(worker, signal.SIGKILL)
     hosts = {pid for pid, line in before.items() if is_host(line)}
     wait_for(lambda: not hosts & alive(), 30)

@@ -14,7 +14,7 @@ from tests.e2e.watching import messages, sign_in, socket
 
 
 def test_ready_is_503_at_once_while_calls_are_still_answered(make_server: Callable[..., Server]) -> None:
-    server = make_server(workers=2, example=True, DRAIN_NOTICE_SECONDS="2")
+    server = make_server(workers=2, example=True, cold=True, DRAIN_NOTICE_SECONDS="2")
     kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     kept.request("GET", "/health")
     answer = kept.getresponse()
@@ -36,7 +36,7 @@ def test_ready_is_503_at_once_while_calls_are_still_answered(make_server: Callab
 
 
 def test_ctrl_c_does_not_wait(make_server: Callable[..., Server]) -> None:
-    server = make_server(workers=1, DRAIN_NOTICE_SECONDS="20")
+    server = make_server(workers=1, cold=True, DRAIN_NOTICE_SECONDS="20")
     server.process.send_signal(signal.SIGINT)
     assert server.process.wait(10) == 0
     assert "stopping in" not in server.printed

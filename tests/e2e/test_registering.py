@@ -129,7 +129,7 @@ def test_the_first_start_registers_the_example_fleet_and_its_curl_line_works(
 
 
 def test_after_kill_9_of_the_supervisor_nothing_is_left(make_server: Callable[..., Server], tmp_path: Path) -> None:
-    server = make_server(workers=2)
+    server = make_server(workers=2, cold=True)
     server.command("register", "shop", "--route", "/x", "--file", definition(tmp_path))
     assert server.get("/x").status == 200
     server.kill()
@@ -140,7 +140,7 @@ def test_after_kill_9_of_the_supervisor_nothing_is_left(make_server: Callable[..
 
 
 def test_sigterm_drains_and_ends_with_0(make_server: Callable[..., Server], tmp_path: Path) -> None:
-    server = make_server(workers=2)
+    server = make_server(workers=2, cold=True)
     for number in range(50):
         server.get(f"/nobody-{number}")
     server.process.send_signal(signal.SIGTERM)

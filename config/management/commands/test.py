@@ -7,8 +7,9 @@ import sys
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-# All tests in several processes, each with a PostgreSQL and servers of its own; a file's tests stay together.
-SEVERAL = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile"]
+# All tests in several processes, each with a PostgreSQL and servers of its own; a file's tests stay together, and the
+# longest come first: see tests/longest.py.
+SEVERAL = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadgroup"]
 
 
 class Command(BaseCommand):
