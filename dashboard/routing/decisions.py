@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from registry.actions.effects import unmatched
 from registry.models import Route, SipMapping
 from registry.reports.unmatched import nearest
 from registry.routing.decide import Decision
@@ -127,7 +128,10 @@ def other_step(step: RawStep, decision: Decision, path: str, *, simulated: bool 
             words = format_html("The default route <code>{}</code> takes it", decision.route.path)
             return Step("ok", words, "calls to names that nobody has go there")
         case "default":
-            return Step("bad", "There is no default route", "the platform gets 404, and the call fails")
+            present = unmatched()  # the table knows no route that is off
+            off = format_html("The default route <code>{}</code> is switched off", present.path)
+            words = off if present.is_off else "There is no default route"
+            return Step("bad", words, "the platform gets 404, and the call fails")
         case "state":
             return Step("off", format_html("{} is paused", owner), "its version is not asked")
         case "version" if decision.outcome == "agent" and decision.version:

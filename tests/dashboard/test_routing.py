@@ -270,6 +270,8 @@ def test_a_default_route_that_is_off_is_not_said_to_take_calls(operator, actor):
     routes.update_route(one.pk, default=True, enabled=False, by=actor)
     text = operator.get(PAGE, {"route": one.pk}).content.decode()
     assert "It takes the calls to SIP names that nobody has once it is switched on; until then they get 404." in text
+    tested = operator.get(PAGE, {"ask": "sip:nobody-has-it@example.com"}).content.decode()
+    assert f"The default route <code>{one.path}</code> is switched off" in tested
     answer = operator.get(PAGE, {"route": two.pk})
     words = f"Calls to SIP names that nobody has will reach {two.agent.name}; they get 404 at present."
     assert words in answer.content.decode()
