@@ -149,11 +149,6 @@ class AgentAdmin(ActionAdmin):
         """Bring agents back with their routes and SIP names."""
         self.act_on(request, queryset, lambda agent, by: trash.restore_agent(agent.name, by=by), "restore")
 
-    @admin.action(description="Unregister", permissions=["act"])
-    def remove_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Take away their routes and SIP names."""
-        return super().remove_selected(request, queryset)
-
     def remove(self, obj: Agent, by: Actor) -> None:
         """Unregister it."""
         trash.unregister_agent(obj.name, by=by)

@@ -27,6 +27,7 @@ from registry.api.answers import (
     Page,
     Wait,
     answers,
+    edited,
     expected,
     paged,
     position_of,
@@ -170,8 +171,7 @@ def register_agent(request: HttpRequest, response: HttpResponse, body: Registrat
         wait=wait,
     )
     response["Location"] = f"/api/v1/agents/{change.agent}"
-    tagged(response, change.tag)
-    return Status(201, change.as_json())
+    return Status(201, edited(response, change))
 
 
 @router.get(
@@ -211,8 +211,7 @@ def update_agent(
         by=actor(request),
         wait=wait,
     )
-    tagged(response, change.tag)
-    return change.as_json()
+    return edited(response, change)
 
 
 @router.delete(

@@ -20,9 +20,11 @@ from registry.api.answers import (
     Changed,
     IfMatch,
     Limit,
+    OfAgent,
     Page,
     Wait,
     answers,
+    edited,
     expected,
     paged,
     position_of,
@@ -135,7 +137,7 @@ class DecisionOut(Schema):
 )  # fmt: skip
 def list_routes(
     request: HttpRequest,
-    agent: Annotated[str, Query(max_length=63, pattern=TEXT, description="of this agent only")] = "",
+    agent: OfAgent = "",
     after: After = "",
     limit: Limit = 100,
 ) -> dict[str, Any]:
@@ -159,8 +161,7 @@ def register_route(request: HttpRequest, response: HttpResponse, body: RouteIn, 
         body.agent, body.path, sip=body.sip, auto_sip=body.auto_sip, by=actor(request), wait=wait
     )
     response["Location"] = f"/api/v1/routes/{change.made}"
-    tagged(response, change.tag)
-    return Status(201, change.as_json())
+    return Status(201, edited(response, change))
 
 
 @router.get(
@@ -195,8 +196,7 @@ def update_route(
         by=actor(request),
         wait=wait,
     )
-    tagged(response, change.tag)
-    return change.as_json()
+    return edited(response, change)
 
 
 @router.delete(
@@ -216,7 +216,7 @@ def unregister_route(request: HttpRequest, route_id: int, if_match: IfMatch = No
 def list_sip_names(
     request: HttpRequest,
     q: Annotated[str, Query(max_length=200, pattern=TEXT, description="text in the name")] = "",
-    agent: Annotated[str, Query(max_length=63, pattern=TEXT, description="of this agent only")] = "",
+    agent: OfAgent = "",
     after: After = "",
     limit: Limit = 100,
 ) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from registry.api.answers import (
     Page,
     Wait,
     answers,
+    edited,
     expected,
     paged,
     position_of,
@@ -186,8 +187,7 @@ def save_draft(
     change = version_actions.save_draft(
         name, body.source, note=body.note, expected=expected(if_match), by=actor(request)
     )
-    tagged(response, change.tag)
-    return change.as_json()
+    return edited(response, change)
 
 
 @router.delete(
