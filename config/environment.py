@@ -157,10 +157,12 @@ def read() -> Environment:
     except ValidationError as error:
         problems = error.errors(include_url=False)
     # A default may be made of another variable that is wrong itself: of it there is nothing more to say.
-    raise ImproperlyConfigured("\n".join(told(problem) for problem in problems if problem["type"] != NO_DEFAULT))
+    raise ImproperlyConfigured(
+        "\n".join(problem_line(problem) for problem in problems if problem["type"] != NO_DEFAULT)
+    )
 
 
-def told(problem: Mapping[str, Any]) -> str:
+def problem_line(problem: Mapping[str, Any]) -> str:
     """One of them in words. What a variable says is repeated only of numbers, here, and where config/values.py does."""
     name, context = str(problem["loc"][0]), problem.get("ctx", {})
     match problem["type"]:

@@ -31,7 +31,7 @@ class Answerer:
 
 
 @dataclass(frozen=True)
-class ToldFunction:
+class FunctionRow:
     """A function for people."""
 
     name: str
@@ -42,14 +42,14 @@ class ToldFunction:
     handler: Answerer
 
 
-def told_functions(definition: AgentDefinition) -> list[ToldFunction]:
+def function_rows(definition: AgentDefinition) -> list[FunctionRow]:
     """All of a definition's, in its order."""
-    return [told(name, function) for name, function in definition.functions.items()]
+    return [row_of(name, function) for name, function in definition.functions.items()]
 
 
-def told(name: str, function: Function) -> ToldFunction:
+def row_of(name: str, function: Function) -> FunctionRow:
     """One function."""
-    return ToldFunction(
+    return FunctionRow(
         name,
         function.description,
         function.secure,

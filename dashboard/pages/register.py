@@ -13,7 +13,7 @@ from agents.fields import cipher
 from agents.models import Agent
 from agents.sources import KINDS
 from dashboard import toasts
-from dashboard.agents.functions import ToldFunction
+from dashboard.agents.functions import FunctionRow
 from dashboard.code_lines import pretty
 from dashboard.registration import Checked, Entered, check, examples, note_problems, usual_credentials
 from dashboard.routing.decisions import tell
@@ -85,7 +85,7 @@ def register_look(request: HttpRequest) -> HttpResponse:
     return form(request, checked, **context)
 
 
-def functions_of(seen: Seen) -> list[ToldFunction]:
+def functions_of(seen: Seen) -> list[FunctionRow]:
     """The functions that were seen."""
     return [] if isinstance(seen.source, AgentDefinition) else functions_found(seen.source)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.sources import FoundFunction, PythonSource, RemoteSource, kind_of
-from dashboard.agents.functions import Answerer, ToldFunction, parameters_of
+from dashboard.agents.functions import Answerer, FunctionRow, parameters_of
 from registry.actions.inspection import Seen
 
 ElsewhereSource = PythonSource | RemoteSource
@@ -51,14 +51,14 @@ def facts_of(seen: Seen) -> list[Fact]:
     return facts + [Fact("warn", warning) for warning in seen.warnings]
 
 
-def functions_found(source: ElsewhereSource) -> list[ToldFunction]:
+def functions_found(source: ElsewhereSource) -> list[FunctionRow]:
     """The functions that were seen, as those of stored agents are told."""
-    return [told(name, function, source) for name, function in source.found.functions.items()]
+    return [row_of(name, function, source) for name, function in source.found.functions.items()]
 
 
-def told(name: str, function: FoundFunction, source: ElsewhereSource) -> ToldFunction:
+def row_of(name: str, function: FoundFunction, source: ElsewhereSource) -> FunctionRow:
     """One function."""
-    return ToldFunction(
+    return FunctionRow(
         name,
         function.description,
         function.secure,

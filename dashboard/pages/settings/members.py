@@ -83,7 +83,9 @@ def save_member(request: HttpRequest) -> HttpResponse:
         return show_members(request, opened(member, wanted, {field: sentence(error, name)}), 409)
     fields = undo_fields(member)
     if changed:
-        toasts.say(request, told(name, member, wanted), undo=reverse("dashboard:settings-member-save"), fields=fields)
+        toasts.say(
+            request, changed_line(name, member, wanted), undo=reverse("dashboard:settings-member-save"), fields=fields
+        )
     else:
         toasts.say(request, f"{name} was so already.")
     return redirect("dashboard:settings-members")
@@ -175,7 +177,7 @@ def undo_fields(before: Member) -> dict[str, str]:
     return fields | {word: "on" for word, was in (("active", before.is_active), ("staff", before.is_staff)) if was}
 
 
-def told(name: str, before: Member, wanted: dict[str, Any]) -> str:
+def changed_line(name: str, before: Member, wanted: dict[str, Any]) -> str:
     """What has changed, in a sentence."""
     role, was = wanted["role"] or "no role", people.given_role(before) or "no role"
     said = [f"has {role} instead of {was}"] if role != was else []
