@@ -27,9 +27,24 @@ from config.values import (
 ROOT = Path(__file__).resolve().parent.parent
 NO_DEFAULT = "default_factory_not_called"  # pydantic's word
 DEFAULT_MASKED_KEYS = [
-    "access_token", "api_key", "apikey", "authorization", "client_secret", "cookie", "credentials", "cvv", "passwd",
-    "password", "private_key", "proxy-authorization", "refresh_token", "secret", "signing_key", "token", "x-api-key",
-]  # fmt: skip
+    "access_token",
+    "api_key",
+    "apikey",
+    "authorization",
+    "client_secret",
+    "cookie",
+    "credentials",
+    "cvv",
+    "passwd",
+    "password",
+    "private_key",
+    "proxy-authorization",
+    "refresh_token",
+    "secret",
+    "signing_key",
+    "token",
+    "x-api-key",
+]
 
 
 class Variables(EnvSettingsSource):

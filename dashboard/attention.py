@@ -71,12 +71,17 @@ def broken(table: RoutingTable | None) -> list[Item]:
     entries = table.agents.values() if table else ()
     return [
         Item(
-            f"broken-{entry.agent.name}", "broken", entry.agent.name, f"{entry.agent.problem}.", "Open its versions",
-            reverse("dashboard:agent-versions", args=[entry.agent.name]), entry.agent.name,
+            f"broken-{entry.agent.name}",
+            "broken",
+            entry.agent.name,
+            f"{entry.agent.problem}.",
+            "Open its versions",
+            reverse("dashboard:agent-versions", args=[entry.agent.name]),
+            entry.agent.name,
         )
         for entry in entries
         if entry.agent.problem
-    ]  # fmt: skip
+    ]
 
 
 def unwell(ill: dict[str, AgentTrouble], *, down: bool) -> list[Item]:
@@ -155,8 +160,13 @@ def tokens() -> list[Item]:
     page = reverse("dashboard:settings-tokens")
     return [
         Item(
-            f"token-{token.key}", "expiring", token.name, f"The token {token.key} stops working.", "Open tokens", page,
+            f"token-{token.key}",
+            "expiring",
+            token.name,
+            f"The token {token.key} stops working.",
+            "Open tokens",
+            page,
             until=token.expires,
         )
         for token in expiring_tokens(TOKENS_WITHIN, MOST)
-    ]  # fmt: skip
+    ]

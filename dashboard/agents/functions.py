@@ -86,11 +86,19 @@ def type_of(schema: Mapping[str, Any]) -> str:
 def limits_of(schema: Mapping[str, Any]) -> list[str]:
     """What a value must be besides its type."""
     words = {
-        "minimum": "at least {}", "maximum": "at most {}", "exclusiveMinimum": "above {}",
-        "exclusiveMaximum": "below {}", "minLength": "at least {} characters", "maxLength": "at most {} characters",
-        "minItems": "at least {} items", "maxItems": "at most {} items", "pattern": "like {}", "format": "as {}",
-        "const": "always {}", "default": "else {}",
-    }  # fmt: skip
+        "minimum": "at least {}",
+        "maximum": "at most {}",
+        "exclusiveMinimum": "above {}",
+        "exclusiveMaximum": "below {}",
+        "minLength": "at least {} characters",
+        "maxLength": "at most {} characters",
+        "minItems": "at least {} items",
+        "maxItems": "at most {} items",
+        "pattern": "like {}",
+        "format": "as {}",
+        "const": "always {}",
+        "default": "else {}",
+    }
     found = [f"one of {', '.join(map(str, schema['enum']))}"] if isinstance(schema.get("enum"), list) else []
     return found + [text.format(schema[word]) for word, text in words.items() if word in schema]
 

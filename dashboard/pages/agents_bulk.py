@@ -82,8 +82,11 @@ def tag(request: HttpRequest, names: Sequence[str], by: Actor) -> None:
     changes = bulk.tag_many(names, tags, by=by, remove=remove, wait=True)
     word = f"{'Took' if remove else 'Put'} {', '.join(tags)} {'off' if remove else 'on'}"
     # Undo says the same to all: it would take away what some of them had, or give what they had not.
-    exact = all(sum(tag in change.former["tags"] for tag in {*tags}) == remove * len({*tags})
-                for change in changes if change.changed)  # fmt: skip
+    exact = all(
+        sum(tag in change.former["tags"] for tag in {*tags}) == remove * len({*tags})
+        for change in changes
+        if change.changed
+    )
     tell(request, word, changes, undo="tag" if exact else "", tags=text, remove="" if remove else "1")
 
 

@@ -192,12 +192,18 @@ def register_done(request: HttpRequest, name: str) -> HttpResponse:
     scheme, _, host = base.partition("://")
     login = f"{quote(once[0], safe='')}:{quote(once[1], safe='')}@" if once else ""
     context = {
-        "agent": agent, "route": route, "names": [mapping.username for mapping in route.sip_mappings.all()[:100]],
-        "url": f"{base}{route.path}", "once": once, "url_with": f"{scheme}://{login}{host}{route.path}" if once else "",
-        "sip_url": f"{base}/sip", "sip_url_with": f"{scheme}://{login}{host}/sip" if once else "",
-        "far": everywhere(RegistryChange.newest()), "first": first_event(agent, first_id(route.created)),
+        "agent": agent,
+        "route": route,
+        "names": [mapping.username for mapping in route.sip_mappings.all()[:100]],
+        "url": f"{base}{route.path}",
+        "once": once,
+        "url_with": f"{scheme}://{login}{host}{route.path}" if once else "",
+        "sip_url": f"{base}/sip",
+        "sip_url_with": f"{scheme}://{login}{host}/sip" if once else "",
+        "far": everywhere(RegistryChange.newest()),
+        "first": first_event(agent, first_id(route.created)),
         "again": reverse("dashboard:register-done", args=[name]),
-    }  # fmt: skip
+    }
     return show(request, "pages/register_done.html", context, parts={"first", "far"})
 
 

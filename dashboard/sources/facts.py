@@ -32,9 +32,11 @@ def facts_of(seen: Seen) -> list[Fact]:
         count = len(source.endpoints)
         each = "It answers" if count == 1 else f"All {count} endpoints answer"
         facts.append(Fact("ok", f"{each} with a SWML document, the credentials are accepted."))
-        facts.append(Fact("ok", f"TLS with a good certificate: {encrypted} of {count}.")
-                     if (encrypted := sum(url.lower().startswith("https:") for url in source.endpoints))
-                     else Fact("", "It is asked without TLS: whoever is on the way can read along."))  # fmt: skip
+        facts.append(
+            Fact("ok", f"TLS with a good certificate: {encrypted} of {count}.")
+            if (encrypted := sum(url.lower().startswith("https:") for url in source.endpoints))
+            else Fact("", "It is asked without TLS: whoever is on the way can read along.")
+        )
         if others := [origin for origin in found.origins if not source.url.startswith(origin)]:
             facts.append(Fact("", f"Its documents name {', '.join(others)}; callers get our address instead."))
     if found.mcp:

@@ -33,9 +33,18 @@ class AgentAdmin(ActionAdmin):
     show_full_result_count = False
     actions = ("pause", "resume", "remove_selected", "restore")
     told = (
-        "name", "callers_get", "paused_until", "kind", "trouble", "functions_found", "live_version", "draft_version",
-        "leads_here", "created", "trashed",
-    )  # fmt: skip
+        "name",
+        "callers_get",
+        "paused_until",
+        "kind",
+        "trouble",
+        "functions_found",
+        "live_version",
+        "draft_version",
+        "leads_here",
+        "created",
+        "trashed",
+    )
     readonly_fields = (*told, "definition_text")
     seen = ("title", "tags", "pause_message", "definition_text")
 

@@ -40,8 +40,12 @@ def functions(request: HttpRequest, name: str) -> HttpResponse:
         if isinstance(source, AgentDefinition):
             context["functions"] = function_rows(source)
         else:
-            context |= {"functions": functions_found(source), "kind": source.kind(), "seen": version.created,
-                        "runs": version.pk == agent.live_id}  # fmt: skip
+            context |= {
+                "functions": functions_found(source),
+                "kind": source.kind(),
+                "seen": version.created,
+                "runs": version.pk == agent.live_id,
+            }
     except (RegistryError, InvalidDefinition) as error:
         context["problem"] = str(error)
     return show(request, "pages/agent/functions.html", context, parts={"functions"})

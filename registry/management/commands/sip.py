@@ -53,10 +53,15 @@ class Command(VerbCommand):
     def run_list(self, options: dict[str, Any]) -> list[dict[str, Any]]:
         """List the names."""
         rows = [
-            {"username": mapping.username, "typed": mapping.typed, "route": mapping.route.path,
-             "agent": mapping.route.agent.name, "source": mapping.source}
+            {
+                "username": mapping.username,
+                "typed": mapping.typed,
+                "route": mapping.route.path,
+                "agent": mapping.route.agent.name,
+                "source": mapping.source,
+            }
             for mapping in SipMapping.objects.select_related("route__agent")
-        ]  # fmt: skip
+        ]
         self.table(
             [
                 ["USERNAME", "ROUTE", "AGENT", "SOURCE"],
