@@ -162,7 +162,7 @@ class RemoteSource(Source):
     def all_different(self) -> "RemoteSource":
         """An endpoint counts once."""
         if len(set(self.endpoints)) != len(self.endpoints):
-            raise ValueError("the same URL stands twice")
+            raise ValueError("duplicate URL")
         return self
 
     def __str__(self) -> str:

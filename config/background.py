@@ -4,8 +4,6 @@ import asyncio
 import gc
 import logging
 import os
-import secrets
-import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -18,6 +16,7 @@ from agents.python.launch import HostLimits
 from agents.python.runner import Hosts
 from agents.remote.client import RemoteLimits
 from agents.remote.runner import Remotes
+from config.names import replica_name, run_name
 from registry.actions.inspection import whereabouts
 from registry.base.checks import OK, Check
 from registry.environment import environment
@@ -47,16 +46,6 @@ from registry.serving.snapshot import SnapshotFile, SnapshotKeeper, database_pla
 logger = logging.getLogger(__name__)
 TABLE_SECONDS = 15  # how long a starting worker waits for its first routing table before it takes connections
 STOP_SECONDS = 2  # for the spool, when requests have ended; with the database away it stays on disk for the next start
-
-
-def replica_name() -> str:
-    """This replica's name: `serve` gives it to its workers; alone, a process is its own replica."""
-    return os.environ.get("SWITCHBOARD_REPLICA") or f"{socket.gethostname()}-{secrets.token_hex(3)}"
-
-
-def run_name() -> str:
-    """The name of this life of the replica: counters never go down in it."""
-    return os.environ.get("SWITCHBOARD_RUN") or secrets.token_hex(8)
 
 
 def host_limits() -> HostLimits:

@@ -27,9 +27,24 @@ from config.values import (
 ROOT = Path(__file__).resolve().parent.parent
 NO_DEFAULT = "default_factory_not_called"  # pydantic's word
 DEFAULT_MASKED_KEYS = [
-    "access_token", "api_key", "apikey", "authorization", "client_secret", "cookie", "credentials", "cvv", "passwd",
-    "password", "private_key", "proxy-authorization", "refresh_token", "secret", "signing_key", "token", "x-api-key",
-]  # fmt: skip
+    "access_token",
+    "api_key",
+    "apikey",
+    "authorization",
+    "client_secret",
+    "cookie",
+    "credentials",
+    "cvv",
+    "passwd",
+    "password",
+    "private_key",
+    "proxy-authorization",
+    "refresh_token",
+    "secret",
+    "signing_key",
+    "token",
+    "x-api-key",
+]
 
 
 class Variables(EnvSettingsSource):
@@ -157,10 +172,12 @@ def read() -> Environment:
     except ValidationError as error:
         problems = error.errors(include_url=False)
     # A default may be made of another variable that is wrong itself: of it there is nothing more to say.
-    raise ImproperlyConfigured("\n".join(told(problem) for problem in problems if problem["type"] != NO_DEFAULT))
+    raise ImproperlyConfigured(
+        "\n".join(problem_line(problem) for problem in problems if problem["type"] != NO_DEFAULT)
+    )
 
 
-def told(problem: Mapping[str, Any]) -> str:
+def problem_line(problem: Mapping[str, Any]) -> str:
     """One of them in words. What a variable says is repeated only of numbers, here, and where config/values.py does."""
     name, context = str(problem["loc"][0]), problem.get("ctx", {})
     match problem["type"]:

@@ -11,7 +11,6 @@ import logging
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from config.embedded.cluster import Cluster, open_cluster
 from config.embedded.locks import STOP_SECONDS
 from config.folders import have_folder
 from config.listen_socket import ask_ready, base_url, listen
+from config.names import replica_name
 from config.prepare import PrepareError, close_connections, is_refusal, prepare, reason
 from config.slots import LAST_RESORT_SECONDS, Slot, describe
 from config.stop_signals import Stopped, StopSignals
@@ -67,7 +67,7 @@ class Supervisor:
 
     def __init__(self, options: Options):
         self.options = options
-        self.replica = os.environ.get("SWITCHBOARD_REPLICA") or f"{socket.gethostname()}-{secrets.token_hex(3)}"
+        self.replica = replica_name()
         self.slots = [Slot(number) for number in range(1, options.workers + 1)]
         self.run_name = secrets.token_hex(8)  # of this life of the replica
         self.cluster: Cluster | None = None

@@ -71,12 +71,17 @@ def broken(table: RoutingTable | None) -> list[Item]:
     entries = table.agents.values() if table else ()
     return [
         Item(
-            f"broken-{entry.agent.name}", "broken", entry.agent.name, f"{entry.agent.problem}.", "Open its versions",
-            reverse("dashboard:agent-versions", args=[entry.agent.name]), entry.agent.name,
+            f"broken-{entry.agent.name}",
+            "broken",
+            entry.agent.name,
+            f"{entry.agent.problem}.",
+            "Open its versions",
+            reverse("dashboard:agent-versions", args=[entry.agent.name]),
+            entry.agent.name,
         )
         for entry in entries
         if entry.agent.problem
-    ]  # fmt: skip
+    ]
 
 
 def unwell(ill: dict[str, AgentTrouble], *, down: bool) -> list[Item]:
@@ -86,7 +91,7 @@ def unwell(ill: dict[str, AgentTrouble], *, down: bool) -> list[Item]:
     for since, name in chosen:
         found = ill[name]
         where = "" if found.workers == found.of else f" On {found.workers} of {found.of} workers."
-        text = f"{'Cannot be asked' if down else 'Does not always answer'}: {found.detail.rstrip('.')}.{where}"
+        text = f"{'Unavailable' if down else 'Partly unavailable'}: {found.detail.rstrip('.')}.{where}"
         page = reverse("dashboard:agent", args=[name])
         items.append(Item(f"ill-{name}", found.state, name, text, "Open it", page, name, since=since))
     return items
@@ -155,8 +160,13 @@ def tokens() -> list[Item]:
     page = reverse("dashboard:settings-tokens")
     return [
         Item(
-            f"token-{token.key}", "expiring", token.name, f"The token {token.key} stops working.", "Open tokens", page,
+            f"token-{token.key}",
+            "expiring",
+            token.name,
+            f"The token {token.key} stops working.",
+            "Open tokens",
+            page,
             until=token.expires,
         )
         for token in expiring_tokens(TOKENS_WITHIN, MOST)
-    ]  # fmt: skip
+    ]

@@ -12,9 +12,15 @@ ROOM = 3  # above the highest value and below the lowest
 
 
 def spark(
-    values: Values, label: str, *, lower: Values | None = None, tone: str = "", tall: bool = False,
-    top: float | None = None, limit: float | None = None,
-) -> SafeString:  # fmt: skip
+    values: Values,
+    label: str,
+    *,
+    lower: Values | None = None,
+    tone: str = "",
+    tall: bool = False,
+    top: float | None = None,
+    limit: float | None = None,
+) -> SafeString:
     """A sparkline. `label`: the sentence that says the same. `lower`: a second line; between them is a band.
 
     `tone`: "", accent, warn or bad. `top`: the value at the upper edge, at least. None among the values is a gap.
@@ -32,8 +38,12 @@ def spark(
     classes = " ".join(["spark", *(["tall"] if tall else []), *([f"is-{tone}"] if tone else [])])
     return format_html(
         '<svg class="{}" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',
-        classes, width, height, label, mark_safe("".join(paths)),  # noqa: S308 - numbers of ours alone
-    )  # fmt: skip
+        classes,
+        width,
+        height,
+        label,
+        mark_safe("".join(paths)),  # noqa: S308 - numbers of ours alone
+    )
 
 
 def line(values: Values, highest: float, width: int, height: int) -> str:

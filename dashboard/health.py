@@ -81,15 +81,21 @@ FINE = {
 STATUSES = {
     "ready": Finding("This worker", "ok", "Ready", "/ready is 200: a load balancer sends calls here."),
     "degraded": Finding(
-        "This worker", "warn", "Degraded", "It answers calls; the database is away.",
+        "This worker",
+        "warn",
+        "Degraded",
+        "It answers calls; the database is away.",
         "Changes are not possible until it is back. READY_NEEDS_DATABASE decides whether /ready is 503 meanwhile.",
     ),
     "starting": Finding(
-        "This worker", "warn", "Starting", "/ready is 503: the routing table is not loaded, or agents are not built.",
+        "This worker",
+        "warn",
+        "Starting",
+        "/ready is 503: the routing table is not loaded, or agents are not built.",
         "If it stays so, look at the database and at this replica's log.",
     ),
     "draining": Finding("This worker", "warn", "Stopping", "/ready is 503: running calls are answered, then it ends."),
-}  # fmt: skip
+}
 
 
 def public_url(request: HttpRequest) -> list[Finding]:

@@ -20,7 +20,8 @@ from registry.actions.lookups import get_agent
 from registry.base.errors import Malformed, RegistryError, sentence
 from registry.base.yaml_in import MAX_FILE_BYTES, FleetEntry, parse_either, read_fleet
 from registry.installation import EXAMPLE_FLEET
-from registry.reports.free_names import Vacancy, slug, vacancies_of_sip, vacancy_of_name, vacancy_of_route
+from registry.reports.free_names import Vacancy, vacancies_of_sip, vacancy_of_name, vacancy_of_route
+from registry.routing.addresses import slug
 
 SOURCES = ("empty", "example", "copy", "import", "python", "remote")
 PROMPT = "You answer the phone. Find out what the caller needs, and help as well as you can."

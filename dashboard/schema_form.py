@@ -39,8 +39,6 @@ class Field:
     hints: str  # limits and default, in words
     choices: tuple[tuple[str, str], ...] = ()  # value as JSON, label
     items: str = ""  # of `lines`: the type of an item
-    minimum: Any = None
-    maximum: Any = None
 
     @property
     def key(self) -> str:
@@ -72,8 +70,7 @@ def field_of(name: str, about: Mapping[str, Any], required: bool) -> Field:
         return Field(name, "choice", required, description, hints, choices)
     kind = type_of(about)
     if kind in ("string", "number", "integer"):
-        limits = (about.get("minimum"), about.get("maximum"))
-        return Field(name, kind, required, description, hints, minimum=limits[0], maximum=limits[1])
+        return Field(name, kind, required, description, hints)
     items = about.get("items")
     if kind == "array" and isinstance(items, dict) and (inner := type_of(items)) in SIMPLE:
         return Field(name, "lines", required, description, hints, items=inner)

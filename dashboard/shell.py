@@ -101,9 +101,13 @@ def unsendable(error: DataError) -> bool:
 
 
 def show(
-    request: HttpRequest, template: str, context: dict[str, Any] | None = None, *, parts: Collection[str] = (),
+    request: HttpRequest,
+    template: str,
+    context: dict[str, Any] | None = None,
+    *,
+    parts: Collection[str] = (),
     status: int = 200,
-) -> HttpResponse:  # fmt: skip
+) -> HttpResponse:
     """A page, or only the part that htmx asked for: the partial that is named as the element it goes to (`parts`)."""
     wanted = part_wanted(request)
     if wanted in parts:

@@ -96,10 +96,13 @@ class ServedAgent(Agent):
 
 
 @pghistory.track(
-    pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent(),
-    fields=["name", "key", "scope", "owner", "expires", "revoked"], model_name="ApiTokenEvent",
+    pghistory.InsertEvent(),
+    pghistory.UpdateEvent(),
+    pghistory.DeleteEvent(),
+    fields=["name", "key", "scope", "owner", "expires", "revoked"],
+    model_name="ApiTokenEvent",
     obj_field=pghistory.ObjForeignKey(related_name="events"),
-)  # fmt: skip
+)
 class ApiToken(models.Model):
     """What a script shows instead of a password. The token itself is kept nowhere: only its digest."""
 
@@ -131,13 +134,15 @@ class ApiToken(models.Model):
 
 
 @pghistory.track(
-    pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent(),
+    pghistory.InsertEvent(),
+    pghistory.UpdateEvent(),
+    pghistory.DeleteEvent(),
     pghistory.ManualEvent("password_changed"),  # type: ignore[no-untyped-call]
     pghistory.ManualEvent("sign_in_link_made"),  # type: ignore[no-untyped-call]
     fields=["username", "email", "is_active", "is_staff", "is_superuser"],
     model_name="MemberEvent",
     obj_field=pghistory.ObjForeignKey(related_name="events"),
-)  # fmt: skip
+)
 class Member(User):
     """People as the audit sees them."""
 

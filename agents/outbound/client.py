@@ -67,7 +67,7 @@ class WebhookClient:
             async with asyncio.timeout(seconds):
                 return await self.exchange(target, request_headers(headers, body), body)
         except TimeoutError:
-            problem = f"has not answered within {seconds:g} seconds"
+            problem = f"timed out after {seconds:g} seconds"
         except WebhookFailed as failure:
             problem = str(failure)
         except (aiohttp.ClientError, OSError, RuntimeError, ValueError) as error:  # uvloop raises RuntimeError

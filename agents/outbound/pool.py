@@ -150,7 +150,7 @@ def problem_of(error: Exception) -> str:
         case aiohttp.ClientConnectorError():
             return f"cannot be reached: {os.strerror(error.errno) if error.errno else 'no connection'}"
         case aiohttp.ConnectionTimeoutError():
-            return "cannot be reached: no connection in time"
+            return "cannot be reached: the connection timed out"
         case aiohttp.ClientPayloadError():
             return "sent an answer that is incomplete, or endless"
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():

@@ -188,7 +188,7 @@ class Link(asyncio.Protocol):
             if not waiting.future.done():
                 waiting.future.set_exception(TooLate)
         if late:
-            return "did not answer in time"
+            return "timed out"
         if self.pinged is None and any(now - waiting.since > ping_after for waiting in self.waiting.values()):
             self.pinged = now
             self.transport.write(framed({"i": PING}))

@@ -144,7 +144,7 @@ def status_problem(status: int, *, post: bool) -> str:
     if status == 200:
         return ""
     if status == 401:
-        return "refused our credentials (401): give the user and password of its server again"
+        return "rejected our credentials (401): give the user and password of its server again"
     if status == 403:
         signed = ": if it checks signatures, give its signing key to the agent here, too"
         return f"refused the request (403){signed if post else ''}"

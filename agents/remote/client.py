@@ -109,7 +109,7 @@ class RemoteClient:
             refused = isinstance(getattr(error, "os_error", None), Refused)
             failure = NoReply(problem_of(error), sent=False, refused=refused)
         except TimeoutError:
-            failure = NoReply(f"has not answered within {seconds:.3g} seconds")
+            failure = NoReply(f"timed out after {seconds:.3g} seconds")
         except (aiohttp.ClientError, OSError, RuntimeError, ValueError) as error:  # uvloop raises RuntimeError
             failure = NoReply(problem_of(error))
         raise failure  # outside of the handlers: no traceback shows aiohttp's exceptions, which hold the headers

@@ -35,9 +35,20 @@ class Endpoint:
     """One instance of an agent, as one process knows it."""
 
     __slots__ = (
-        "address", "ails", "answered", "clock", "failures", "is_open", "origin", "path", "place", "problem", "seed",
-        "since", "url",
-    )  # fmt: skip
+        "address",
+        "ails",
+        "answered",
+        "clock",
+        "failures",
+        "is_open",
+        "origin",
+        "path",
+        "place",
+        "problem",
+        "seed",
+        "since",
+        "url",
+    )
 
     def __init__(self, url: str, origin: Origin, clock: Callable[[], float] = time.time):
         """`clock`: seconds since 1970."""

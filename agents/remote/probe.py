@@ -148,7 +148,7 @@ class Probe:
                 f"{url} answered {reply.status}, a redirect, which is not followed: register the URL where it leads"
             )
         if reply.status == 401:
-            words = "refuses this user and password" if self.upstream else "asks for a user and a password"
+            words = "rejects this user and password" if self.upstream else "asks for a user and a password"
             raise UnusableSource(f"{url} {words} (401): give those of its server", "credentials")
         if reply.status == 404:
             raise UnusableSource(f"{url} has no agent at this path (404){await self.others(url)}", "path")

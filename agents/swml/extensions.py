@@ -24,13 +24,12 @@ NATIVE_FUNCTIONS = ("check_time", "wait_seconds", "wait_for_user", "adjust_respo
 
 
 class Extension(NamedTuple):
-    """One difference: its name, what of the SDK writes it (below signalwire/), and what it changes in the schema.
+    """One difference: its name, and what it changes in the schema.
 
     `changes` maps places in `$defs` to what stands there instead: None removes it, `-` is behind a list's end.
     """
 
     name: str
-    emitted: str
     changes: Mapping[str, Any]
 
 
@@ -79,80 +78,85 @@ CONTEXT_SWITCH = closed(
     },
 )
 
+# Above each: what of the SDK writes it, below signalwire/.
 EXTENSIONS = (
+    # core/mixins/ai_config_mixin.py add_mcp_server
     Extension(
         "mcp servers",
-        "core/mixins/ai_config_mixin.py add_mcp_server",
         {"SWAIG/properties/mcp_servers": {"type": "array", "items": MCP_SERVER}},
     ),
+    # _docs/docs/api_reference.md set_native_functions
     Extension(
         "native functions",
-        "_docs/docs/api_reference.md set_native_functions",
         {"SWAIGNativeFunction/enum": [*NATIVE_FUNCTIONS, "transfer", "hangup", "send_sms"]},
     ),
+    # core/agent_base.py _render_swml, with use_pom and no section
     Extension(
         "empty prompt",
-        "core/agent_base.py _render_swml, with use_pom and no section",
         {f"{name}/properties/pom/minItems": None for name in ("AIPromptPom", BEDROCK_PROMPTS[1])},
     ),
+    # core/mixins/prompt_mixin.py prompt_add_section without body and bullets
     Extension(
         "sections of a title",
-        "core/mixins/prompt_mixin.py prompt_add_section without body and bullets",
         {
             "POM": {"$ref": "#/$defs/PomSectionBodyContent"},
             "PomSectionBodyContent/required": None,
             "PomSectionBodyContent/minProperties": 1,
         },
     ),
+    # core/mixins/ai_config_mixin.py set_prompt_llm_params, set_post_prompt_llm_params: any key
     Extension(
         "llm parameters",
-        "core/mixins/ai_config_mixin.py set_prompt_llm_params, set_post_prompt_llm_params: any key",
         {f"{name}/additionalProperties": None for name in LLM_PROMPTS}
         | in_all(LLM_PROMPTS, {"model": TEXT, "barge_confidence": {"type": "number"}}),
     ),
+    # core/mixins/ai_config_mixin.py add_language, set_language_params: any key, the engine's own
     Extension(
         "language parameters",
-        "core/mixins/ai_config_mixin.py add_language, set_language_params: any key, the engine's own",
         {"LanguageParams/additionalProperties": None},
     ),
+    # core/mixins/tool_mixin.py define_tool, ai_config_mixin.py set_internal_fillers: any languages, wait scripts
     Extension(
         "fillers",
-        "core/mixins/tool_mixin.py define_tool, ai_config_mixin.py set_internal_fillers: any languages, wait scripts",
         {"FunctionFillers": {"type": "object", "additionalProperties": {"type": "array", "items": ONE_OR_MORE}}},
     ),
+    # core/swaig_function.py _ensure_parameter_structure: any JSON Schema (agents.definition checks that it is one)
     Extension(
         "function parameters",
-        "core/swaig_function.py _ensure_parameter_structure: any JSON Schema (agents.definition checks that it is one)",
         {
             "FunctionParameters/additionalProperties": None,
             "FunctionParameters/properties/properties/additionalProperties": OBJECT,
         },
     ),
+    # core/mixins/tool_mixin.py define_tool, its swaig_fields
     Extension(
         "function credentials",
-        "core/mixins/tool_mixin.py define_tool, its swaig_fields",
         in_all(["UserSWAIGFunction"], {"web_hook_auth_user": TEXT, "web_hook_auth_password": TEXT}),
     ),
+    # core/semantic_gate.py, from define_tool and DataMap.gate
     Extension(
         "gates",
-        "core/semantic_gate.py, from define_tool and DataMap.gate",
         in_all(
             ["UserSWAIGFunction"],
             {"gates": {"type": "array", "items": GATE, "minItems": 1, "maxItems": 8}, "gate_fillers": FILLERS},
         ),
     ),
+    # core/contexts.py Step.set_functions
     Extension(
         "functions none",
-        "core/contexts.py Step.set_functions",
         in_all(STEPS, {"functions": {"anyOf": [TEXTS, {"const": "none"}]}}),
     ),
-    Extension("step skip", "core/contexts.py Step.set_skip_to_next_step", in_all(STEPS, {"skip_to_next_step": FLAG})),
-    Extension("step history", "core/contexts.py Step.set_history", in_all(STEPS, {"history": HISTORY})),
-    Extension("step reset", "core/contexts.py Step.set_reset_system_prompt, …", in_all(STEPS, {"reset": RESET})),
-    Extension("gather info", "core/contexts.py Step.set_gather_info", in_all(STEPS, {"gather_info": GATHER_INFO})),
+    # core/contexts.py Step.set_skip_to_next_step
+    Extension("step skip", in_all(STEPS, {"skip_to_next_step": FLAG})),
+    # core/contexts.py Step.set_history
+    Extension("step history", in_all(STEPS, {"history": HISTORY})),
+    # core/contexts.py Step.set_reset_system_prompt, …
+    Extension("step reset", in_all(STEPS, {"reset": RESET})),
+    # core/contexts.py Step.set_gather_info
+    Extension("gather info", in_all(STEPS, {"gather_info": GATHER_INFO})),
+    # core/contexts.py Context.to_dict
     Extension(
         "context entry",
-        "core/contexts.py Context.to_dict",
         in_all(
             CONTEXTS,
             {
@@ -163,19 +167,19 @@ EXTENSIONS = (
             },
         ),
     ),
+    # core/contexts.py Context.set_enter_fillers, set_exit_fillers
     Extension(
         "context fillers",
-        "core/contexts.py Context.set_enter_fillers, set_exit_fillers",
         in_all(CONTEXTS, {"enter_fillers": CONTEXT_FILLERS, "exit_fillers": CONTEXT_FILLERS}),
     ),
+    # core/contexts.py ContextBuilder.validate: only a single context must be named so
     Extension(
         "contexts without default",
-        "core/contexts.py ContextBuilder.validate: only a single context must be named so",
         {"Contexts/required": None, "Contexts/anyOf": [{"required": ["default"]}, {"minProperties": 2}]},
     ),
+    # core/function_result.py FunctionResult.to_dict
     Extension(
         "outputs",
-        "core/function_result.py FunctionResult.to_dict",
         {
             "Output/properties/response": {"anyOf": [TEXT, closed({"tool_result": TEXT}, {"tool_prompt": TEXT})]},
             "Output/properties/post_process": FLAG,
@@ -183,32 +187,32 @@ EXTENSIONS = (
             "Output/anyOf": [{"required": ["response"]}, {"required": ["action"]}],
         },
     ),
+    # core/data_map.py DataMap.expression, its nomatch_output
     Extension(
         "expressions",
-        "core/data_map.py DataMap.expression, its nomatch_output",
         {"Expression/properties/nomatch-output": {"$ref": "#/$defs/Output"}},
     ),
+    # core/data_map.py DataMap.webhook
     Extension(
         "webhooks",
-        "core/data_map.py DataMap.webhook",
         {"Webhook/properties/form_param": TEXT, "Webhook/properties/method/anyOf/-": {"const": "PATCH"}},
     ),
+    # core/data_map.py DataMap.global_error_keys
     Extension(
         "error keys",
-        "core/data_map.py DataMap.global_error_keys",
         {"DataMap/properties/error_keys": ONE_OR_MORE},
     ),
+    # core/function_result.py connect, swml_transfer, execute_swml: beside SWML; swaig_actions_generated.py: alone
     Extension(
         "transfer",
-        "core/function_result.py connect, swml_transfer, execute_swml: beside SWML; swaig_actions_generated.py: alone",
         {
             "Action/maxProperties": None,
             "Action/properties/transfer": {"anyOf": [TEXT, FLAG, closed({"dest": TEXT}, {"summarize": FLAG})]},
         },
     ),
+    # core/function_result.py, core/swaig_actions_generated.py
     Extension(
         "actions",
-        "core/function_result.py, core/swaig_actions_generated.py",
         in_all(
             ["Action"],
             {
@@ -227,10 +231,10 @@ EXTENSIONS = (
             },
         ),
     ),
+    # core/function_result.py switch_context, hold, play_background_file, remove_global_data, remove_metadata;
+    # core/swaig_actions_generated.py
     Extension(
         "forms of actions",
-        "core/function_result.py switch_context, hold, play_background_file, remove_global_data, remove_metadata;"
-        " core/swaig_actions_generated.py",
         {
             "HoldAction/properties/hold/anyOf/-": TEXT,
             "HoldAction/properties/hold/anyOf/2/properties/step": TEXT,
@@ -246,26 +250,26 @@ EXTENSIONS = (
             },
         ),
     ),
+    # core/function_result.py execute_rpc, rpc_dial, rpc_ai_message, rpc_ai_unhold
     Extension(
         "execute_rpc",
-        "core/function_result.py execute_rpc, rpc_dial, rpc_ai_message, rpc_ai_unhold",
         in_all(
             ["SWMLMethod"],
             {"execute_rpc": closed({"method": TEXT}, {"params": OBJECT, "call_id": TEXT, "node_id": TEXT})},
         ),
     ),
+    # core/function_result.py join_conference
     Extension(
         "conference by name",
-        "core/function_result.py join_conference",
         {
             "JoinConference/properties/join_conference": {
                 "anyOf": [{"$ref": "#/$defs/JoinConferenceObject"}, TEXT],
             }
         },
     ),
+    # core/function_result.py pay: numbers and booleans as texts
     Extension(
         "pay in texts",
-        "core/function_result.py pay: numbers and booleans as texts",
         {
             f"Pay/properties/pay/properties/{word}/anyOf/-": as_text
             for word, as_text in {
@@ -276,14 +280,14 @@ EXTENSIONS = (
             }.items()
         },
     ),
+    # agents/bedrock.py _render_swml: the ai verb's SWAIG as it is
     Extension(
         "bedrock functions",
-        "agents/bedrock.py _render_swml: the ai verb's SWAIG as it is",
         {"AmazonBedrockObject/properties/SWAIG": {"$ref": "#/$defs/SWAIG"}},
     ),
+    # agents/bedrock.py BedrockAgent: 0 to 2
     Extension(
         "bedrock temperature",
-        "agents/bedrock.py BedrockAgent: 0 to 2",
         {f"{name}/properties/temperature/maximum": 2 for name in BEDROCK_PROMPTS},
     ),
 )

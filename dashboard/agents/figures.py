@@ -49,11 +49,23 @@ def charts_of(name: str, found: Figures) -> dict[str, SafeString]:
     slowest = max((value for value in p95 if value is not None), default=0.0)
     last: list[Any] = [step.count for step in hour]
     return {
-        "requests": spark(counts, f"Requests, last 24 hours: at most {max(counts)} in half an hour",
-                          tone="accent", tall=True),
-        "errors": spark(shares, f"Errors, last 24 hours: at most {percent(highest)} in half an hour",
-                        tone=found.tone, tall=True, top=DEGRADED_SHARE * 2, limit=DEGRADED_SHARE),
-        "latency": spark(p95, f"Latency p50 to p95, last 24 hours: p95 at most {figure(slowest)} ms",
-                         lower=p50, tone="accent", tall=True),
+        "requests": spark(
+            counts, f"Requests, last 24 hours: at most {max(counts)} in half an hour", tone="accent", tall=True
+        ),
+        "errors": spark(
+            shares,
+            f"Errors, last 24 hours: at most {percent(highest)} in half an hour",
+            tone=found.tone,
+            tall=True,
+            top=DEGRADED_SHARE * 2,
+            limit=DEGRADED_SHARE,
+        ),
+        "latency": spark(
+            p95,
+            f"Latency p50 to p95, last 24 hours: p95 at most {figure(slowest)} ms",
+            lower=p50,
+            tone="accent",
+            tall=True,
+        ),
         "last": spark(last, f"Requests a minute, last 60 minutes: {sum(last)} in all", tone="accent", tall=True),
-    }  # fmt: skip
+    }

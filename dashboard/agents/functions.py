@@ -31,7 +31,7 @@ class Answerer:
 
 
 @dataclass(frozen=True)
-class ToldFunction:
+class FunctionRow:
     """A function for people."""
 
     name: str
@@ -42,14 +42,14 @@ class ToldFunction:
     handler: Answerer
 
 
-def told_functions(definition: AgentDefinition) -> list[ToldFunction]:
+def function_rows(definition: AgentDefinition) -> list[FunctionRow]:
     """All of a definition's, in its order."""
-    return [told(name, function) for name, function in definition.functions.items()]
+    return [row_of(name, function) for name, function in definition.functions.items()]
 
 
-def told(name: str, function: Function) -> ToldFunction:
+def row_of(name: str, function: Function) -> FunctionRow:
     """One function."""
-    return ToldFunction(
+    return FunctionRow(
         name,
         function.description,
         function.secure,
@@ -86,11 +86,19 @@ def type_of(schema: Mapping[str, Any]) -> str:
 def limits_of(schema: Mapping[str, Any]) -> list[str]:
     """What a value must be besides its type."""
     words = {
-        "minimum": "at least {}", "maximum": "at most {}", "exclusiveMinimum": "above {}",
-        "exclusiveMaximum": "below {}", "minLength": "at least {} characters", "maxLength": "at most {} characters",
-        "minItems": "at least {} items", "maxItems": "at most {} items", "pattern": "like {}", "format": "as {}",
-        "const": "always {}", "default": "else {}",
-    }  # fmt: skip
+        "minimum": "at least {}",
+        "maximum": "at most {}",
+        "exclusiveMinimum": "above {}",
+        "exclusiveMaximum": "below {}",
+        "minLength": "at least {} characters",
+        "maxLength": "at most {} characters",
+        "minItems": "at least {} items",
+        "maxItems": "at most {} items",
+        "pattern": "like {}",
+        "format": "as {}",
+        "const": "always {}",
+        "default": "else {}",
+    }
     found = [f"one of {', '.join(map(str, schema['enum']))}"] if isinstance(schema.get("enum"), list) else []
     return found + [text.format(schema[word]) for word, text in words.items() if word in schema]
 

@@ -15,7 +15,7 @@ TAILS = {"registered": ("created", "at"), "restored": ("created", "at"), "unregi
 
 
 @dataclass(frozen=True)
-class Told:
+class ActLine:
     """Who did what: `who` `verb` `thing` `tail`. `agent`: the thing is this agent, whose page there is."""
 
     time: datetime
@@ -26,25 +26,25 @@ class Told:
     agent: str = ""
 
 
-def recent_acts(limit: int) -> list[Told]:
+def recent_acts(limit: int) -> list[ActLine]:
     """The newest acts."""
     rows = read_audit(Search(), ROWS)
     groups = groupby(rows, key=lambda row: (row["time"], row["who"]))
     return [told for _, found in groups for told in acts_of(list(found))][:limit]
 
 
-def acts_of(rows: list[dict[str, Any]]) -> list[Told]:
+def acts_of(rows: list[dict[str, Any]]) -> list[ActLine]:
     """What was done in one moment: an act for each agent, one for everything else."""
     by_thing: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         by_thing.setdefault(subject(row), []).append(row)
-    by_verb: dict[str, list[Told]] = {}
+    by_verb: dict[str, list[ActLine]] = {}
     for act in [of_thing(found) for found in by_thing.values()]:
         by_verb.setdefault(act.verb.partition(" ")[0], []).append(act)
     return [act for acts in by_verb.values() for act in folded(acts)]
 
 
-def folded(acts: list[Told]) -> list[Told]:
+def folded(acts: list[ActLine]) -> list[ActLine]:
     """The same done with many things: told of the first of them."""
     if len(acts) <= FOLDED:
         return acts
@@ -56,19 +56,19 @@ def subject(row: dict[str, Any]) -> tuple[str, str]:
     return ("agent", row["agent"]) if row["agent"] else (row["what"], row["name"])
 
 
-def of_thing(rows: list[dict[str, Any]]) -> Told:
+def of_thing(rows: list[dict[str, Any]]) -> ActLine:
     """The act that these rows of one thing tell of."""
     newest = rows[0]
     time, who, name, action = newest["time"], newest["who"] or SOMEBODY, newest["name"], newest["action"]
     if newest["agent"]:
         phrase, tail = of_agent(rows)
-        return Told(time, who, phrase.before_name, newest["agent"], tail, newest["agent"])
+        return ActLine(time, who, phrase.before_name, newest["agent"], tail, newest["agent"])
     if newest["what"] == "role":
         person, _, role = name.partition(": ")
-        return Told(time, who, "gave" if action == "created" else "took", person, f" the role {role}")
+        return ActLine(time, who, "gave" if action == "created" else "took", person, f" the role {role}")
     if action in EVENTS:
-        return Told(time, who, EVENTS[action].before_name, name)
-    return Told(time, who, f"{VERBS.get(action, action)} {NOUNS.get(newest['what'], '')}".strip(), name)
+        return ActLine(time, who, EVENTS[action].before_name, name)
+    return ActLine(time, who, f"{VERBS.get(action, action)} {NOUNS.get(newest['what'], '')}".strip(), name)
 
 
 def of_agent(rows: list[dict[str, Any]]) -> tuple[Phrase, str]:

@@ -44,7 +44,7 @@ VERBS = {"created": "added", "removed": "removed", "changed": "changed"}
 LINKS = {"created": " to", "removed": " from", "changed": " of"}
 
 
-class Told(NamedTuple):
+class ChangeLine(NamedTuple):
     """An audit row of an agent in words."""
 
     row: Mapping[str, Any]
@@ -53,10 +53,10 @@ class Told(NamedTuple):
     differences: list[Difference]
 
 
-def told(row: Mapping[str, Any]) -> Told:
+def line_of(row: Mapping[str, Any]) -> ChangeLine:
     """A row of registry.reports.audit.read_audit about an agent, its routes or its names."""
     did = " and ".join(phrase.of_it for phrase in phrases(row))
-    return Told(row, row["who"] or SOMEBODY, did, remarkable(row))
+    return ChangeLine(row, row["who"] or SOMEBODY, did, remarkable(row))
 
 
 def phrases(row: Mapping[str, Any]) -> list[Phrase]:

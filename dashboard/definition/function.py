@@ -52,10 +52,15 @@ def open_function(maker: Maker, item: Path, place: int, count: int) -> Block:
     if not isinstance(get(maker.tree, item), dict):
         block.children = [maker.key(item, "Name"), maker.field("yaml", item, "As YAML")]
         return block
-    rest = maker.rest(item, ("description", "parameters", "handler", "secure"), "As YAML", help=(
-        "Besides what is above: fillers, wait_file, wait_file_loops, wait_for_fillers, skip_fillers, active, "
-        "meta_data, meta_data_token, gates, gate_fillers."
-    ))  # fmt: skip
+    rest = maker.rest(
+        item,
+        ("description", "parameters", "handler", "secure"),
+        "As YAML",
+        help=(
+            "Besides what is above: fillers, wait_file, wait_file_loops, wait_for_fillers, skip_fillers, active, "
+            "meta_data, meta_data_token, gates, gate_fillers."
+        ),
+    )
     block.children = [
         maker.key(item, "Name", help="Letters, digits and _; the model calls it by this name"),
         maker.field("text", (*item, "description"), "Description", Function),

@@ -11,15 +11,42 @@ from dashboard.definition.tree import MISSING, Path, get, written
 
 MAX_ITEMS = 100  # of a list that have fields of their own; longer ones are YAML: browsers and people get lost
 KNOBS = (
-    "model", "temperature", "top_p", "confidence", "presence_penalty", "frequency_penalty", "max_tokens",
+    "model",
+    "temperature",
+    "top_p",
+    "confidence",
+    "presence_penalty",
+    "frequency_penalty",
+    "max_tokens",
     "barge_confidence",
-)  # fmt: skip
+)
 SHOWN = (
-    "prompt", "post_prompt", "post_prompt_url", "languages", "multilingual", "hints", "pronounce", "params",
-    "global_data", "native_functions", "includes", "mcp_servers", "internal_fillers", "functions", "web_hook_url",
-    "safe_line", "debug_events", "mcp", "pre_answer", "auto_answer", "answer", "record_call", "post_answer", "post_ai",
+    "prompt",
+    "post_prompt",
+    "post_prompt_url",
+    "languages",
+    "multilingual",
+    "hints",
+    "pronounce",
+    "params",
+    "global_data",
+    "native_functions",
+    "includes",
+    "mcp_servers",
+    "internal_fillers",
+    "functions",
+    "web_hook_url",
+    "safe_line",
+    "debug_events",
+    "mcp",
+    "pre_answer",
+    "auto_answer",
+    "answer",
+    "record_call",
+    "post_answer",
+    "post_ai",
     "sections",
-)  # fmt: skip
+)
 
 
 def parts_of(maker: Maker) -> list[Block]:
@@ -132,11 +159,14 @@ def languages_part(maker: Maker) -> Block:
         return part
     for place, item in enumerate(items):
         name = names[place] if isinstance(names[place], str) else f"Language {place + 1}"
-        row = Block("row", children=[
-            maker.field("line", (*item, "name"), "Language", Language),
-            maker.field("line", (*item, "code"), "Code", Language),
-            maker.field("line", (*item, "voice"), "Voice", Language),
-        ])  # fmt: skip
+        row = Block(
+            "row",
+            children=[
+                maker.field("line", (*item, "name"), "Language", Language),
+                maker.field("line", (*item, "code"), "Code", Language),
+                maker.field("line", (*item, "voice"), "Voice", Language),
+            ],
+        )
         rest = more(maker, item, ("name", "code", "voice"), "engine, model, emotion, speed, fillers, params")
         part.children.append(
             Block(
@@ -163,11 +193,14 @@ def hearing_part(maker: Maker) -> Block:
         return part
     for place, item in enumerate(items):
         name = f"Pronunciation {place + 1}"
-        row = Block("row", children=[
-            maker.field("line", (*item, "replace"), "Written", Pronunciation),
-            maker.field("line", (*item, "with"), "Said", Pronunciation),
-            maker.field("off", (*item, "ignore_case"), "Any case", Pronunciation),
-        ])  # fmt: skip
+        row = Block(
+            "row",
+            children=[
+                maker.field("line", (*item, "replace"), "Written", Pronunciation),
+                maker.field("line", (*item, "with"), "Said", Pronunciation),
+                maker.field("off", (*item, "ignore_case"), "Any case", Pronunciation),
+            ],
+        )
         buttons = item_buttons(item, name, place, len(items))
         part.children.append(Block("item", ".".join(map(str, item)), name, children=[row], buttons=buttons))
     part.buttons = [Button(f"add:{written(path)}", "Add a pronunciation", "plus")]
@@ -253,12 +286,18 @@ def elsewhere_part(maker: Maker) -> Block:
     """Functions that come from elsewhere, and what goes there."""
     words = ("native_functions", "includes", "mcp_servers", "mcp", "multilingual", "internal_fillers", "web_hook_url")
     given = [word for word in words if maker.tree.get(word)]
-    return Block("part", "", "Connections", ", ".join(given) or "none", children=[
-        maker.field("lines", ("native_functions",), "Functions of the platform, one a line", AgentDefinition),
-        maker.field("off", ("mcp",), "MCP", AgentDefinition),
-        maker.field("line", ("web_hook_url",), "URL of direct functions", AgentDefinition),
-        maker.field("yaml", ("includes",), "Functions of other servers, as YAML", AgentDefinition),
-        maker.field("yaml", ("mcp_servers",), "MCP servers, as YAML", AgentDefinition),
-        maker.field("yaml", ("internal_fillers",), "Fillers of the platform's functions, as YAML", AgentDefinition),
-        maker.field("yaml", ("multilingual",), "Multilingual mode, as YAML", AgentDefinition),
-    ])  # fmt: skip
+    return Block(
+        "part",
+        "",
+        "Connections",
+        ", ".join(given) or "none",
+        children=[
+            maker.field("lines", ("native_functions",), "Functions of the platform, one a line", AgentDefinition),
+            maker.field("off", ("mcp",), "MCP", AgentDefinition),
+            maker.field("line", ("web_hook_url",), "URL of direct functions", AgentDefinition),
+            maker.field("yaml", ("includes",), "Functions of other servers, as YAML", AgentDefinition),
+            maker.field("yaml", ("mcp_servers",), "MCP servers, as YAML", AgentDefinition),
+            maker.field("yaml", ("internal_fillers",), "Fillers of the platform's functions, as YAML", AgentDefinition),
+            maker.field("yaml", ("multilingual",), "Multilingual mode, as YAML", AgentDefinition),
+        ],
+    )

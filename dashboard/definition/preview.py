@@ -16,7 +16,7 @@ from registry.actions.definitions import read_definition, warnings_of
 from registry.base.errors import Malformed
 from registry.environment import environment
 from registry.log.masking import MASK
-from registry.rehearsal.rehearsal import prefix_of
+from registry.rehearsal.rehearsal import first_prefix
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def document_of(agent: Agent, definition: AgentDefinition, base: str) -> Any:
     masked = dict.fromkeys(environment(), MASK)
     prepared = StoredVersion(0, definition, TokenKey(str(settings.SIGNALWIRE_SWAIG_SECRET), agent.name), masked)
     document = prepared.document
-    url = f"{base}{prefix_of(agent)}"
+    url = f"{base}{first_prefix(agent)}"
     return orjson.loads(document.splice(url.encode(), base.encode(), [MASK.encode()] * len(document.purposes)))
 
 

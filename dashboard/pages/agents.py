@@ -35,9 +35,13 @@ VIEWS: tuple[tuple[str, dict[str, str]], ...] = (
     ("Changed lately", {"sort": "-changed"}),
 )
 CHIPS = (
-    ("serving", "Serving"), ("paused", "Paused"), ("degraded", "Degraded"), ("failing", "Failing"),
-    ("draft", "Draft waiting"), (TRASH, "In the trash"),
-)  # fmt: skip
+    ("serving", "Serving"),
+    ("paused", "Paused"),
+    ("degraded", "Degraded"),
+    ("failing", "Failing"),
+    ("draft", "Draft waiting"),
+    (TRASH, "In the trash"),
+)
 # Columns that can be sorted by, and whether a first press shows the highest first.
 HIGHEST_FIRST = {"errors", "p95", "last", "changed"}
 
@@ -72,9 +76,7 @@ def agents(request: HttpRequest) -> HttpResponse:
         "views": views(request, found),
         "chips": chips(request, found, wanted),
         "kinds": kinds(request, found, wanted),
-        "tags": [
-            Choice(tag, changed(request, tag=tag), wanted.tag == tag, count) for tag, count in tags_in_use()
-        ],
+        "tags": [Choice(tag, changed(request, tag=tag), wanted.tag == tag, count) for tag, count in tags_in_use()],
         "without_tag": changed(request, tag=""),
         "columns": {name: column(request, wanted, name) for name in ("name", *SORTS)},
         "newer": changed(request, before=found.page.before) if found.page.before else "",
@@ -83,7 +85,7 @@ def agents(request: HttpRequest) -> HttpResponse:
         "in_trash": wanted.status == TRASH,
         "part": part_wanted(request) == "list",
         "back": request.get_full_path(),
-    }  # fmt: skip
+    }
     return show(request, "pages/agents.html", context, parts={"list"})
 
 

@@ -82,8 +82,11 @@ def tag(request: HttpRequest, names: Sequence[str], by: Actor) -> None:
     changes = bulk.tag_many(names, tags, by=by, remove=remove, wait=True)
     word = f"{'Took' if remove else 'Put'} {', '.join(tags)} {'off' if remove else 'on'}"
     # Undo says the same to all: it would take away what some of them had, or give what they had not.
-    exact = all(sum(tag in change.former["tags"] for tag in {*tags}) == remove * len({*tags})
-                for change in changes if change.changed)  # fmt: skip
+    exact = all(
+        sum(tag in change.former["tags"] for tag in {*tags}) == remove * len({*tags})
+        for change in changes
+        if change.changed
+    )
     tell(request, word, changes, undo="tag" if exact else "", tags=text, remove="" if remove else "1")
 
 
@@ -112,7 +115,7 @@ def tell(
         toasts.say(request, "Nothing was changed: all of them were so already.")
         return
     same = f" ({len(changes) - len(done)} were so already)" if len(done) < len(changes) else ""
-    text = f"{word} {told(done)}{toasts.everywhere(changes[-1])}{same}{more}"
+    text = f"{word} {named(done)}{toasts.everywhere(changes[-1])}{same}{more}"
     say(request, text, undo=undo, names=done, **fields)
 
 
@@ -122,7 +125,7 @@ def say(request: HttpRequest, text: str, *, undo: str, names: Sequence[str], **f
     toasts.say(request, f"{text}.", undo=reverse("dashboard:agents-bulk") if undo else "", fields=fields)
 
 
-def told(names: Sequence[str]) -> str:
+def named(names: Sequence[str]) -> str:
     """One by its name, more by their number."""
     return names[0] if len(names) == 1 else f"{len(names)} agents"
 
@@ -136,7 +139,7 @@ def step(request: HttpRequest, verb: str, names: Sequence[str], problem: Registr
         "verb": verb,
         "word": STEPS[verb],
         "names": names,
-        "told": told(names),
+        "told": named(names),
         "back": back_of(request),
         "problem": problem,
         "message": request.POST.get("message", ""),

@@ -124,8 +124,12 @@ def key_figures() -> list[Figure]:
     since = now.replace(second=0, microsecond=0) - timedelta(minutes=MINUTES - 1)
     minutes = fleet_minutes(since, MINUTES)
     lately, hour = added(minutes[-STANDING_MINUTES:]), added(minutes)
-    return [requests_figure(minutes, now), calls_figure(since), errors_figure(minutes, lately, hour),
-            latency_figure(minutes, hour)]  # fmt: skip
+    return [
+        requests_figure(minutes, now),
+        calls_figure(since),
+        errors_figure(minutes, lately, hour),
+        latency_figure(minutes, hour),
+    ]
 
 
 def requests_figure(minutes: list[Traffic], now: datetime) -> Figure:

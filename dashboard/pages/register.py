@@ -13,7 +13,7 @@ from agents.fields import cipher
 from agents.models import Agent
 from agents.sources import KINDS
 from dashboard import toasts
-from dashboard.agents.functions import ToldFunction
+from dashboard.agents.functions import FunctionRow
 from dashboard.code_lines import pretty
 from dashboard.registration import Checked, Entered, check, examples, note_problems, usual_credentials
 from dashboard.routing.decisions import tell
@@ -85,7 +85,7 @@ def register_look(request: HttpRequest) -> HttpResponse:
     return form(request, checked, **context)
 
 
-def functions_of(seen: Seen) -> list[ToldFunction]:
+def functions_of(seen: Seen) -> list[FunctionRow]:
     """The functions that were seen."""
     return [] if isinstance(seen.source, AgentDefinition) else functions_found(seen.source)
 
@@ -192,12 +192,18 @@ def register_done(request: HttpRequest, name: str) -> HttpResponse:
     scheme, _, host = base.partition("://")
     login = f"{quote(once[0], safe='')}:{quote(once[1], safe='')}@" if once else ""
     context = {
-        "agent": agent, "route": route, "names": [mapping.username for mapping in route.sip_mappings.all()[:100]],
-        "url": f"{base}{route.path}", "once": once, "url_with": f"{scheme}://{login}{host}{route.path}" if once else "",
-        "sip_url": f"{base}/sip", "sip_url_with": f"{scheme}://{login}{host}/sip" if once else "",
-        "far": everywhere(RegistryChange.newest()), "first": first_event(agent, first_id(route.created)),
+        "agent": agent,
+        "route": route,
+        "names": [mapping.username for mapping in route.sip_mappings.all()[:100]],
+        "url": f"{base}{route.path}",
+        "once": once,
+        "url_with": f"{scheme}://{login}{host}{route.path}" if once else "",
+        "sip_url": f"{base}/sip",
+        "sip_url_with": f"{scheme}://{login}{host}/sip" if once else "",
+        "far": everywhere(RegistryChange.newest()),
+        "first": first_event(agent, first_id(route.created)),
         "again": reverse("dashboard:register-done", args=[name]),
-    }  # fmt: skip
+    }
     return show(request, "pages/register_done.html", context, parts={"first", "far"})
 
 

@@ -26,7 +26,7 @@ class Step:
 
 
 @dataclass
-class Told:
+class Explanation:
     """A decision in words. `near`: a registered name like the one that nobody has, and its route."""
 
     tone: str
@@ -40,32 +40,32 @@ class Told:
     agent: str = ""
 
 
-def tell(question: Question, table: RoutingTable, decision: Decision, *, simulated: bool = False) -> Told:
+def tell(question: Question, table: RoutingTable, decision: Decision, *, simulated: bool = False) -> Explanation:
     """Tell it. One or two small queries for what the table does not know: who chose a name, what is switched off.
 
     `simulated`: the table has an agent that is not registered yet, so it has no page and nobody chose its names.
     """
-    told = Told(*verdict_of(decision), sip_user=decision.sip_user, revision=table.revision)
-    told.agent = decision.agent.name if decision.agent else ""
+    explanation = Explanation(*verdict_of(decision), sip_user=decision.sip_user, revision=table.revision)
+    explanation.agent = decision.agent.name if decision.agent else ""
     if question.is_name:
-        told.unmatched = bool(decision.sip_user) and decision.sip_user not in table.sip
-        told.steps.append(typed_step(question, decision.sip_user))
+        explanation.unmatched = bool(decision.sip_user) and decision.sip_user not in table.sip
+        explanation.steps.append(typed_step(question, decision.sip_user))
     else:
-        told.path = question.facts.path
-        told.steps.append(Step("ok", format_html("A request to <code>{}</code>", question.facts.path)))
-    if told.unmatched:
-        told.near = nearest([decision.sip_user]).get(decision.sip_user)
+        explanation.path = question.facts.path
+        explanation.steps.append(Step("ok", format_html("A request to <code>{}</code>", question.facts.path)))
+    if explanation.unmatched:
+        explanation.near = nearest([decision.sip_user]).get(decision.sip_user)
     for step in decision.steps:
         if step.rule == "sip" and question.is_name:
             if decision.sip_user:
                 words = format_html("SIP name <code>{}</code> will lead here", decision.sip_user)
-                told.steps.append(Step("ok", words) if simulated else name_step(decision, told, step))
+                explanation.steps.append(Step("ok", words) if simulated else name_step(decision, explanation, step))
         else:
-            told.steps.append(other_step(step, decision, told.path, simulated=simulated))
+            explanation.steps.append(other_step(step, decision, explanation.path, simulated=simulated))
     if decision.outcome in ("agent", "paused"):
-        last = told.steps.pop()
-        told.steps.append(Step("end" if decision.outcome == "agent" else "bad", last.what, last.why))
-    return told
+        last = explanation.steps.pop()
+        explanation.steps.append(Step("end" if decision.outcome == "agent" else "bad", last.what, last.why))
+    return explanation
 
 
 def verdict_of(decision: Decision) -> tuple[str, SafeString]:
@@ -96,13 +96,14 @@ def typed_step(question: Question, username: str) -> Step:
     return Step("ok", format_html("Name <code>{}</code>", username), why)
 
 
-def name_step(decision: Decision, told: Told, step: RawStep) -> Step:
+def name_step(decision: Decision, explanation: Explanation, step: RawStep) -> Step:
     """Who has the name, and who chose that; for nobody's name, the one it was probably meant to be."""
     username = decision.sip_user
     bound = SipMapping.objects.select_related("route").only("typed", "source", "route__path", "route__enabled")
     mapping = bound.filter(username=username[:128]).first()
     if mapping is None:
-        why = f"the nearest is {told.near[0]}, which leads to {told.near[1]}" if told.near else "and none is like it"
+        near = explanation.near
+        why = f"the nearest is {near[0]}, which leads to {near[1]}" if near else "and none is like it"
         return Step("bad", format_html("Nobody has the SIP name <code>{}</code>", username), why)
     words = format_html("SIP name <code>{}</code> is mapped to <code>{}</code>", username, mapping.route.path)
     if not step.ok:
@@ -156,9 +157,10 @@ def agent_link(name: str) -> SafeString:
     return format_html('<a href="{}"><b>{}</b></a>', reverse("dashboard:agent", args=[name]), name)
 
 
-def log_of(told: Told, caller: str = "") -> str:
+def log_of(explanation: Explanation, caller: str = "") -> str:
     """The live log of what was asked about, the search over the last days."""
-    words = f"sip:{quoted(told.sip_user)}" if told.sip_user else f"path:{quoted(told.path)}" if told.path else ""
+    name, path = explanation.sip_user, explanation.path
+    words = f"sip:{quoted(name)}" if name else f"path:{quoted(path)}" if path else ""
     terms = [words, f"from:{quoted(caller)}" if caller else ""]
     return f"{reverse('dashboard:log')}?{urlencode({'filter': ' '.join(term for term in terms if term)})}"
 

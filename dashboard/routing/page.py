@@ -73,10 +73,15 @@ def listed(request: HttpRequest) -> dict[str, Any]:
     found = (tables.routes_found if of_routes else tables.names_found)(q, troubled_only=only, after=after)
     counts = tables.counts()
     return {
-        "q": q, "after": after, "only": only, "of_routes": of_routes, "found": found, "counts": counts,
+        "q": q,
+        "after": after,
+        "only": only,
+        "of_routes": of_routes,
+        "found": found,
+        "counts": counts,
         "total": counts["routes" if of_routes else "names"],
         "troubled": counts["troubled_routes" if of_routes else "troubled_names"],
-    }  # fmt: skip
+    }
 
 
 def drawer_of(request: HttpRequest) -> dict[str, Any]:
@@ -106,10 +111,14 @@ def drawer_of_route(number: str) -> dict[str, Any]:
         return {"drawer": "gone", "gone": "This route is not registered any more."}
     effect = effects.effect_of_removing([route.pk])
     return {
-        "drawer": "route", "opened": route, "names": list(route.sip_mappings.all()[:100]),
-        "effects": tables.lines_of(effect), "is_last": bool(effect.trashed), "unmatched": effect.unmatched,
+        "drawer": "route",
+        "opened": route,
+        "names": list(route.sip_mappings.all()[:100]),
+        "effects": tables.lines_of(effect),
+        "is_last": bool(effect.trashed),
+        "unmatched": effect.unmatched,
         "log_of_it": f"{reverse('dashboard:log')}?{urlencode({'filter': f'route:{route.path}'})}",
-    }  # fmt: skip
+    }
 
 
 def map_fields(name: str, to: str) -> dict[str, Any]:

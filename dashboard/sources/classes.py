@@ -31,8 +31,11 @@ def modules() -> Iterator[tuple[str, Path]]:
                 yield path.stem, path
             elif (path / "__init__.py").is_file():
                 yield path.name, path / "__init__.py"
-                yield from ((f"{path.name}.{each.stem}", each) for each in listed(path)
-                            if each.suffix == ".py" and each.stem != "__init__")  # fmt: skip
+                yield from (
+                    (f"{path.name}.{each.stem}", each)
+                    for each in listed(path)
+                    if each.suffix == ".py" and each.stem != "__init__"
+                )
 
 
 def listed(folder: Path) -> list[Path]:

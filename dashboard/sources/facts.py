@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.sources import FoundFunction, PythonSource, RemoteSource, kind_of
-from dashboard.agents.functions import Answerer, ToldFunction, parameters_of
+from dashboard.agents.functions import Answerer, FunctionRow, parameters_of
 from registry.actions.inspection import Seen
 
 ElsewhereSource = PythonSource | RemoteSource
@@ -32,9 +32,11 @@ def facts_of(seen: Seen) -> list[Fact]:
         count = len(source.endpoints)
         each = "It answers" if count == 1 else f"All {count} endpoints answer"
         facts.append(Fact("ok", f"{each} with a SWML document, the credentials are accepted."))
-        facts.append(Fact("ok", f"TLS with a good certificate: {encrypted} of {count}.")
-                     if (encrypted := sum(url.lower().startswith("https:") for url in source.endpoints))
-                     else Fact("", "It is asked without TLS: whoever is on the way can read along."))  # fmt: skip
+        facts.append(
+            Fact("ok", f"TLS with a good certificate: {encrypted} of {count}.")
+            if (encrypted := sum(url.lower().startswith("https:") for url in source.endpoints))
+            else Fact("", "It is asked without TLS: whoever is on the way can read along.")
+        )
         if others := [origin for origin in found.origins if not source.url.startswith(origin)]:
             facts.append(Fact("", f"Its documents name {', '.join(others)}; callers get our address instead."))
     if found.mcp:
@@ -51,14 +53,14 @@ def facts_of(seen: Seen) -> list[Fact]:
     return facts + [Fact("warn", warning) for warning in seen.warnings]
 
 
-def functions_found(source: ElsewhereSource) -> list[ToldFunction]:
+def functions_found(source: ElsewhereSource) -> list[FunctionRow]:
     """The functions that were seen, as those of stored agents are told."""
-    return [told(name, function, source) for name, function in source.found.functions.items()]
+    return [row_of(name, function, source) for name, function in source.found.functions.items()]
 
 
-def told(name: str, function: FoundFunction, source: ElsewhereSource) -> ToldFunction:
+def row_of(name: str, function: FoundFunction, source: ElsewhereSource) -> FunctionRow:
     """One function."""
-    return ToldFunction(
+    return FunctionRow(
         name,
         function.description,
         function.secure,

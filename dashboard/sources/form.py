@@ -14,9 +14,18 @@ from registry.base.yaml_out import to_yaml
 
 MAX_TEXT = 64 * 1024  # characters of arguments and lists of URLs
 FIELDS = (
-    "class", "script", "script_route", "arguments", "url", "more_urls", "server_user", "server_password", "seconds",
-    "document_seconds", "keep_last_document",
-)  # fmt: skip
+    "class",
+    "script",
+    "script_route",
+    "arguments",
+    "url",
+    "more_urls",
+    "server_user",
+    "server_password",
+    "seconds",
+    "document_seconds",
+    "keep_last_document",
+)
 LINES = ("arguments", "more_urls")
 MAIN = {"python": "class", "remote": "url"}  # the field that what is wrong with the whole stands beside
 PLACES = {"script": "class", "route": "class", "again": "class", "keep_last_document": "url"}
@@ -39,10 +48,20 @@ class Typed:
         """As somebody would have typed what is kept."""
         if isinstance(source, PythonSource):
             arguments = to_yaml(source.arguments).rstrip() if source.arguments else ""
-            return cls({"class": source.class_ or "", "script": source.script or "",
-                        "script_route": source.route or "", "arguments": arguments})  # fmt: skip
-        texts = {"url": source.url, "more_urls": "\n".join(source.more_urls), "seconds": f"{source.seconds:g}",
-                 "document_seconds": f"{source.document_seconds:g}"}  # fmt: skip
+            return cls(
+                {
+                    "class": source.class_ or "",
+                    "script": source.script or "",
+                    "script_route": source.route or "",
+                    "arguments": arguments,
+                }
+            )
+        texts = {
+            "url": source.url,
+            "more_urls": "\n".join(source.more_urls),
+            "seconds": f"{source.seconds:g}",
+            "document_seconds": f"{source.document_seconds:g}",
+        }
         return cls(texts | ({"keep_last_document": "on"} if source.keep_last_document else {}))
 
     @property

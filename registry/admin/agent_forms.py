@@ -102,20 +102,23 @@ class EditForm(ActionForm):
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
         agent = self.instance
-        self.initial = {
-            **self.initial,
-            "title": agent.title,
-            "tags": ", ".join(agent.tags),
-            "definition": to_yaml(as_written(agent.live.definition)) if agent.live else "",
-            "pause": "" if agent.pause_is_over else agent.pause_message,
-            "expected": agent_tag(agent),
-        }
         if agent.current_state != Agent.State.PAUSED:
             self.fields["pause"].disabled = True
         if agent.kind != Agent.Kind.STORED:
             self.fields["definition"].disabled = True
             self.fields["definition"].label = agent.kind
             self.fields["definition"].help_text = f"python3 manage.py register {agent.name} --update … changes it"
+
+    def shown(self) -> dict[str, Any]:
+        """As it is now."""
+        agent = self.instance
+        return {
+            "title": agent.title,
+            "tags": ", ".join(agent.tags),
+            "definition": to_yaml(as_written(agent.live.definition)) if agent.live else "",
+            "pause": "" if agent.pause_is_over else agent.pause_message,
+            "expected": agent_tag(agent),
+        }
 
     def clean_definition(self) -> Any:
         """Read it, if it is another one: what is live may be refused today, and has to stay as it is."""

@@ -33,9 +33,18 @@ class AgentAdmin(ActionAdmin):
     show_full_result_count = False
     actions = ("pause", "resume", "remove_selected", "restore")
     told = (
-        "name", "callers_get", "paused_until", "kind", "trouble", "functions_found", "live_version", "draft_version",
-        "leads_here", "created", "trashed",
-    )  # fmt: skip
+        "name",
+        "callers_get",
+        "paused_until",
+        "kind",
+        "trouble",
+        "functions_found",
+        "live_version",
+        "draft_version",
+        "leads_here",
+        "created",
+        "trashed",
+    )
     readonly_fields = (*told, "definition_text")
     seen = ("title", "tags", "pause_message", "definition_text")
 
@@ -148,11 +157,6 @@ class AgentAdmin(ActionAdmin):
     def restore(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
         """Bring agents back with their routes and SIP names."""
         self.act_on(request, queryset, lambda agent, by: trash.restore_agent(agent.name, by=by), "restore")
-
-    @admin.action(description="Unregister", permissions=["act"])
-    def remove_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Take away their routes and SIP names."""
-        return super().remove_selected(request, queryset)
 
     def remove(self, obj: Agent, by: Actor) -> None:
         """Unregister it."""

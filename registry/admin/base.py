@@ -90,6 +90,14 @@ class ActionForm(ModelForm):
     request: HttpRequest  # of this page; set on the class that is made for it
     columns: dict[str, str] = {}  # where a problem of the registry belongs, if the field has another name
 
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        self.initial = {**self.initial, **self.shown()}
+
+    def shown(self) -> dict[str, Any]:
+        """For subclasses: what stands in the fields at first."""
+        return {}
+
     def act(self, by: Actor) -> Model:
         """For subclasses: do it, give what was made or changed; raises `RegistryError`."""
         raise NotImplementedError
@@ -136,6 +144,14 @@ class ActionAdmin(PolicyAdmin):
     change_form: type[ActionForm] | None = None
     remove_word = "remove"
 
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Removing is called what it is here."""
+        actions = super().get_actions(request)
+        if "remove_selected" in actions:
+            function, name, _ = actions["remove_selected"]
+            actions["remove_selected"] = function, name, self.remove_word.capitalize()
+        return actions
+
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
         """The form of this page, which knows its request."""
         form = self.change_form if change else self.add_form
@@ -173,8 +189,9 @@ class ActionAdmin(PolicyAdmin):
         self.act_on(request, [obj], self.remove, self.remove_word)
         return HttpResponseRedirect(self.list_url())
 
+    @admin.action(permissions=["act"])
     def remove_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """The same for several: what a subclass's bulk action calls."""
+        """The same for several."""
         objects = list(queryset)
         if not request.POST.get("confirmed"):
             return self.confirm(request, self.remove_word, objects, self.effect(objects), "remove_selected")

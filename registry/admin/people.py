@@ -54,11 +54,10 @@ class EditMemberForm(ActionForm):
         model = Member
         fields: list[str] = []
 
-    def __init__(self, *args: Any, **options: Any):
-        super().__init__(*args, **options)
+    def shown(self) -> dict[str, Any]:
+        """As it is now."""
         member = self.instance
-        self.initial = {
-            **self.initial,
+        return {
             "role": people.given_role(member) or NONE,
             "active": member.is_active,
             "staff": member.is_staff,
@@ -150,11 +149,6 @@ class MemberAdmin(ActionAdmin):
     def switch_on(self, request: HttpRequest, queryset: QuerySet[Member]) -> None:
         """Let them in again."""
         self.act_on(request, queryset, lambda m, by: people.set_active(m.username, True, by=by), "switch on")
-
-    @admin.action(description="Switch off", permissions=["act"])
-    def remove_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Lock them out."""
-        return super().remove_selected(request, queryset)
 
     def remove(self, obj: Member, by: Actor) -> Any:
         """Switch it off."""

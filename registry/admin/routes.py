@@ -4,8 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from registry.actions import effects, routes
 from registry.actions import sip_names as sip_name_actions
@@ -54,11 +53,10 @@ class EditRouteForm(ActionForm):
         model = Route
         fields: list[str] = []
 
-    def __init__(self, *args: Any, **options: Any):
-        super().__init__(*args, **options)
+    def shown(self) -> dict[str, Any]:
+        """As it is now."""
         route = self.instance
-        self.initial = {
-            **self.initial,
+        return {
             "switched_on": route.enabled,
             "fallback": route.default,
             "expected": route_tag(route),
@@ -99,11 +97,6 @@ class RouteAdmin(ActionAdmin):
     def sip_names(self, route: Route) -> str:
         """All of them."""
         return ", ".join(mapping.username for mapping in route.sip_mappings.all())
-
-    @admin.action(description="Unregister", permissions=["act"])
-    def remove_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Take them away with their SIP names."""
-        return super().remove_selected(request, queryset)
 
     def remove(self, obj: Route, by: Actor) -> None:
         """Unregister it."""
@@ -152,11 +145,6 @@ class SipMappingAdmin(ActionAdmin):
         """What there is to fill in, or to look at."""
         seen = ["username", "typed", "route", "source", "created"]
         return [(None, {"fields": seen if obj else list(AddSipForm.base_fields)})]
-
-    @admin.action(description="Unmap", permissions=["act"])
-    def remove_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Take them away."""
-        return super().remove_selected(request, queryset)
 
     def remove(self, obj: SipMapping, by: Actor) -> None:
         """Unmap it."""

@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -82,11 +81,6 @@ class ApiTokenAdmin(ActionAdmin):
     def state(self, token: ApiToken) -> str:
         """Active, expired or revoked."""
         return state_of(token)
-
-    @admin.action(description="Revoke", permissions=["act"])
-    def remove_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Refuse them from now on."""
-        return super().remove_selected(request, queryset)
 
     def remove(self, obj: ApiToken, by: Actor) -> Any:
         """Revoke it."""

@@ -1,6 +1,5 @@
 """What adopting is about: one entry for each agent that was found, what shall become of it, what became of it."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,6 @@ from registry.actions.transaction import Change
 from registry.base.errors import Malformed, RegistryError
 from registry.heartbeats import Everywhere
 
-MAX_NAME = 63  # characters
 # What shall become of an entry, and what became of it.
 REGISTER, UPDATE = "register", "update"
 REGISTERED, UPDATED, SKIPPED, REFUSED = "registered", "updated", "skipped", "refused"
@@ -127,9 +125,3 @@ def chosen(entries: list[Entry], only: Iterable[str], origin: str) -> list[Entry
 def as_path(route: str) -> str:
     """A route with one slash before it and none behind it, but for the root; not checked any further."""
     return route.rstrip("/") if route.startswith("/") and route.rstrip("/") else f"/{route.rstrip('/')}"
-
-
-def slug(*texts: str) -> str:
-    """An agent's name out of whatever there is; "" if there is nothing."""
-    words = re.sub(r"[^a-z0-9_]+", "-", "-".join(text for text in texts if text).lower())
-    return words.strip("-_")[:MAX_NAME].strip("-_")

@@ -11,9 +11,10 @@ from agents.sources import PythonSource
 from registry.actions.inspection import look_at, whereabouts
 from registry.actions.transaction import Actor
 from registry.adopting.carry_out import carry_out
-from registry.adopting.entries import UPDATE, Entry, Report, Wishes, as_path, chosen, slug
+from registry.adopting.entries import UPDATE, Entry, Report, Wishes, as_path, chosen
 from registry.adopting.present import Present, origins_of
 from registry.base.errors import Forbidden, Malformed, RegistryError
+from registry.routing.addresses import slug
 
 NOTES = [
     "The platform has to ask Switchboard from now on: at our address, and with each agent's credentials here.",

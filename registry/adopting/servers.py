@@ -9,11 +9,12 @@ from agents.sources import MAX_ENDPOINTS, RemoteSource
 from registry.actions.inspection import look_at, parsed
 from registry.actions.transaction import Actor
 from registry.adopting.carry_out import carry_out
-from registry.adopting.entries import UPDATE, Entry, Report, Wishes, chosen, slug
+from registry.adopting.entries import UPDATE, Entry, Report, Wishes, chosen
 from registry.adopting.present import Present, endpoint_of, origins_of
 from registry.adopting.remarks import Advice, Remark
 from registry.adopting.server_health import Health, read_health
 from registry.base.errors import Malformed, RegistryError
+from registry.routing.addresses import slug
 
 NOTES = [
     "The platform has to ask Switchboard from now on: at our address, and with each agent's credentials here.",

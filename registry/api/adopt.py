@@ -73,9 +73,12 @@ class Adopted(Schema):
 
 
 @router.post(
-    "/adopt", auth=may(Deed.CHANGE), response=answers({200: Adopted}, *CHANGING), operation_id="adopt_server",
+    "/adopt",
+    auth=may(Deed.CHANGE),
+    response=answers({200: Adopted}, *CHANGING),
+    operation_id="adopt_server",
     summary="Register all agents of a running AgentServer",
-)  # fmt: skip
+)
 def adopt(request: HttpRequest, body: AdoptIn, wait: Wait = False) -> dict[str, Any]:
     """Each of its routes becomes a remote agent; what cannot be registered is said, and the others go on.
 

@@ -31,7 +31,7 @@ class RouteOut(Schema):
 class TroubleOut(Schema):
     """What live workers say of an agent that does not run as it should; the worst of them counts."""
 
-    state: str = Field(description="down: it cannot be asked; shaky: some of it can", examples=["down"])
+    state: str = Field(description="down: it is unavailable; shaky: only in part", examples=["down"])
     detail: str = Field(description="why, for people")
     since: datetime
     workers: int = Field(description="so many have trouble with it")

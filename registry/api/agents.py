@@ -27,6 +27,7 @@ from registry.api.answers import (
     Page,
     Wait,
     answers,
+    edited,
     expected,
     paged,
     position_of,
@@ -119,9 +120,12 @@ Kind = Literal["stored", "python", "remote"]
 
 
 @router.get(
-    "", auth=may(Deed.SEE), response=answers({200: AgentPage}, *READING), operation_id="list_agents",
+    "",
+    auth=may(Deed.SEE),
+    response=answers({200: AgentPage}, *READING),
+    operation_id="list_agents",
     summary="List the agents by name",
-)  # fmt: skip
+)
 def list_agents(
     request: HttpRequest,
     q: Annotated[str, Query(max_length=200, pattern=TEXT, description="text in the name or title")] = "",
@@ -148,9 +152,12 @@ def list_agents(
 
 
 @router.post(
-    "", auth=may(Deed.CHANGE), response=answers({201: Changed}, *CHANGING), operation_id="register_agent",
+    "",
+    auth=may(Deed.CHANGE),
+    response=answers({201: Changed}, *CHANGING),
+    operation_id="register_agent",
     summary="Register an agent",
-)  # fmt: skip
+)
 def register_agent(request: HttpRequest, response: HttpResponse, body: Registration, wait: Wait = False) -> Any:
     """It goes live, its route and SIP names answer in every replica. One call does it all, or nothing.
 
@@ -170,14 +177,16 @@ def register_agent(request: HttpRequest, response: HttpResponse, body: Registrat
         wait=wait,
     )
     response["Location"] = f"/api/v1/agents/{change.agent}"
-    tagged(response, change.tag)
-    return Status(201, change.as_json())
+    return Status(201, edited(response, change))
 
 
 @router.get(
-    "/{name}", auth=may(Deed.SEE), response=answers({200: AgentWhole}, 404, 422), operation_id="get_agent",
+    "/{name}",
+    auth=may(Deed.SEE),
+    response=answers({200: AgentWhole}, 404, 422),
+    operation_id="get_agent",
     summary="Look at an agent",
-)  # fmt: skip
+)
 def get_agent(request: HttpRequest, response: HttpResponse, name: str) -> dict[str, Any]:
     """Also one in the trash. The ETag is for If-Match."""
     agent = one_agent(name)
@@ -186,9 +195,12 @@ def get_agent(request: HttpRequest, response: HttpResponse, name: str) -> dict[s
 
 
 @router.patch(
-    "/{name}", auth=may(Deed.CHANGE), response=answers({200: Changed}, 404, 412, *CHANGING),
-    operation_id="update_agent", summary="Change an agent's title, tags or secrets",
-)  # fmt: skip
+    "/{name}",
+    auth=may(Deed.CHANGE),
+    response=answers({200: Changed}, 404, 412, *CHANGING),
+    operation_id="update_agent",
+    summary="Change an agent's title, tags or secrets",
+)
 def update_agent(
     request: HttpRequest,
     response: HttpResponse,
@@ -211,23 +223,28 @@ def update_agent(
         by=actor(request),
         wait=wait,
     )
-    tagged(response, change.tag)
-    return change.as_json()
+    return edited(response, change)
 
 
 @router.delete(
-    "/{name}", auth=may(Deed.CHANGE), response=answers({200: Changed}, 400, 404, 409, 412, 422),
-    operation_id="unregister_agent", summary="Unregister an agent",
-)  # fmt: skip
+    "/{name}",
+    auth=may(Deed.CHANGE),
+    response=answers({200: Changed}, 400, 404, 409, 412, 422),
+    operation_id="unregister_agent",
+    summary="Unregister an agent",
+)
 def unregister_agent(request: HttpRequest, name: str, if_match: IfMatch = None, wait: Wait = False) -> Any:
     """All its routes and SIP names are gone at once: 404. It is in the trash, from which `restore` brings it back."""
     return trash.unregister_agent(name, expected=expected(if_match), by=actor(request), wait=wait).as_json()
 
 
 @router.post(
-    "/{name}/pause", auth=may(Deed.CHANGE), response=answers({200: Changed}, 404, *CHANGING),
-    operation_id="pause_agent", summary="Pause an agent",
-)  # fmt: skip
+    "/{name}/pause",
+    auth=may(Deed.CHANGE),
+    response=answers({200: Changed}, 404, *CHANGING),
+    operation_id="pause_agent",
+    summary="Pause an agent",
+)
 def pause_agent(request: HttpRequest, name: str, body: PauseIn | None = None, wait: Wait = False) -> Any:
     """New calls hear the message and are hung up; running calls go on.
 
@@ -243,18 +260,24 @@ def pause_agent(request: HttpRequest, name: str, body: PauseIn | None = None, wa
 
 
 @router.post(
-    "/{name}/resume", auth=may(Deed.CHANGE), response=answers({200: Changed}, 400, 404, 409, 422),
-    operation_id="resume_agent", summary="Resume an agent",
-)  # fmt: skip
+    "/{name}/resume",
+    auth=may(Deed.CHANGE),
+    response=answers({200: Changed}, 400, 404, 409, 422),
+    operation_id="resume_agent",
+    summary="Resume an agent",
+)
 def resume_agent(request: HttpRequest, name: str, wait: Wait = False) -> Any:
     """New calls are answered again."""
     return pauses.resume(name, by=actor(request), wait=wait).as_json()
 
 
 @router.post(
-    "/{name}/reload", auth=may(Deed.CHANGE), response=answers({200: Changed}, 404, *CHANGING),
-    operation_id="reload_agent", summary="Reload a Python or remote agent",
-)  # fmt: skip
+    "/{name}/reload",
+    auth=may(Deed.CHANGE),
+    response=answers({200: Changed}, 404, *CHANGING),
+    operation_id="reload_agent",
+    summary="Reload a Python or remote agent",
+)
 def reload_agent(request: HttpRequest, name: str, body: ReloadIn | None = None, wait: Wait = False) -> Any:
     """Its code is loaded, or its server asked, again: what changed becomes a new version, running calls keep theirs.
 
@@ -265,9 +288,12 @@ def reload_agent(request: HttpRequest, name: str, body: ReloadIn | None = None, 
 
 
 @router.post(
-    "/{name}/restore", auth=may(Deed.CHANGE), response=answers({200: Changed}, 404, 412, *CHANGING),
-    operation_id="restore_agent", summary="Bring back an old version, or an agent from the trash",
-)  # fmt: skip
+    "/{name}/restore",
+    auth=may(Deed.CHANGE),
+    response=answers({200: Changed}, 404, 412, *CHANGING),
+    operation_id="restore_agent",
+    summary="Bring back an old version, or an agent from the trash",
+)
 def restore_agent(
     request: HttpRequest, name: str, body: RestoreIn | None = None, if_match: IfMatch = None, wait: Wait = False
 ) -> Any:
@@ -281,9 +307,12 @@ def restore_agent(
 
 
 @router.post(
-    "/{name}/credentials", auth=may(Deed.REVEAL), response=answers({200: Credentials}, 404, 409, 422),
-    operation_id="reveal_credentials", summary="Reveal an agent's credentials",
-)  # fmt: skip
+    "/{name}/credentials",
+    auth=may(Deed.REVEAL),
+    response=answers({200: Credentials}, 404, 409, 422),
+    operation_id="reveal_credentials",
+    summary="Reveal an agent's credentials",
+)
 def reveal_credentials(request: HttpRequest, response: HttpResponse, name: str) -> dict[str, str]:
     """With which the platform asks it; the audit says who looked."""
     user, password = credential_actions.reveal_credentials(name, by=actor(request))

@@ -12,6 +12,7 @@ from ninja import Header, Query, Schema
 from pydantic import Field
 
 from registry.actions.etags import ANY
+from registry.actions.transaction import Change
 from registry.api.problems import Problem, Refused
 from registry.base.text import is_storable
 
@@ -30,6 +31,7 @@ IfMatch = Annotated[
     Header(alias="If-Match", description="an ETag: refuse with 412 if somebody has changed it since"),
 ]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="how many at most")]
+OfAgent = Annotated[str, Query(max_length=63, pattern=TEXT, description="of this agent only")]
 After = Annotated[str, Query(max_length=500, description="`next` of the page before")]
 
 
@@ -91,6 +93,12 @@ def expected(if_match: str | None) -> list[str] | None:
 def tagged(response: HttpResponse, tag: str) -> None:
     """Give an answer its ETag."""
     response["ETag"] = f'"{tag}"'
+
+
+def edited(response: HttpResponse, change: Change) -> dict[str, Any]:
+    """What a change did, with the tag for the next one."""
+    tagged(response, change.tag)
+    return change.as_json()
 
 
 class Page(Schema):

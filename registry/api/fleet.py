@@ -69,10 +69,13 @@ class Applied(Schema):
 
 
 @router.get(
-    "/export", auth=may(Deed.SEE), response=answers({200: None}), operation_id="export_fleet",
+    "/export",
+    auth=may(Deed.SEE),
+    response=answers({200: None}),
+    operation_id="export_fleet",
     summary="The whole registry as YAML",
     openapi_extra={"responses": {200: {"content": {YAML: {"schema": {"type": "object"}}}}}},
-)  # fmt: skip
+)
 def export(request: HttpRequest) -> HttpResponse:
     """Stable: the same registry gives the same bytes. Secrets are references to variables (docs/fleet.md)."""
     headers = {"Content-Disposition": 'attachment; filename="fleet.yaml"'}
@@ -80,13 +83,21 @@ def export(request: HttpRequest) -> HttpResponse:
 
 
 @router.post(
-    "/apply", auth=may(Deed.CHANGE), response=answers({200: Applied}, 400, 409, 412, 413, 415, 422),
-    operation_id="apply_fleet", summary="Make the registry what a document says",
-    openapi_extra={"requestBody": {"required": True, "content": {
-        YAML: {"schema": {"type": "object"}, "example": EXAMPLE},
-        "application/json": {"schema": {"type": "object"}, "example": {"switchboard": 1, "agents": {}}},
-    }}},
-)  # fmt: skip
+    "/apply",
+    auth=may(Deed.CHANGE),
+    response=answers({200: Applied}, 400, 409, 412, 413, 415, 422),
+    operation_id="apply_fleet",
+    summary="Make the registry what a document says",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                YAML: {"schema": {"type": "object"}, "example": EXAMPLE},
+                "application/json": {"schema": {"type": "object"}, "example": {"switchboard": 1, "agents": {}}},
+            },
+        }
+    },
+)
 def apply(
     request: HttpRequest,
     dry_run: Annotated[bool, Query(description="only make the plan")] = False,

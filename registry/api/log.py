@@ -102,9 +102,13 @@ class CallPage(Page):
 
 
 @router.get(
-    "/events", auth=may(Deed.SEE), response=answers({200: EventPage}, *READING), operation_id="list_events",
-    summary="Search the routing log", by_alias=True,
-)  # fmt: skip
+    "/events",
+    auth=may(Deed.SEE),
+    response=answers({200: EventPage}, *READING),
+    operation_id="list_events",
+    summary="Search the routing log",
+    by_alias=True,
+)
 def list_events(
     request: HttpRequest,
     wanted: FilterText = "",
@@ -121,12 +125,22 @@ def list_events(
 
 
 @router.get(
-    "/events/export", auth=may(Deed.SEE), response=answers({200: None}, *READING), operation_id="export_events",
+    "/events/export",
+    auth=may(Deed.SEE),
+    response=answers({200: None}, *READING),
+    operation_id="export_events",
     summary="Export the routing log as CSV or JSON lines",
-    openapi_extra={"responses": {200: {"content": {
-        "text/csv": {"schema": {"type": "string"}}, "application/jsonl": {"schema": {"type": "string"}},
-    }}}},
-)  # fmt: skip
+    openapi_extra={
+        "responses": {
+            200: {
+                "content": {
+                    "text/csv": {"schema": {"type": "string"}},
+                    "application/jsonl": {"schema": {"type": "string"}},
+                }
+            }
+        }
+    },
+)
 def export_events(
     request: HttpRequest,
     wanted: FilterText = "",
@@ -141,9 +155,13 @@ def export_events(
 
 
 @router.get(
-    "/events/{uuid:event_id}", auth=may(Deed.SEE), response=answers({200: EventWhole}, 404, 422),
-    operation_id="get_event", summary="Look at an event", by_alias=True,
-)  # fmt: skip
+    "/events/{uuid:event_id}",
+    auth=may(Deed.SEE),
+    response=answers({200: EventWhole}, 404, 422),
+    operation_id="get_event",
+    summary="Look at an event",
+    by_alias=True,
+)
 def get_event(request: HttpRequest, event_id: UUID) -> dict[str, Any]:
     """With excerpts of its request and answer."""
     event = event_with_bodies(event_id)
@@ -153,9 +171,13 @@ def get_event(request: HttpRequest, event_id: UUID) -> dict[str, Any]:
 
 
 @router.get(
-    "/calls", auth=may(Deed.SEE), response=answers({200: CallPage}, *READING), operation_id="list_calls",
-    summary="List calls", by_alias=True,
-)  # fmt: skip
+    "/calls",
+    auth=may(Deed.SEE),
+    response=answers({200: CallPage}, *READING),
+    operation_id="list_calls",
+    summary="List calls",
+    by_alias=True,
+)
 def list_all_calls(
     request: HttpRequest,
     agent: Annotated[str, Query(max_length=255, pattern=TEXT, description="that took part")] = "",
@@ -174,9 +196,13 @@ def list_all_calls(
 
 
 @router.get(
-    "/calls/{path:call_id}", auth=may(Deed.SEE), response=answers({200: CallOut}, 404, 422), operation_id="get_call",
-    summary="Look at a call", by_alias=True,
-)  # fmt: skip
+    "/calls/{path:call_id}",
+    auth=may(Deed.SEE),
+    response=answers({200: CallOut}, 404, 422),
+    operation_id="get_call",
+    summary="Look at a call",
+    by_alias=True,
+)
 def get_call(request: HttpRequest, call_id: str) -> dict[str, Any]:
     """All that happened in it, oldest first."""
     events = events_of_call(call_id)

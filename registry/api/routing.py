@@ -20,9 +20,11 @@ from registry.api.answers import (
     Changed,
     IfMatch,
     Limit,
+    OfAgent,
     Page,
     Wait,
     answers,
+    edited,
     expected,
     paged,
     position_of,
@@ -130,12 +132,15 @@ class DecisionOut(Schema):
 
 
 @router.get(
-    "/routes", auth=may(Deed.SEE), response=answers({200: RoutePage}, *READING), operation_id="list_routes",
+    "/routes",
+    auth=may(Deed.SEE),
+    response=answers({200: RoutePage}, *READING),
+    operation_id="list_routes",
     summary="List the routes",
-)  # fmt: skip
+)
 def list_routes(
     request: HttpRequest,
-    agent: Annotated[str, Query(max_length=63, pattern=TEXT, description="of this agent only")] = "",
+    agent: OfAgent = "",
     after: After = "",
     limit: Limit = 100,
 ) -> dict[str, Any]:
@@ -150,23 +155,28 @@ def list_routes(
 
 
 @router.post(
-    "/routes", auth=may(Deed.CHANGE), response=answers({201: Changed}, 404, *CHANGING), operation_id="register_route",
+    "/routes",
+    auth=may(Deed.CHANGE),
+    response=answers({201: Changed}, 404, *CHANGING),
+    operation_id="register_route",
     summary="Give an agent another route",
-)  # fmt: skip
+)
 def register_route(request: HttpRequest, response: HttpResponse, body: RouteIn, wait: Wait = False) -> Any:
     """It answers there in every replica."""
     change = route_actions.register_route(
         body.agent, body.path, sip=body.sip, auto_sip=body.auto_sip, by=actor(request), wait=wait
     )
     response["Location"] = f"/api/v1/routes/{change.made}"
-    tagged(response, change.tag)
-    return Status(201, change.as_json())
+    return Status(201, edited(response, change))
 
 
 @router.get(
-    "/routes/{int:route_id}", auth=may(Deed.SEE), response=answers({200: RouteOut}, 404, 422),
-    operation_id="get_route", summary="Look at a route",
-)  # fmt: skip
+    "/routes/{int:route_id}",
+    auth=may(Deed.SEE),
+    response=answers({200: RouteOut}, 404, 422),
+    operation_id="get_route",
+    summary="Look at a route",
+)
 def get_route(request: HttpRequest, response: HttpResponse, route_id: int) -> dict[str, Any]:
     """The ETag is for If-Match."""
     route = one_route(route_id)
@@ -175,9 +185,12 @@ def get_route(request: HttpRequest, response: HttpResponse, route_id: int) -> di
 
 
 @router.patch(
-    "/routes/{int:route_id}", auth=may(Deed.CHANGE), response=answers({200: Changed}, 404, 412, *CHANGING),
-    operation_id="update_route", summary="Switch a route on or off, or make it the default",
-)  # fmt: skip
+    "/routes/{int:route_id}",
+    auth=may(Deed.CHANGE),
+    response=answers({200: Changed}, 404, 412, *CHANGING),
+    operation_id="update_route",
+    summary="Switch a route on or off, or make it the default",
+)
 def update_route(
     request: HttpRequest,
     response: HttpResponse,
@@ -195,14 +208,16 @@ def update_route(
         by=actor(request),
         wait=wait,
     )
-    tagged(response, change.tag)
-    return change.as_json()
+    return edited(response, change)
 
 
 @router.delete(
-    "/routes/{int:route_id}", auth=may(Deed.CHANGE), response=answers({200: Changed}, 400, 404, 409, 412, 422),
-    operation_id="unregister_route", summary="Unregister a route",
-)  # fmt: skip
+    "/routes/{int:route_id}",
+    auth=may(Deed.CHANGE),
+    response=answers({200: Changed}, 400, 404, 409, 412, 422),
+    operation_id="unregister_route",
+    summary="Unregister a route",
+)
 def unregister_route(request: HttpRequest, route_id: int, if_match: IfMatch = None, wait: Wait = False) -> Any:
     """It and its SIP names are gone at once: 404. An agent without any route is in the trash."""
     change = route_actions.unregister(min(route_id, MAX_ID), expected=expected(if_match), by=actor(request), wait=wait)
@@ -210,13 +225,16 @@ def unregister_route(request: HttpRequest, route_id: int, if_match: IfMatch = No
 
 
 @router.get(
-    "/sip", auth=may(Deed.SEE), response=answers({200: SipPage}, *READING), operation_id="list_sip_names",
+    "/sip",
+    auth=may(Deed.SEE),
+    response=answers({200: SipPage}, *READING),
+    operation_id="list_sip_names",
     summary="List the SIP names",
-)  # fmt: skip
+)
 def list_sip_names(
     request: HttpRequest,
     q: Annotated[str, Query(max_length=200, pattern=TEXT, description="text in the name")] = "",
-    agent: Annotated[str, Query(max_length=63, pattern=TEXT, description="of this agent only")] = "",
+    agent: OfAgent = "",
     after: After = "",
     limit: Limit = 100,
 ) -> dict[str, Any]:
@@ -233,9 +251,12 @@ def list_sip_names(
 
 
 @router.post(
-    "/sip", auth=may(Deed.CHANGE), response=answers({201: Changed, 200: Changed}, 404, *CHANGING),
-    operation_id="register_sip_username", summary="Bind a SIP name to a route",
-)  # fmt: skip
+    "/sip",
+    auth=may(Deed.CHANGE),
+    response=answers({201: Changed, 200: Changed}, 404, *CHANGING),
+    operation_id="register_sip_username",
+    summary="Bind a SIP name to a route",
+)
 def register_sip_username(request: HttpRequest, body: SipIn, wait: Wait = False) -> Any:
     """A name that another route has is a conflict, which names its owner. One that was bound so before: 200."""
     change = sip_names.register_sip_username(body.username, body.route, by=actor(request), wait=wait)
@@ -243,18 +264,24 @@ def register_sip_username(request: HttpRequest, body: SipIn, wait: Wait = False)
 
 
 @router.delete(
-    "/sip/{path:username}", auth=may(Deed.CHANGE), response=answers({200: Changed}, 400, 404, 409, 422),
-    operation_id="unregister_sip_username", summary="Remove a SIP name",
-)  # fmt: skip
+    "/sip/{path:username}",
+    auth=may(Deed.CHANGE),
+    response=answers({200: Changed}, 400, 404, 409, 422),
+    operation_id="unregister_sip_username",
+    summary="Remove a SIP name",
+)
 def unregister_sip_username(request: HttpRequest, username: str, wait: Wait = False) -> Any:
     """Calls to it go to the default route, if there is one."""
     return sip_names.unregister_sip_username(username, by=actor(request), wait=wait).as_json()
 
 
 @router.post(
-    "/decide", auth=may(Deed.SEE), response=answers({200: DecisionOut}, 400, 413, 422), operation_id="decide",
+    "/decide",
+    auth=may(Deed.SEE),
+    response=answers({200: DecisionOut}, 400, 413, 422),
+    operation_id="decide",
     summary="Who would answer, and why",
-)  # fmt: skip
+)
 def decide(request: HttpRequest, body: Question) -> dict[str, Any]:
     """A dry run of the dispatcher's own decision: nothing is called, nothing logged."""
     stage = stage_of(request)

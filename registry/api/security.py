@@ -49,7 +49,7 @@ class Session(APIKeyCookie):
         try:
             return super().__call__(request)
         except HttpError:
-            raise Refused(403, "the CSRF token is missing or wrong: send it as X-CSRFToken") from None
+            raise Refused(403, "the CSRF token is missing or does not match: send it as X-CSRFToken") from None
 
     def authenticate(self, request: HttpRequest, _key: str | None) -> Principal:
         """Who has signed in."""

@@ -144,18 +144,24 @@ def who_am_i(request: HttpRequest) -> dict[str, Any]:
 
 
 @router.get(
-    "/definition-schema", auth=None, response=answers({200: dict[str, Any]}), operation_id="get_definition_schema",
+    "/definition-schema",
+    auth=None,
+    response=answers({200: dict[str, Any]}),
+    operation_id="get_definition_schema",
     summary="The JSON Schema of definitions",
-)  # fmt: skip
+)
 def get_definition_schema(request: HttpRequest) -> Any:
     """For editors and generators; the same everywhere, so anybody may read it."""
     return definition_schema()
 
 
 @router.get(
-    "/replicas", auth=may(Deed.SEE), response=answers({200: ReplicasOut}), operation_id="list_replicas",
+    "/replicas",
+    auth=may(Deed.SEE),
+    response=answers({200: ReplicasOut}),
+    operation_id="list_replicas",
     summary="Replicas and their workers",
-)  # fmt: skip
+)
 def list_replicas(request: HttpRequest) -> dict[str, Any]:
     """Which revision each serves, what waits in its spool, and its last error. Dead ones stay for an hour."""
     newest = RegistryChange.newest()
@@ -167,9 +173,12 @@ def list_replicas(request: HttpRequest) -> dict[str, Any]:
 
 
 @router.get(
-    "/audit", auth=may(Deed.SEE), response=answers({200: AuditPage}, *READING), operation_id="list_audit",
+    "/audit",
+    auth=may(Deed.SEE),
+    response=answers({200: AuditPage}, *READING),
+    operation_id="list_audit",
     summary="Who changed what",
-)  # fmt: skip
+)
 def list_audit(
     request: HttpRequest,
     agent: Annotated[str, Query(max_length=63, pattern=TEXT)] = "",
@@ -190,9 +199,12 @@ def list_audit(
 
 
 @router.get(
-    "/tokens", auth=may(Deed.ADMINISTER), response=answers({200: TokenPage}, *READING), operation_id="list_tokens",
+    "/tokens",
+    auth=may(Deed.ADMINISTER),
+    response=answers({200: TokenPage}, *READING),
+    operation_id="list_tokens",
     summary="List the tokens",
-)  # fmt: skip
+)
 def list_tokens(request: HttpRequest, after: After = "", limit: Limit = 100) -> dict[str, Any]:
     """Also those that are expired or revoked."""
     found_tokens: QuerySet[ApiToken] = ApiToken.objects.select_related("owner").order_by("-pk")
@@ -203,9 +215,12 @@ def list_tokens(request: HttpRequest, after: After = "", limit: Limit = 100) -> 
 
 
 @router.post(
-    "/tokens", auth=may(Deed.ADMINISTER), response=answers({201: TokenMade}, *CHANGING), operation_id="create_token",
+    "/tokens",
+    auth=may(Deed.ADMINISTER),
+    response=answers({201: TokenMade}, *CHANGING),
+    operation_id="create_token",
     summary="Make a token",
-)  # fmt: skip
+)
 def create_token(request: HttpRequest, response: HttpResponse, body: TokenIn) -> Any:
     """It is shown this once; only its digest is kept."""
     made = tokens.create_token(body.name, body.scope, days=body.days, owner=owner_of(request), by=actor(request))
@@ -214,9 +229,12 @@ def create_token(request: HttpRequest, response: HttpResponse, body: TokenIn) ->
 
 
 @router.delete(
-    "/tokens/{key}", auth=may(Deed.ADMINISTER), response=answers({200: TokenOut}, 400, 404, 409, 422),
-    operation_id="revoke_token", summary="Revoke a token",
-)  # fmt: skip
+    "/tokens/{key}",
+    auth=may(Deed.ADMINISTER),
+    response=answers({200: TokenOut}, 400, 404, 409, 422),
+    operation_id="revoke_token",
+    summary="Revoke a token",
+)
 def revoke_token(request: HttpRequest, key: str) -> dict[str, Any]:
     """By its visible key, in every replica at once."""
     return described(tokens.revoke_token(key, by=actor(request))[0])

@@ -26,6 +26,7 @@ from registry.api.answers import (
     Page,
     Wait,
     answers,
+    edited,
     expected,
     paged,
     position_of,
@@ -112,9 +113,12 @@ class RunOut(Schema):
 
 
 @router.get(
-    "/{name}/versions", auth=may(Deed.SEE), response=answers({200: VersionPage}, 404, *READING),
-    operation_id="list_versions", summary="List an agent's versions, newest first",
-)  # fmt: skip
+    "/{name}/versions",
+    auth=may(Deed.SEE),
+    response=answers({200: VersionPage}, 404, *READING),
+    operation_id="list_versions",
+    summary="List an agent's versions, newest first",
+)
 def list_versions(request: HttpRequest, name: str, after: After = "", limit: Limit = 100) -> dict[str, Any]:
     """Without their definitions."""
     agent = one_agent(name)
@@ -126,9 +130,12 @@ def list_versions(request: HttpRequest, name: str, after: After = "", limit: Lim
 
 
 @router.post(
-    "/{name}/versions", auth=may(Deed.CHANGE), response=answers({201: Changed, 200: Changed}, 404, 412, *CHANGING),
-    operation_id="publish_definition", summary="Publish a definition as a new version",
-)  # fmt: skip
+    "/{name}/versions",
+    auth=may(Deed.CHANGE),
+    response=answers({201: Changed, 200: Changed}, 404, 412, *CHANGING),
+    operation_id="publish_definition",
+    summary="Publish a definition as a new version",
+)
 def publish_definition(
     request: HttpRequest,
     response: HttpResponse,
@@ -152,9 +159,12 @@ def publish_definition(
 
 
 @router.get(
-    "/{name}/versions/{int:number}", auth=may(Deed.SEE), response=answers({200: VersionWhole}, 404, 422),
-    operation_id="get_version", summary="Look at a version",
-)  # fmt: skip
+    "/{name}/versions/{int:number}",
+    auth=may(Deed.SEE),
+    response=answers({200: VersionWhole}, 404, 422),
+    operation_id="get_version",
+    summary="Look at a version",
+)
 def look_at_version(request: HttpRequest, name: str, number: int) -> dict[str, Any]:
     """With its definition."""
     agent = one_agent(name)
@@ -162,9 +172,12 @@ def look_at_version(request: HttpRequest, name: str, number: int) -> dict[str, A
 
 
 @router.get(
-    "/{name}/draft", auth=may(Deed.SEE), response=answers({200: VersionWhole}, 404, 422), operation_id="get_draft",
+    "/{name}/draft",
+    auth=may(Deed.SEE),
+    response=answers({200: VersionWhole}, 404, 422),
+    operation_id="get_draft",
     summary="Look at an agent's draft",
-)  # fmt: skip
+)
 def get_draft(request: HttpRequest, response: HttpResponse, name: str) -> dict[str, Any]:
     """The ETag is for If-Match."""
     agent = one_agent(name)
@@ -174,9 +187,12 @@ def get_draft(request: HttpRequest, response: HttpResponse, name: str) -> dict[s
 
 
 @router.put(
-    "/{name}/draft", auth=may(Deed.CHANGE), response=answers({200: Changed}, 404, 412, *CHANGING),
-    operation_id="save_draft", summary="Save an agent's draft",
-)  # fmt: skip
+    "/{name}/draft",
+    auth=may(Deed.CHANGE),
+    response=answers({200: Changed}, 404, 412, *CHANGING),
+    operation_id="save_draft",
+    summary="Save an agent's draft",
+)
 def save_draft(
     request: HttpRequest, response: HttpResponse, name: str, body: VersionIn, if_match: IfMatch = None
 ) -> Any:
@@ -186,23 +202,28 @@ def save_draft(
     change = version_actions.save_draft(
         name, body.source, note=body.note, expected=expected(if_match), by=actor(request)
     )
-    tagged(response, change.tag)
-    return change.as_json()
+    return edited(response, change)
 
 
 @router.delete(
-    "/{name}/draft", auth=may(Deed.CHANGE), response=answers({200: Changed}, 400, 404, 409, 412, 422),
-    operation_id="discard_draft", summary="Discard an agent's draft",
-)  # fmt: skip
+    "/{name}/draft",
+    auth=may(Deed.CHANGE),
+    response=answers({200: Changed}, 400, 404, 409, 412, 422),
+    operation_id="discard_draft",
+    summary="Discard an agent's draft",
+)
 def discard_draft(request: HttpRequest, name: str, if_match: IfMatch = None) -> Any:
     """Its version stays among the others, unpublished."""
     return version_actions.discard_draft(name, expected=expected(if_match), by=actor(request)).as_json()
 
 
 @router.post(
-    "/{name}/publish", auth=may(Deed.CHANGE), response=answers({200: Changed}, 400, 404, 409, 412, 422),
-    operation_id="publish_draft", summary="Publish an agent's draft",
-)  # fmt: skip
+    "/{name}/publish",
+    auth=may(Deed.CHANGE),
+    response=answers({200: Changed}, 400, 404, 409, 412, 422),
+    operation_id="publish_draft",
+    summary="Publish an agent's draft",
+)
 def publish_draft(request: HttpRequest, name: str, if_match: IfMatch = None, wait: Wait = False) -> Any:
     """The draft goes live, running calls keep their version. If-Match takes the draft's ETag."""
     change = version_actions.publish_draft(name, expected=expected(if_match), by=actor(request), wait=wait)
@@ -210,9 +231,12 @@ def publish_draft(request: HttpRequest, name: str, if_match: IfMatch = None, wai
 
 
 @router.get(
-    "/{name}/document", auth=may(Deed.SEE), response=answers({200: PreviewOut}, 404, 409, *READING),
-    operation_id="preview_document", summary="The SWML document as a given caller would get it",
-)  # fmt: skip
+    "/{name}/document",
+    auth=may(Deed.SEE),
+    response=answers({200: PreviewOut}, 404, 409, *READING),
+    operation_id="preview_document",
+    summary="The SWML document as a given caller would get it",
+)
 def preview_document(
     request: HttpRequest,
     name: str,
@@ -226,9 +250,12 @@ def preview_document(
 
 
 @router.post(
-    "/{name}/functions/{function}/run", auth=may(Deed.REHEARSE),
-    response=answers({200: RunOut}, 404, *CHANGING), operation_id="run_function", summary="Run a function",
-)  # fmt: skip
+    "/{name}/functions/{function}/run",
+    auth=may(Deed.REHEARSE),
+    response=answers({200: RunOut}, 404, *CHANGING),
+    operation_id="run_function",
+    summary="Run a function",
+)
 def run_function(request: HttpRequest, name: str, function: str, body: RunIn | None = None) -> Any:
     """As the platform would call it: authors' servers are really asked. It counts as a test, not as a request."""
     body = body or RunIn.model_validate({})

@@ -45,7 +45,7 @@ class Strict:
                 if first is not key:
                     line = first.start_mark.line + 1
                     raise Refused(
-                        problem=f"the key {key.value[:80]!r} stands here again; the first is in line {line}",
+                        problem=f"duplicate key {key.value[:80]!r}; the first is in line {line}",
                         problem_mark=key.start_mark,
                     )
         return node
@@ -177,7 +177,7 @@ def parse_json(text: str, called: str) -> Any:
         found: dict[str, Any] = {}
         for key, item in pairs:
             if key in found:
-                raise Malformed(f"{called}: the key {key[:80]!r} stands twice in one object".removeprefix(": "))
+                raise Malformed(f"{called}: duplicate key {key[:80]!r} in one object".removeprefix(": "))
             found[key] = item
         return found
 

@@ -7,6 +7,15 @@ from registry.fleet.parse import read_document
 from registry.fleet.plan import Plan, Step
 
 __all__ = [
-    "Document", "FleetAgent", "FleetRoute", "Plan", "Result", "Step", "apply_plan", "export_document", "export_fleet",
-    "make_plan", "read_document",
-]  # fmt: skip
+    "Document",
+    "FleetAgent",
+    "FleetRoute",
+    "Plan",
+    "Result",
+    "Step",
+    "apply_plan",
+    "export_document",
+    "export_fleet",
+    "make_plan",
+    "read_document",
+]

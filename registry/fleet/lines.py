@@ -10,7 +10,6 @@ from registry.fleet.plan import ABSENT, ADD, REMOVE, Difference, Plan, Step
 MAX_VALUE = 60  # characters of a value
 MAX_DIFFERENCES = 20  # of an agent; --json has them all
 BEFORE = 15  # characters before the first one that differs
-SIGNS = {ADD: "+", REMOVE: "-"}
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:

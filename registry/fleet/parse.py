@@ -30,9 +30,18 @@ from registry.routing.addresses import check_agent_name, normalise_route, normal
 
 DOCUMENT_KEYS = ("switchboard", "agents")
 AGENT_KEYS = (
-    "title", "tags", "state", "pause_message", "paused_until", "routes", "credentials", "signing_key", "upstream",
-    "definition", *KINDS,
-)  # fmt: skip
+    "title",
+    "tags",
+    "state",
+    "pause_message",
+    "paused_until",
+    "routes",
+    "credentials",
+    "signing_key",
+    "upstream",
+    "definition",
+    *KINDS,
+)
 ROUTE_KEYS = ("default", "enabled", "sip", "auto_sip")
 STATES = (Agent.State.SERVING.value, Agent.State.PAUSED.value)
 VARIABLE_REFERENCE = re.compile(rf"{REFERENCE}([A-Za-z_][A-Za-z0-9_]*)\Z")

@@ -117,9 +117,18 @@ def state_tag(present: Mapping[str, PresentAgent]) -> str:
     return tag_of(
         [
             [
-                agent.name, agent.title, agent.tags, agent.state, agent.pause_message, agent.paused_until,
-                agent.credentials, agent.signing_key, agent.upstream, agent.live, agent.routes,
+                agent.name,
+                agent.title,
+                agent.tags,
+                agent.state,
+                agent.pause_message,
+                agent.paused_until,
+                agent.credentials,
+                agent.signing_key,
+                agent.upstream,
+                agent.live,
+                agent.routes,
             ]
             for agent in present.values()
         ]
-    )  # fmt: skip
+    )

@@ -59,14 +59,7 @@ def decide_credentials(secrets: Secrets, agent: FleetAgent, present: PresentAgen
         return
     value = value_of(secrets, agent, "credentials", agent.credentials, kept)
     if value:
-        user, _, password = value.partition(":")
-        try:
-            value = check_secrets((user, password), "")["credentials"]
-        except RegistryError as error:
-            secrets.problems["credentials"] = f"{agent.credentials} must hold USER:PASSWORD: {error}"
-            return
-        if value != kept:
-            change(secrets, "credentials", value, before, f"{OWN}, of {agent.credentials}")
+        take(secrets, "credentials", agent.credentials, value, kept, before)
     elif not kept and serving:
         secrets.problems["credentials"] = (
             f"{agent.credentials} is not set here, and the agent has no credentials of its own"
@@ -90,13 +83,7 @@ def decide_signing_key(secrets: Secrets, agent: FleetAgent, present: PresentAgen
         return
     value = value_of(secrets, agent, "signing_key", agent.signing_key, kept)
     if value:
-        try:
-            check_secrets(None, value)
-        except RegistryError as error:
-            secrets.problems["signing_key"] = f"{agent.signing_key}: {error}"
-            return
-        if value != kept:
-            change(secrets, "signing_key", value, before, f"{OWN}, of {agent.signing_key}")
+        take(secrets, "signing_key", agent.signing_key, value, kept, before)
     elif not kept and of_code:
         change(secrets, "signing_key", of_code, before, OF_CODE)
     elif not kept:
@@ -118,14 +105,7 @@ def decide_upstream(secrets: Secrets, agent: FleetAgent, present: PresentAgent |
         return
     value = value_of(secrets, agent, "upstream", agent.upstream, kept)
     if value:
-        user, _, password = value.partition(":")
-        try:
-            value = check_secrets(None, "", (user, password))["upstream"]
-        except RegistryError as error:
-            secrets.problems["upstream"] = f"{agent.upstream} must hold USER:PASSWORD: {error}"
-            return
-        if value != kept:
-            change(secrets, "upstream", value, before, f"{OWN}, of {agent.upstream}")
+        take(secrets, "upstream", agent.upstream, value, kept, before)
     elif not kept and not secrets.problems.get("upstream"):
         secrets.problems["upstream"] = (
             f"{agent.upstream} is not set here, and the agent has no credentials for its server to keep: set the "
@@ -141,6 +121,24 @@ def upstream_for(agent: FleetAgent, present: PresentAgent | None) -> Upstream:
     decide_upstream(secrets, agent, present)
     user, _, password = secrets.columns.get("upstream", "").partition(":")
     return (user, password) if user else None
+
+
+def take(secrets: Secrets, column: str, variable: str, value: str, kept: str, before: str) -> None:
+    """Note the value of a variable, if it can be used and is not what the agent has."""
+    user, _, password = value.partition(":")
+    try:
+        if column == "signing_key":
+            check_secrets(None, value)
+        elif column == "credentials":
+            value = check_secrets((user, password), "")[column]
+        else:
+            value = check_secrets(None, "", (user, password))[column]
+    except RegistryError as error:
+        must = "" if column == "signing_key" else " must hold USER:PASSWORD"
+        secrets.problems[column] = f"{variable}{must}: {error}"
+        return
+    if value != kept:
+        change(secrets, column, value, before, f"{OWN}, of {variable}")
 
 
 def change(secrets: Secrets, column: str, value: str, before: str, after: str) -> None:

@@ -18,9 +18,28 @@ from registry.log.search import Range, search
 Form = Literal["csv", "jsonl"]
 EXPORT_ROWS = 2000  # that are read at once
 CSV_COLUMNS = [
-    "time", "outcome", "kind", "agent", "version", "route", "method", "path", "function", "call_id", "from", "to",
-    "sip_user", "status", "microseconds", "detail", "source", "replica", "id", "request_id", "trace_id",
-]  # fmt: skip
+    "time",
+    "outcome",
+    "kind",
+    "agent",
+    "version",
+    "route",
+    "method",
+    "path",
+    "function",
+    "call_id",
+    "from",
+    "to",
+    "sip_user",
+    "status",
+    "microseconds",
+    "detail",
+    "source",
+    "replica",
+    "id",
+    "request_id",
+    "trace_id",
+]
 FORMULA = ("=", "@", "\t", "\r", "+", "-")  # what a spreadsheet takes for a formula
 
 

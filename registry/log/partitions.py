@@ -76,10 +76,12 @@ def forget_minutes(today: date | None = None) -> bool:
     oldest = oldest_day(today)
     with connection.cursor() as cursor:
         cursor.execute(
-            sql.SQL("DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE minute < %s "
-                    "ORDER BY minute LIMIT %s FOR UPDATE SKIP LOCKED))").format(table=sql.Identifier(MINUTES)),
+            sql.SQL(
+                "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE minute < %s "
+                "ORDER BY minute LIMIT %s FOR UPDATE SKIP LOCKED))"
+            ).format(table=sql.Identifier(MINUTES)),
             [datetime(oldest.year, oldest.month, oldest.day, tzinfo=UTC), MINUTES_AT_ONCE],
-        )  # fmt: skip
+        )
         return int(cursor.rowcount) == MINUTES_AT_ONCE
 
 

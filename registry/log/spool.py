@@ -5,13 +5,14 @@ what a killed process has written. The line's end is written last, so a line wit
 process that writes a segment holds a lock on it: anybody can tell what a dead one left.
 """
 
-import fcntl
 import logging
 import mmap
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from registry.base.locked_file import closed_on_error, new_file, take_over
 
 logger = logging.getLogger(__name__)
 SUFFIX = ".jsonl"
@@ -34,22 +35,12 @@ class Segment:
 
     @classmethod
     def create(cls, path: Path, size: int) -> "Segment":
-        """A new file, for its owner only, whose room on the disk is taken at once: a mapping must not run out of it.
-
-        Locked before it has its name, so that nobody takes it for a dead process's. `OSError` if there is no room.
-        """
+        """A new file. `OSError` if there is no room."""
         draft = path.with_suffix(DRAFT)
-        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            os.posix_fallocate(descriptor, 0, size)
+        with new_file(draft, size) as descriptor:
             segment = cls(path, descriptor, new=True)  # before it has its name: a mapping can fail
             draft.rename(path)
             return segment
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            os.close(descriptor)
-            raise
 
     @classmethod
     def take_over(cls, path: Path) -> "Segment | None":
@@ -58,19 +49,15 @@ class Segment:
         `OSError` if it cannot be read.
         """
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            descriptor = take_over(path)
         except FileNotFoundError:
             return None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if descriptor is None:
+            return None
+        with closed_on_error(descriptor):
             # Not there any more: it was drained and removed between opening and locking.
             if path.exists() and os.fstat(descriptor).st_size:
                 return cls(path, descriptor, new=False)
-        except BlockingIOError:
-            pass
-        except BaseException:  # no descriptor left for the mapping, say: with the lock nobody could ever take it over
-            os.close(descriptor)
-            raise
         os.close(descriptor)
         return None
 

@@ -4,7 +4,8 @@ import getpass
 import json
 import os
 import threading
-from collections.abc import Iterator
+from argparse import SUPPRESS, ArgumentParser
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -114,3 +115,23 @@ class RegistryCommand(BaseCommand):
         """Say how far a change has come, if it was waited for."""
         if everywhere:
             self.say(f"{indent}{str(everywhere)[0].upper()}{str(everywhere)[1:]}")
+
+
+class VerbCommand(RegistryCommand):
+    """A command of several verbs: `run_VERB(options)` does what each says."""
+
+    def arguments(self, parser: CommandParser) -> None:
+        """The verbs, each with --json, which may also stand before it."""
+        parsers = parser.add_subparsers(dest="verb", required=True)
+        self.verbs(parsers.add_parser)
+        parsers.metavar = "|".join(parsers.choices)
+        for command in parsers.choices.values():
+            command.add_argument("--json", action="store_true", default=SUPPRESS, help="print the result as JSON")
+
+    def verbs(self, add: Callable[..., ArgumentParser]) -> None:
+        """For subclasses: add each verb with its arguments."""
+        raise NotImplementedError
+
+    def run(self, options: dict[str, Any]) -> Any:
+        """Do what the verb says."""
+        return getattr(self, f"run_{options['verb']}")(options)

@@ -6,7 +6,6 @@ lock on it; a dead worker's file is taken over by the next worker of the run, so
 """
 
 import errno
-import fcntl
 import mmap
 import os
 import time
@@ -17,6 +16,7 @@ from typing import NamedTuple
 
 import orjson
 
+from registry.base.locked_file import closed_on_error, new_file, take_over
 from registry.log.minutes import BUCKETS
 
 SUFFIX = ".counters1"  # the number is another one when the layout is
@@ -80,25 +80,17 @@ class CounterFile:
     @classmethod
     def take_over(cls, path: Path) -> "CounterFile | None":
         """A dead worker's file; None if its owner lives."""
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return cls(path, descriptor)
-        except BlockingIOError:
-            os.close(descriptor)
+        descriptor = take_over(path)
+        if descriptor is None:
             return None
-        except BaseException:
-            os.close(descriptor)
-            raise
+        with closed_on_error(descriptor):
+            return cls(path, descriptor)
 
     @classmethod
     def create(cls, folder: Path) -> "CounterFile":
-        """A new one, for its owner only, with the smallest number that is free. Locked before it has its name."""
+        """A new one, with the smallest number that is free."""
         draft = folder / f"{os.getpid()}{DRAFT}"
-        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            os.posix_fallocate(descriptor, 0, SLOTS * WORD)
+        with new_file(draft, SLOTS * WORD, replace=True) as descriptor:
             for number in count(1):
                 path = folder / f"{number}{SUFFIX}"
                 try:
@@ -107,11 +99,6 @@ class CounterFile:
                     continue
                 break
             return cls(path, descriptor)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        finally:
-            draft.unlink(missing_ok=True)
 
     def name(self, named: Named) -> None:
         """Write a name down. `OSError` if that cannot be; the next attempt writes over what was half written."""

@@ -14,6 +14,7 @@ from agents.tokens import TokenKey
 from registry.environment import environment
 from registry.log.masking import MASK
 from registry.rehearsal.stage import Stage, table_of
+from registry.routing.addresses import prefix_of
 from registry.routing.decide import Decision, Facts, decide
 from registry.routing.table import AgentEntry, RouteEntry, RoutingTable, Step
 
@@ -52,7 +53,7 @@ def simulate(name: str, path: str, sip: list[str], definition: AnySource, stage:
         kind="stored" if isinstance(definition, AgentDefinition) else definition.kind(),
     )
     step = Step("route", f"{path} belongs to {name}", path=path)
-    route = RouteEntry(0, path, agent, step, "" if path == "/" else path)
+    route = RouteEntry(0, path, agent, step, prefix_of(path))
     served = table_of(stage)
     table = served.with_changes(served.revision, set(), [(route, sip, False)])
     by_path = decide(table, Facts(path), time.time())

@@ -32,6 +32,7 @@ from registry.log.recorder import Excerpts, Recorder
 from registry.models import Route
 from registry.rehearsal import served as elsewhere
 from registry.rehearsal.stage import Stage
+from registry.routing.addresses import prefix_of
 from registry.routing.table import AgentEntry, Step
 from registry.routing.trace_headers import current, new_id
 
@@ -79,7 +80,7 @@ def preview(name: str, which: str, call: Call, base: str, stage: Stage | None = 
     masked = dict.fromkeys(environment(), MASK)
     prepared = prepared_version(agent, version, masked)
     document = prepared.document
-    url = f"{base}{prefix_of(agent)}"
+    url = f"{base}{first_prefix(agent)}"
     text = document.splice(url.encode(), base.encode(), [MASK.encode()] * len(document.purposes))
     return Preview(version.number, agent.current_state, orjson.loads(text))
 
@@ -217,7 +218,7 @@ def request_to(
         body,
         call.call_id,
         None,
-        f"{base}{prefix_of(agent)}".encode(),
+        f"{base}{first_prefix(agent)}".encode(),
         base.encode(),
         lambda other: f"{base}{by_agent[other].rstrip('/')}" if other in by_agent else None,
         time.time() if call.at is None else call.at,
@@ -256,7 +257,6 @@ def prepared_version(agent: Agent, version: AgentVersion, variables: Mapping[str
     )
 
 
-def prefix_of(agent: Agent) -> str:
+def first_prefix(agent: Agent) -> str:
     """What stands before an agent's sub-paths: its first route, nothing for the root."""
-    path = agent.routes.order_by("pk").values_list("path", flat=True).first() or "/"
-    return path.rstrip("/")
+    return prefix_of(agent.routes.order_by("pk").values_list("path", flat=True).first() or "/")

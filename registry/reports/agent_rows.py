@@ -17,9 +17,18 @@ from registry.reports.traffic import Standing, Traffic, hourly, last_hits, total
 
 HOURS = 24  # of the little chart
 COLUMNS = (
-    "id", "name", "title", "kind", "state", "pause_message", "tags", "live__number", "draft__number", "trashed",
+    "id",
+    "name",
+    "title",
+    "kind",
+    "state",
+    "pause_message",
+    "tags",
+    "live__number",
+    "draft__number",
+    "trashed",
     "former_reach",
-)  # fmt: skip
+)
 
 
 class ChangedBy(NamedTuple):
@@ -93,9 +102,12 @@ def with_figures(names: Sequence[str], troubles: Mapping[str, Standing]) -> tupl
 
 
 def row_of(
-    agent: Mapping[str, Any], troubles: Mapping[str, Standing], hours: list[int], figures: Traffic,
+    agent: Mapping[str, Any],
+    troubles: Mapping[str, Standing],
+    hours: list[int],
+    figures: Traffic,
     last_hit: datetime | None,
-) -> Row:  # fmt: skip
+) -> Row:
     """A row, without what leads to the agent."""
     state = agent["state"]
     serving = state == Agent.State.SERVING

@@ -110,7 +110,7 @@ def read_audit(search: Search, limit: int, after: Position | None = None) -> lis
         )
         rows = [parsed(row) for row in cursor.fetchall()]
     numbers = version_numbers(row[index] for row in rows for index in JSON_COLUMNS[1:])
-    return [told(row, numbers) for row in rows]
+    return [entry_of(row, numbers) for row in rows]
 
 
 def part(kind: str, search: Search, after: Position | None) -> str:
@@ -156,7 +156,7 @@ def parsed(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(orjson.loads(value) if value and index in JSON_COLUMNS else value for index, value in enumerate(row))
 
 
-def told(row: tuple[Any, ...], numbers: dict[int, int]) -> dict[str, Any]:
+def entry_of(row: tuple[Any, ...], numbers: dict[int, int]) -> dict[str, Any]:
     """A row for people and the API."""
     time, what, row_id, label, agent, name, context, former, present, _, group = row
     context = context or {}

@@ -13,6 +13,7 @@ from registry.routing.addresses import (
     check_agent_name,
     normalise_route,
     normalise_sip_username,
+    slug,
 )
 
 MAX_NAMES = 200  # SIP names of one agent that are looked at
@@ -134,11 +135,6 @@ def inside(path: str) -> str:
     outer = ["/".join(parts[:end]) for end in range(2, len(parts))]
     found = Route.objects.filter(path__in=outer).order_by("-path").values_list("path", "agent__name").first()
     return f"Inside {found[0]} of {found[1]}; both work." if found else ""
-
-
-def slug(text: str) -> str:
-    """Lower-case letters, digits and hyphens of a text."""
-    return re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-_")[:63].strip("-_")
 
 
 def proposal_of(text: str) -> str:

@@ -12,6 +12,7 @@ from registry.base.text import is_storable
 RESERVED_FIRST = frozenset({"health", "ready", "metrics", "sip", "dashboard", "admin", "api", "static", "ws"})
 RESERVED_LAST = SUB_PATHS
 MAX_ROUTE = 200  # characters; a public URL with its token stays far below what proxies accept
+MAX_NAME = 63  # characters of an agent's, as in a label of DNS
 MAX_USERNAME = 128  # characters
 MAX_TYPED = 200  # characters that are kept of how a name was typed
 MAX_ADDRESS = 16 * MAX_USERNAME  # characters: percent-encoded, one can be twelve; the rest is for host and parameters
@@ -56,11 +57,22 @@ def normalise_route(text: str) -> str:
     return path
 
 
+def prefix_of(path: str) -> str:
+    """What stands before a sub-path of a route: the route, nothing for the root."""
+    return "" if path == "/" else path
+
+
+def slug(*texts: str) -> str:
+    """An agent's name out of whatever there is; "" if there is nothing."""
+    words = re.sub(r"[^a-z0-9_]+", "-", "-".join(text for text in texts if text).lower())
+    return words.strip("-_")[:MAX_NAME].strip("-_")
+
+
 def check_agent_name(name: str) -> str:
     """The name itself, or `Malformed` with a name that would do."""
     if isinstance(name, str) and AGENT_NAME.match(name):
         return name
-    proposal = re.sub(r"[^a-z0-9]+", "-", str(name).lower()).strip("-")[:63].strip("-")
+    proposal = slug(str(name))
     hint = f": how about {proposal!r}?" if proposal else ""
     raise Malformed(f"an agent's name has lower-case letters, digits, '-' and '_', at most 63{hint}")
 

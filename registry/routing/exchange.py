@@ -33,8 +33,10 @@ DASHBOARD = "/dashboard/"
 DOCUMENTS = frozenset({"swml", "sip"})  # kinds whose good answers are documents
 IN_CALL = frozenset({"swaig", "post_prompt"})  # sub-paths that a running call asks for
 CALL_KINDS = IN_CALL | {"mcp"}
-REFUSED = Step("credentials", "missing or wrong", ok=False)
-UNSIGNED = Step("signature", "missing or wrong", ok=False)
+NO_CREDENTIALS = Step("credentials", "credentials missing", ok=False)
+BAD_CREDENTIALS = Step("credentials", "credentials rejected", ok=False)
+NO_SIGNATURE = Step("signature", "signature missing", ok=False)
+BAD_SIGNATURE = Step("signature", "signature rejected", ok=False)
 
 NO_CALL: dict[str, Any] = {}
 
@@ -118,7 +120,7 @@ class Exchange:
                     await discard(receive, self.context.http)
                 return Answer(413, answers.TOO_LARGE, "invalid", "the body is too large")
             except BodyTooSlow:
-                return Answer(408, answers.TOO_SLOW, "invalid", "the body did not come in time")
+                return Answer(408, answers.TOO_SLOW, "invalid", "the body timed out")
             self.parsed = parse_json(self.body)
         now = self.context.clock()
         decision = self.decision = decide(self.table, self.facts(), now, found)
@@ -132,12 +134,12 @@ class Exchange:
         post = self.method == "POST"
         key = self.route.agent.signing_key if self.route else ""
         if post and key and not has_signature(self.headers):
-            self.steps = (UNSIGNED,)
+            self.steps = (NO_SIGNATURE,)
             return Answer(403, answers.FORBIDDEN, "refused")
         given = self.headers.get(b"authorization")
         # Whose credentials POST /sip needs is known only from its body.
         if given is None or (self.route and not authorised(given, self.route.agent.credentials)):
-            self.steps = (REFUSED,)
+            self.steps = (NO_CREDENTIALS if given is None else BAD_CREDENTIALS,)
             return Answer(401, answers.UNAUTHORIZED, "refused")
         if post and b"application/json" not in self.headers.get(b"content-type", b"application/json").lower():
             return Answer(415, answers.WRONG_TYPE, "invalid", "the content type is not application/json")
@@ -152,11 +154,11 @@ class Exchange:
             given = self.headers.get(b"authorization")
             allowed = authorised(given, self.context.fleet)
             if not allowed and not (asked and authorised(given, asked.agent.credentials)):
-                self.steps = (REFUSED,)
+                self.steps = (BAD_CREDENTIALS,)
                 return Answer(401, answers.UNAUTHORIZED, "refused")
         key = asked.agent.signing_key if asked else self.context.fleet_key
         if key and not signed(key, self.url(), self.query, self.body, self.headers):
-            self.steps = (UNSIGNED,)
+            self.steps = (BAD_SIGNATURE if has_signature(self.headers) else NO_SIGNATURE,)
             return Answer(403, answers.FORBIDDEN, "refused")
         return None
 

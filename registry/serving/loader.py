@@ -24,6 +24,7 @@ from agents.wire import Version
 from registry.actions.transaction import one_view
 from registry.environment import environment
 from registry.models import RegistryChange
+from registry.routing.addresses import prefix_of
 from registry.routing.table import NOT_PAUSED, AgentEntry, Credentials, Key, RouteEntry, RoutingTable, Step
 
 logger = logging.getLogger(__name__)
@@ -204,7 +205,7 @@ class Builder:
         entries = []
         for route in record.routes:
             step = Step("route", f"{route.path} belongs to {agent.name}", path=route.path)
-            entry = RouteEntry(route.id, route.path, agent, step, "" if route.path == "/" else route.path)
+            entry = RouteEntry(route.id, route.path, agent, step, prefix_of(route.path))
             entries.append((entry, route.sip, route.default))
         return entries
 

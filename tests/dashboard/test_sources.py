@@ -338,8 +338,8 @@ def test_an_agent_in_trouble_is_seen_everywhere(both: World, viewer: Client) -> 
     assert "Remote" in text
     assert 'id="status-sales"' in html_of(viewer.get("/dashboard/agents/", {"status": "trouble"}))
     text = html_of(viewer.get("/dashboard/overview/"))
-    assert "Cannot be asked: its process ended with 3." in text
-    assert "Does not always answer" in text
+    assert "Unavailable: its process ended with 3." in text
+    assert "Partly unavailable: " in text
     assert viewer.get("/dashboard/frame/failing/").json() == {"failing": ["sales"]}
     text = html_of(viewer.get(SALES))
     assert "sales cannot be asked" in text

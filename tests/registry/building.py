@@ -11,6 +11,7 @@ from agents.stored.version import StoredVersion
 from agents.swml.document import pause_document
 from agents.tokens import TokenKey
 from registry.base.yaml_in import read_fleet
+from registry.routing.addresses import prefix_of
 from registry.routing.table import AgentEntry, Credentials, RouteEntry, RoutingTable, Step
 
 FLEET_FILE = Path(__file__).parent.parent / "fleet.yaml"
@@ -54,7 +55,7 @@ def build_agent(
 
 def build_route(path: str, agent: AgentEntry, number: int | None = None) -> RouteEntry:
     step = Step("route", f"{path} belongs to {agent.name}", path=path)
-    return RouteEntry(number or agent.id, path, agent, step, prefix="" if path == "/" else path)
+    return RouteEntry(number or agent.id, path, agent, step, prefix_of(path))
 
 
 def build_table(

@@ -108,8 +108,11 @@ def unregister(request: HttpRequest, name: str) -> HttpResponse:
     if request.method == "POST":
         change = trash.unregister_agent(name, by=actor_of(request, "dashboard"), wait=True)
         gone = f" and {len(change.sip)} SIP name{pluralize(len(change.sip))}" if change.sip else ""
-        say(request, f"{name} is unregistered: its routes{gone} answer nobody{everywhere(change)}",
-            **undo("agent-restore", name))  # fmt: skip
+        say(
+            request,
+            f"{name} is unregistered: its routes{gone} answer nobody{everywhere(change)}",
+            **undo("agent-restore", name),
+        )
         return redirect("dashboard:agent", name)
     context = agent_frame(request, name, "")
     context |= {"effect": effects.effect_of_unregistering([name]), "running": sum(calls_of(name).values())}
@@ -121,8 +124,11 @@ def restore(request: HttpRequest, name: str) -> HttpResponse:
     """Out of the trash, at the routes and with the names that it had."""
     change = trash.restore_agent(name, by=actor_of(request, "dashboard"), wait=True)
     lost = ", ".join(f"{username} (now of {owner})" for username, owner in change.skipped.items())
-    say(request, f"{name} answers again at {change.route}{everywhere(change)}" + (f"; without {lost}" if lost else ""),
-        tone="warn" if lost else "ok")  # fmt: skip
+    say(
+        request,
+        f"{name} answers again at {change.route}{everywhere(change)}" + (f"; without {lost}" if lost else ""),
+        tone="warn" if lost else "ok",
+    )
     return redirect("dashboard:agent", name)
 
 

@@ -11,7 +11,7 @@ from agents.errors import InvalidDefinition
 from agents.models import Agent
 from agents.sources import read_source
 from dashboard.agents.frame import agent_frame
-from dashboard.agents.functions import told_functions
+from dashboard.agents.functions import function_rows
 from dashboard.pages.agent.document import offered
 from dashboard.shell import page_for, part_wanted, show
 from dashboard.sources.facts import functions_found
@@ -38,10 +38,14 @@ def functions(request: HttpRequest, name: str) -> HttpResponse:
         context["number"] = version.number
         source = read_source(version.definition)
         if isinstance(source, AgentDefinition):
-            context["functions"] = told_functions(source)
+            context["functions"] = function_rows(source)
         else:
-            context |= {"functions": functions_found(source), "kind": source.kind(), "seen": version.created,
-                        "runs": version.pk == agent.live_id}  # fmt: skip
+            context |= {
+                "functions": functions_found(source),
+                "kind": source.kind(),
+                "seen": version.created,
+                "runs": version.pk == agent.live_id,
+            }
     except (RegistryError, InvalidDefinition) as error:
         context["problem"] = str(error)
     return show(request, "pages/agent/functions.html", context, parts={"functions"})

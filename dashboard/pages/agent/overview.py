@@ -6,7 +6,7 @@ from django.utils.functional import SimpleLazyObject
 
 from dashboard.agents.figures import charts_of, figures_of
 from dashboard.agents.frame import agent_frame
-from dashboard.audit.sentences import told
+from dashboard.audit.sentences import line_of
 from dashboard.log.rows import rows_of
 from dashboard.shell import page_for, part_wanted, show
 from dashboard.zones import zone_of
@@ -31,7 +31,7 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
         "charts": charts_of(name, figures) if part_wanted(request) == "figures" else None,
         "events": events,
         "rows": SimpleLazyObject(lambda: rows_of(events, zone_of(request))),
-        "changes": SimpleLazyObject(lambda: [told(row) for row in read_audit(Search(agent=name), CHANGES)]),
+        "changes": SimpleLazyObject(lambda: [line_of(row) for row in read_audit(Search(agent=name), CHANGES)]),
         "waited": part_wanted(request) == "waiting",
     }
     return show(request, "pages/agent/overview.html", context, parts=PARTS)

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from dashboard.agents.frame import agent_frame
-from dashboard.audit.sentences import told
+from dashboard.audit.sentences import line_of
 from dashboard.log.rows import rows_of
 from dashboard.shell import page_for, show
 from dashboard.zones import zone_of
@@ -44,7 +44,7 @@ def history(request: HttpRequest, name: str) -> HttpResponse:
     context = agent_frame(request, name, "agent-history")
     after = Position.parse(request.GET.get("after", ""))
     found = read_audit(Search(agent=name), ROWS + 1, after)
-    context |= {"changes": [told(row) for row in found[:ROWS]], "first": after is None}
+    context |= {"changes": [line_of(row) for row in found[:ROWS]], "first": after is None}
     context["older"] = str(Position.of(found[ROWS - 1])) if len(found) > ROWS else ""
     return show(request, "pages/agent/history.html", context, parts={"list"})
 

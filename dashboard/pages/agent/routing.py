@@ -139,9 +139,12 @@ def switch_route(request: HttpRequest, name: str, route_id: int) -> HttpResponse
     on = bool(request.POST.get("on"))
     change = route_actions.update_route(route_id, enabled=on, by=actor_of(request, "dashboard"), wait=True)
     words = "is switched on" if on else "is switched off: 404 until somebody switches it on"
-    say(request, f"{route.path} {words}{everywhere(change)}",
+    say(
+        request,
+        f"{route.path} {words}{everywhere(change)}",
         undo=reverse("dashboard:agent-route-switch", args=[name, route_id]),
-        fields={"on": "" if on else "1"})  # fmt: skip
+        fields={"on": "" if on else "1"},
+    )
     return back(name)
 
 
@@ -164,9 +167,12 @@ def remove_name(request: HttpRequest, name: str) -> HttpResponse:
     username = request.POST.get("username", "")
     typed = request.POST.get("typed", "") or username
     change = sip_names.unregister_sip_username(username, by=actor_of(request, "dashboard"), wait=True)
-    say(request, f"{username} no longer reaches {change.agent}{everywhere(change)}",
+    say(
+        request,
+        f"{username} no longer reaches {change.agent}{everywhere(change)}",
         undo=reverse("dashboard:agent-name-add", args=[name]),
-        fields={"username": typed, "route": change.route})  # fmt: skip
+        fields={"username": typed, "route": change.route},
+    )
     return back(name)
 
 

@@ -46,13 +46,13 @@ def adopt(request: HttpRequest) -> HttpResponse:
         problem = in_words(error.remark) if isinstance(error, NoServer) else sentence(error)
         context |= {"problem": problem, "place": place if place in ("server", "route") else "urls"}
         return show_section(request, HERE, "adopt", context, parts={"there"}, status=200 if looking else error.status)
-    context |= told(report)
+    context |= rows_of(report)
     if looking:
         return show_section(request, HERE, "adopt", context, parts={"there"})
     return show_section(request, HERE, "adopted", context)
 
 
-def told(report: Report) -> dict[str, Any]:
+def rows_of(report: Report) -> dict[str, Any]:
     """A report for a page: what commands name by their options stands here beside the form."""
     rows = [
         {"entry": entry, "told": [in_words(text) for text in (entry.reason, *entry.warnings) if text]}

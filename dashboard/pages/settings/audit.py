@@ -24,8 +24,18 @@ EXPORTED = 10_000  # rows of an export, newest first
 FIELDS = ("q", "who", "what", "agent", "request_id", "since", "until")
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a cell that begins so for a formula
 COLUMNS = (
-    "time", "who", "via", "address", "request_id", "token", "what", "name", "agent", "action", "changes",
-)  # fmt: skip
+    "time",
+    "who",
+    "via",
+    "address",
+    "request_id",
+    "token",
+    "what",
+    "name",
+    "agent",
+    "action",
+    "changes",
+)
 
 
 class Echo:

@@ -45,9 +45,12 @@ def new_member(request: HttpRequest) -> HttpResponse:
     name = given.get("username", "").strip()
     try:
         people.add_member(
-            name, given.get("role", ""), by=actor_of(request, "dashboard"), staff="staff" in given,
+            name,
+            given.get("role", ""),
+            by=actor_of(request, "dashboard"),
+            staff="staff" in given,
             email=given.get("email", "").strip(),
-        )  # fmt: skip
+        )
     except Malformed as error:
         return show_form(request, given, error.problems or {"username": str(error)})
     except Conflict as error:
@@ -66,13 +69,21 @@ def save_member(request: HttpRequest) -> HttpResponse:
         return redirect("dashboard:settings-members")
     active, staff = "active" in given, "staff" in given
     wanted: dict[str, Any] = {
-        "role": given.get("role", ""), "email": given.get("email", "").strip(), "active": active, "staff": staff,
-    }  # fmt: skip
+        "role": given.get("role", ""),
+        "email": given.get("email", "").strip(),
+        "active": active,
+        "staff": staff,
+    }
     try:
         changed = people.update_member(
-            name, by=actor_of(request, "dashboard"), role=wanted["role"] or None, active=active, staff=staff,
-            email=wanted["email"], expected=[given.get("tag", "")],
-        )  # fmt: skip
+            name,
+            by=actor_of(request, "dashboard"),
+            role=wanted["role"] or None,
+            active=active,
+            staff=staff,
+            email=wanted["email"],
+            expected=[given.get("tag", "")],
+        )
     except Malformed as error:
         return show_members(request, opened(member, wanted, error.problems or {"role": str(error)}), 422)
     except Outdated:
@@ -83,7 +94,9 @@ def save_member(request: HttpRequest) -> HttpResponse:
         return show_members(request, opened(member, wanted, {field: sentence(error, name)}), 409)
     fields = undo_fields(member)
     if changed:
-        toasts.say(request, told(name, member, wanted), undo=reverse("dashboard:settings-member-save"), fields=fields)
+        toasts.say(
+            request, changed_line(name, member, wanted), undo=reverse("dashboard:settings-member-save"), fields=fields
+        )
     else:
         toasts.say(request, f"{name} was so already.")
     return redirect("dashboard:settings-members")
@@ -175,7 +188,7 @@ def undo_fields(before: Member) -> dict[str, str]:
     return fields | {word: "on" for word, was in (("active", before.is_active), ("staff", before.is_staff)) if was}
 
 
-def told(name: str, before: Member, wanted: dict[str, Any]) -> str:
+def changed_line(name: str, before: Member, wanted: dict[str, Any]) -> str:
     """What has changed, in a sentence."""
     role, was = wanted["role"] or "no role", people.given_role(before) or "no role"
     said = [f"has {role} instead of {was}"] if role != was else []

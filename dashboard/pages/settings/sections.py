@@ -38,9 +38,14 @@ def sections_for(request: HttpRequest) -> list[Section]:
 
 
 def show_section(
-    request: HttpRequest, here: str, template: str, context: dict[str, Any], *, parts: Collection[str] = (),
+    request: HttpRequest,
+    here: str,
+    template: str,
+    context: dict[str, Any],
+    *,
+    parts: Collection[str] = (),
     status: int = 200,
-) -> HttpResponse:  # fmt: skip
+) -> HttpResponse:
     """A page of Settings. `here`: the URL name of its section."""
     section = next(section for section in SECTIONS if section.url == here)
     about = {"sections": sections_for(request), "section": section, **context}

@@ -66,9 +66,12 @@ def new_token(request: HttpRequest) -> HttpResponse:
         return show_form(request, given, {"owner": words})
     try:
         made = create_token(
-            given.get("name", ""), given.get("scope", ""), by=actor_of(request, "dashboard"),
-            days=days_of(given), owner=owner,
-        )  # fmt: skip
+            given.get("name", ""),
+            given.get("scope", ""),
+            by=actor_of(request, "dashboard"),
+            days=days_of(given),
+            owner=owner,
+        )
     except Malformed as error:
         return show_form(request, given, error.problems or {"name": str(error)})
     context = {"made": described(made.token), "text": made.text, "base": public_base(request)}

@@ -64,7 +64,7 @@ class Command(RegistryCommand):
         else:
             with self.patience("Still running the script and building its agents, one after the other."):
                 report = adopt_script(origin[0], wishes, by=self.actor, wait=True)
-        return self.told(report)
+        return self.shown(report)
 
     def upstream(self, options: dict[str, Any]) -> tuple[str, str] | None:
         """The server's user and password."""
@@ -73,7 +73,7 @@ class Command(RegistryCommand):
             self.fail("--user and --password go together", USAGE)
         return (from_environment(user), from_environment(password)) if user else None
 
-    def told(self, report: Report) -> dict[str, Any]:
+    def shown(self, report: Report) -> dict[str, Any]:
         """Say what was found and done; return it for --json."""
         count = len(report.entries)
         self.say(f"{report.origin} has {count} agent{'' if count == 1 else 's'}.")

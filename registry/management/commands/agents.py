@@ -61,7 +61,7 @@ class Command(RegistryCommand):
             self.say(f"{hidden} more in the trash: agents --trash")
         for row in rows:
             if row["trouble"]:
-                self.say(f"{row['name']} {told(in_trouble[row['name']])}")
+                self.say(f"{row['name']} {trouble_line(in_trouble[row['name']])}")
         return rows
 
 
@@ -72,7 +72,7 @@ def state_of(row: dict[str, Any]) -> str:
     return f"{words}, {trouble['state']}" if trouble else words
 
 
-def told(trouble: AgentTrouble) -> str:
+def trouble_line(trouble: AgentTrouble) -> str:
     """An agent's trouble for people."""
     where = f"on {trouble.workers} of {trouble.of} workers"
     return f"is {trouble.state} {where} since {trouble.since:%Y-%m-%d %H:%M} UTC: {safe(trouble.detail)}"

@@ -67,7 +67,7 @@ class Command(RegistryCommand):
             wait=True,
             progress=self.progress,
         )
-        return self.told(document, plan, result)
+        return self.shown(document, plan, result)
 
     def confirmed(self, file: str) -> bool:
         """Ask on a terminal; without one somebody must have said --yes."""
@@ -75,7 +75,7 @@ class Command(RegistryCommand):
             self.fail("there is nobody to ask: --yes applies it, --dry-run shows the plan", REFUSED)
         return input("Apply? [y/N] ").strip().lower() in ("y", "yes")
 
-    def told(self, document: Document, plan: Plan, result: Result) -> dict[str, Any]:
+    def shown(self, document: Document, plan: Plan, result: Result) -> dict[str, Any]:
         """Say what was done; return it for --json."""
         totals = plan.totals
         self.say(f"Applied: {totals[ADD]} added, {totals['change']} changed, {totals['remove']} removed.")

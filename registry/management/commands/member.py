@@ -1,46 +1,39 @@
 """`manage.py member`: people, their roles, and the links with which they sign in."""
 
-from argparse import SUPPRESS
+from argparse import ArgumentParser
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.management.base import CommandParser
 
 from registry.actions import people
-from registry.management.command import RegistryCommand
+from registry.management.command import VerbCommand
 from registry.policy import ROLES
 
 NONE = "none"
 ROLE_NAMES = [name.lower() for name in ROLES]
 
 
-class Command(RegistryCommand):
+class Command(VerbCommand):
     """People."""
 
     help = "Add and list people, give them roles, switch accounts off and on, print sign-in links."
 
-    def arguments(self, parser: CommandParser) -> None:
+    def verbs(self, add: Callable[..., ArgumentParser]) -> None:
         """add NAME --role …, list, role NAME ROLE, off NAME, on NAME, link NAME"""
-        parsers = parser.add_subparsers(dest="verb", required=True, metavar="add|list|role|off|on|link")
-        command = parsers.add_parser("add", help="make an account, and print its sign-in link")
+        command = add("add", help="make an account, and print its sign-in link")
         command.add_argument("name")
         command.add_argument("--role", choices=ROLE_NAMES, required=True)
         command.add_argument("--staff", action="store_true", help="may use the Django admin")
         command.add_argument("--email", default="")
-        parsers.add_parser("list", help="list the accounts")
-        command = parsers.add_parser("role", help="give somebody this role and no other")
+        add("list", help="list the accounts")
+        command = add("role", help="give somebody this role and no other")
         command.add_argument("name")
         command.add_argument("role", choices=[*ROLE_NAMES, NONE])
-        parsers.add_parser("off", help="switch an account off, its sessions and tokens with it").add_argument("name")
-        parsers.add_parser("on", help="switch it on again").add_argument("name")
-        parsers.add_parser("link", help="print a link that signs somebody in, once").add_argument("name")
-        for command in parsers.choices.values():
-            command.add_argument("--json", action="store_true", default=SUPPRESS, help="print the result as JSON")
-
-    def run(self, options: dict[str, Any]) -> Any:
-        """Do what the verb says."""
-        return getattr(self, f"run_{options['verb']}")(options)
+        add("off", help="switch an account off, its sessions and tokens with it").add_argument("name")
+        add("on", help="switch it on again").add_argument("name")
+        add("link", help="print a link that signs somebody in, once").add_argument("name")
 
     def run_add(self, options: dict[str, Any]) -> dict[str, Any]:
         """Make an account."""

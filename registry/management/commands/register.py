@@ -83,11 +83,11 @@ class Command(RegistryCommand):
             else:
                 change = agents.register(name, route, definition, auto_sip=not options["no_auto_sip"], **given)
         if update:
-            return self.told(change, updated(change))
+            return self.shown(change, updated(change))
         names = f", SIP names {', '.join(change.sip)}" if change.sip else ", no SIP names"
-        return self.told(change, f"Registered {name} at {change.route}{names}.")
+        return self.shown(change, f"Registered {name} at {change.route}{names}.")
 
-    def told(self, change: Change, sentence: str) -> dict[str, Any]:
+    def shown(self, change: Change, sentence: str) -> dict[str, Any]:
         """Say what was done, and what was found."""
         reported = self.report(self.warned(change), sentence)
         source = live_source(change.agent)

@@ -1,42 +1,33 @@
 """`manage.py sip`: who answers which SIP name."""
 
 import time
-from argparse import SUPPRESS
+from argparse import ArgumentParser
+from collections.abc import Callable
 from typing import Any
-
-from django.core.management.base import CommandParser
 
 from registry.actions import routes, sip_names
 from registry.actions.effects import Unmatched, unmatched
-from registry.management.command import REFUSED, RegistryCommand
+from registry.management.command import REFUSED, VerbCommand
 from registry.models import SipMapping
 from registry.routing.decide import CENTRAL_SIP, Facts, decide
 from registry.serving.loader import Loader
 
 
-class Command(RegistryCommand):
+class Command(VerbCommand):
     """SIP names."""
 
     help = "Map, unmap, list and test SIP names; choose the default route for names that nobody has."
 
-    def arguments(self, parser: CommandParser) -> None:
+    def verbs(self, add: Callable[..., ArgumentParser]) -> None:
         """map USERNAME /route, unmap USERNAME, list, test ADDRESS, default [/route]"""
-        parsers = parser.add_subparsers(dest="verb", required=True, metavar="map|unmap|list|test|default")
-        command = parsers.add_parser("map", help="bind a SIP name to a route")
+        command = add("map", help="bind a SIP name to a route")
         command.add_argument("username")
         command.add_argument("route")
-        parsers.add_parser("unmap", help="remove a SIP name").add_argument("username")
-        parsers.add_parser("list", help="list the SIP names")
-        parsers.add_parser("test", help="who answers an address, and why").add_argument("address")
-        command = parsers.add_parser("default", help="the route for names that nobody has")
+        add("unmap", help="remove a SIP name").add_argument("username")
+        add("list", help="list the SIP names")
+        add("test", help="who answers an address, and why").add_argument("address")
+        command = add("default", help="the route for names that nobody has")
         command.add_argument("route", nargs="?", help="URL path, or none; without it: say which it is")
-        for command in parsers.choices.values():
-            # Also behind the verb; left alone when it stood before it.
-            command.add_argument("--json", action="store_true", default=SUPPRESS, help="print the result as JSON")
-
-    def run(self, options: dict[str, Any]) -> Any:
-        """Do what the verb says."""
-        return getattr(self, f"run_{options['verb']}")(options)
 
     def run_map(self, options: dict[str, Any]) -> dict[str, Any]:
         """Bind a name."""
@@ -62,10 +53,15 @@ class Command(RegistryCommand):
     def run_list(self, options: dict[str, Any]) -> list[dict[str, Any]]:
         """List the names."""
         rows = [
-            {"username": mapping.username, "typed": mapping.typed, "route": mapping.route.path,
-             "agent": mapping.route.agent.name, "source": mapping.source}
+            {
+                "username": mapping.username,
+                "typed": mapping.typed,
+                "route": mapping.route.path,
+                "agent": mapping.route.agent.name,
+                "source": mapping.source,
+            }
             for mapping in SipMapping.objects.select_related("route__agent")
-        ]  # fmt: skip
+        ]
         self.table(
             [
                 ["USERNAME", "ROUTE", "AGENT", "SOURCE"],

@@ -1,41 +1,34 @@
 """`manage.py token`: tokens for scripts."""
 
-from argparse import SUPPRESS
+from argparse import ArgumentParser
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.core.management.base import CommandParser
 
 from registry.actions.people import get_user
 from registry.actions.tokens import create_token, revoke_token, state_of
-from registry.management.command import RegistryCommand
+from registry.management.command import VerbCommand
 from registry.models import ApiToken
 from registry.policy import SCOPES
 
 
-class Command(RegistryCommand):
+class Command(VerbCommand):
     """Tokens."""
 
     help = "Make, list and revoke the tokens with which scripts use the API and the live log."
 
-    def arguments(self, parser: CommandParser) -> None:
+    def verbs(self, add: Callable[..., ArgumentParser]) -> None:
         """create NAME --scope …, list, revoke KEY"""
-        parsers = parser.add_subparsers(dest="verb", required=True, metavar="create|list|revoke")
-        command = parsers.add_parser("create", help="make a token; it is shown this once")
+        command = add("create", help="make a token; it is shown this once")
         command.add_argument("name", help="what it is for")
         command.add_argument("--scope", choices=SCOPES, required=True, help="how much it opens")
         lifetime = command.add_mutually_exclusive_group()
         lifetime.add_argument("--days", type=int, default=90, help="how long it lives (90)")
         lifetime.add_argument("--forever", action="store_true", help="until it is revoked")
         command.add_argument("--owner", metavar="USERNAME", help="it may never more than this person may")
-        parsers.add_parser("list", help="list the tokens")
-        parsers.add_parser("revoke", help="refuse a token from now on").add_argument("key", help="such as swb_abc…")
-        for command in parsers.choices.values():
-            command.add_argument("--json", action="store_true", default=SUPPRESS, help="print the result as JSON")
-
-    def run(self, options: dict[str, Any]) -> Any:
-        """Do what the verb says."""
-        return getattr(self, f"run_{options['verb']}")(options)
+        add("list", help="list the tokens")
+        add("revoke", help="refuse a token from now on").add_argument("key", help="such as swb_abc…")
 
     def run_create(self, options: dict[str, Any]) -> dict[str, Any]:
         """Make one."""

@@ -231,7 +231,7 @@ async def test_a_request_whose_time_is_up_costs_the_host_its_place(made: Make) -
     sales.look(time.monotonic() + 0.01)
     with pytest.raises(TooLate):
         await slow
-    assert sales.died == "its host did not answer in time"
+    assert sales.died == "its host timed out"
     assert sales.host is None
     assert len(sales.leaving) == 1
     host.say({"i": requests[1]["i"], "s": 200}, b"late but good")

@@ -190,7 +190,7 @@ async def test_refused_credentials_are_a_trouble_but_no_failure(remotes: Remotes
         serve_all(remotes, version)
         await version.answer(asked())
         assert not version.endpoints[0].failures
-        assert "refused our credentials (401)" in remotes.troubles()["booking-desk"].detail
+        assert "rejected our credentials (401)" in remotes.troubles()["booking-desk"].detail
 
 
 async def test_a_missing_sub_path_is_no_trouble(remotes: Remotes) -> None:

@@ -91,7 +91,7 @@ async def test_tokens_give_away_a_server_behind_somebody_elses_credentials() -> 
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (as_answer({"error": "x"}, "401 No"), "refuses this user and password (401): give those of its server"),
+        (as_answer({"error": "x"}, "401 No"), "rejects this user and password (401): give those of its server"),
         (as_answer({"error": "x"}, "403 No"), "if it checks signatures"),
         (as_answer({"error": "x"}, "500 No"), "failed (500): its own log says why"),
         (as_answer({"error": "x"}, "418 No"), "answered 418"),
@@ -121,7 +121,7 @@ async def test_credentials_are_asked_for() -> None:
 
 
 async def test_a_server_that_is_not_there_is_refused() -> None:
-    assert "has not answered within 0.05 seconds" in await problem(after_request(hang), document_seconds=0.05)
+    assert "timed out after 0.05 seconds" in await problem(after_request(hang), document_seconds=0.05)
     assert "closed the connection" in await problem(after_request())
     async with serve(routes({})) as gone:
         url = f"http://127.0.0.1:{gone.port}/sales"

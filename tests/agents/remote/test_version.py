@@ -165,7 +165,7 @@ async def test_a_document_is_ours(remotes: Remotes) -> None:
     [
         (as_answer(b"<html>"), "not a SWML document"),
         (as_answer({"error": "Invalid route"}), "not a SWML document"),
-        (as_answer({"detail": "x"}, "401 Unauthorized"), "refused our credentials (401)"),
+        (as_answer({"detail": "x"}, "401 Unauthorized"), "rejected our credentials (401)"),
         (as_answer({"detail": "x"}, "403 Forbidden"), "refused the request (403)"),
         (as_answer({"detail": "x"}, "404 Not Found"), "has no agent at this path (404)"),
         (as_answer({"error": UPSTREAM}, "500 No"), "failed (500)"),
@@ -353,8 +353,8 @@ async def test_a_routing_callback_leads_to_agents_that_are_here(
 async def test_time_runs_out(remotes: Remotes) -> None:
     async with serve(after_request(hang)) as server:
         version = made(remotes, source(f"http://127.0.0.1:{server.port}/sales", seconds=0.05, document_seconds=0.04))
-        assert "has not answered within 0.05 seconds" in (await version.answer(call("hours"))).detail
-        assert "has not answered within 0.04 seconds" in (await version.answer(asked())).detail
+        assert "timed out after 0.05 seconds" in (await version.answer(call("hours"))).detail
+        assert "timed out after 0.04 seconds" in (await version.answer(asked())).detail
 
 
 async def test_requests_at_once_are_limited_per_agent() -> None:

@@ -124,8 +124,8 @@ def test_what_is_no_document_at_all(text):
     ("text", "words"),
     [
         ("switchboard: 1\nagents: {a: &x {}, b: *x}", "line 2, column 23: aliases"),
-        ("switchboard: 1\nagents: {}\nagents: {}", "line 3, column 1: the key 'agents' stands here again"),
-        ('{"switchboard": 1, "agents": {}, "agents": {}}', "the key 'agents' stands twice"),
+        ("switchboard: 1\nagents: {}\nagents: {}", "line 3, column 1: duplicate key 'agents'"),
+        ('{"switchboard": 1, "agents": {}, "agents": {}}', "duplicate key 'agents'"),
         ("switchboard: 1\nä: [", "line 3, column 1: did not find"),
         ("a: \x07", "line 1, column 4: character 0x0007 is not allowed"),
         ("a: 2020-99-99", "line 1, column 4: '2020-99-99' cannot be read as timestamp"),

@@ -422,7 +422,8 @@ def test_without_the_right_credentials_it_is_401(by_hand, method, header):
     assert (response.status, response.headers["www-authenticate"]) == (401, "Basic")
     assert response.json == {"error": "Unauthorized"}
     assert by_hand.received == 0
-    assert response.event["steps"][-1] == {"rule": "credentials", "detail": "missing or wrong", "ok": False}
+    detail = "credentials missing" if header is None else "credentials rejected"
+    assert response.event["steps"][-1] == {"rule": "credentials", "detail": detail, "ok": False}
     assert (response.event["agent"], response.event["outcome"]) == ("info-line", "refused")
 
 
@@ -507,7 +508,7 @@ def test_every_post_needs_a_signature_that_covers_it(signing, path, name, digest
     ):
         response = ask(bad)
         assert (response.status, response.json) == (403, {"detail": "Forbidden"})
-        assert response.event["steps"][-1] == {"rule": "signature", "detail": "missing or wrong", "ok": False}
+        assert response.event["steps"][-1] == {"rule": "signature", "detail": "signature rejected", "ok": False}
     assert ask(good, content=body + b" ").status == 403
 
 
@@ -533,6 +534,7 @@ def test_a_signature_over_the_url_alone_counts_only_with_the_bodys_digest(signin
 def test_a_missing_signature_is_403_before_the_credentials_and_the_body(signing):
     response = signing.post("/sales", content=b"x" * 100, auth=None)
     assert (response.status, response.json, signing.received) == (403, {"detail": "Forbidden"}, 0)
+    assert response.event["steps"][-1] == {"rule": "signature", "detail": "signature missing", "ok": False}
     response = signing.post(
         "/sales", content=b"{}", auth=None, headers={"x-signalwire-signature": sign("/sales", b"{}", digest="sha1")}
     )
