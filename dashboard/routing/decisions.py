@@ -131,8 +131,8 @@ def other_step(step: RawStep, decision: Decision, path: str, *, simulated: bool 
         case "default":
             present = unmatched()  # the table knows no route that is off
             off = format_html("The default route <code>{}</code> is switched off", present.path)
-            words = off if present.is_off else "There is no default route"
-            return Step("bad", words, "the platform gets 404, and the call fails")
+            what = off if present.is_off else "There is no default route"
+            return Step("bad", what, "the platform gets 404, and the call fails")
         case "state":
             return Step("off", format_html("{} is paused", owner), "its version is not asked")
         case "version" if decision.outcome == "agent" and decision.version:
