@@ -86,6 +86,14 @@ def test_what_the_page_for_developers_names_is_there():
         assert (ROOT / name).exists(), name
 
 
+def test_statements_are_composed_and_texts_searched_in_one_place():
+    for path in APPLICATION:
+        text = path.read_text()
+        assert not re.search(r"noqa: S608|\.extra\(where|objects\.raw\(", text), f"{path}: see registry/base/sql.py"
+        assert "ILIKE" not in text or path.match("registry/base/contains.py"), f"{path}: has_text does it"
+        assert "fmt: skip" not in text or path.match("config/settings.py"), f"{path}: ruff's own format will do"
+
+
 def test_code_is_clean():
     run("ruff", "check", ".")
     run("ruff", "format", "--check", ".")

@@ -64,8 +64,8 @@ def of_thing(rows: list[dict[str, Any]]) -> ActLine:
         phrase, tail = of_agent(rows)
         return ActLine(time, who, phrase.before_name, newest["agent"], tail, newest["agent"])
     if newest["what"] == "role":
-        person, _, role = name.partition(": ")
-        return ActLine(time, who, "gave" if action == "created" else "took", person, f" the role {role}")
+        did = "gave" if action == "created" else "took"
+        return ActLine(time, who, did, newest["person"], f" the role {newest['role']}")
     if action in EVENTS:
         return ActLine(time, who, EVENTS[action].before_name, name)
     return ActLine(time, who, f"{VERBS.get(action, action)} {NOUNS.get(newest['what'], '')}".strip(), name)

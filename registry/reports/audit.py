@@ -182,6 +182,8 @@ def entry_of(row: tuple[Any, ...], numbers: dict[int, int]) -> dict[str, Any]:
         "token": context.get("token", ""),
         "what": what,
         "name": f"{name}: {group}" if group else name,
+        "person": name if group else "",
+        "role": group or "",
         "agent": agent or "",
         "action": LABELS.get(label, label),
         "note": context.get("changed", ""),
