@@ -184,6 +184,8 @@ def mend(line: bytes) -> bytes:
 def is_refusal(error: Exception) -> bool:
     """Whether the database looked at the data and refused it, rather than being away or busy."""
     cause = error if isinstance(error, psycopg.Error) else error.__cause__
+    if isinstance(cause, psycopg.errors.CheckViolation) and not cause.diag.constraint_name:
+        return False  # a partition's: its day was attached while the row was on its way into the default one
     return isinstance(
         cause,
         (

@@ -25,7 +25,7 @@ def that_know(data_dir: Path) -> list[str]:
     return found
 
 
-def wait_for(what: Callable[[], object], seconds: float = 20) -> None:
+def wait_for(what: Callable[[], object], seconds: float = 60) -> None:
     """Wait until something is true; fail if it does not come."""
     end = time.monotonic() + seconds
     while not what():

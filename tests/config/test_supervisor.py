@@ -35,6 +35,7 @@ from tests.e2e.test_outage import Forwarder
 from .processes import ROOT, that_know, wait_for, wait_until_gone
 
 STUB = ["--application", "tests.config.application:application"]
+END_SECONDS = 60  # it takes one, but where others need the machine, too
 Serve = Callable[..., "Served"]
 
 
@@ -82,9 +83,12 @@ class Served:
             return str(answer.read().decode()).splitlines()
 
     def end(self) -> int:
-        """Wait for its end."""
-        code = self.process.wait(15)
-        self.reader.join(15)
+        """Wait for its end; one that does not end is killed, so that it is nobody else's trouble."""
+        try:
+            code = self.process.wait(END_SECONDS)
+        finally:
+            self.process.kill()
+        self.reader.join(END_SECONDS)
         return code
 
 

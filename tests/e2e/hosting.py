@@ -166,7 +166,7 @@ def plain(server: Asked, response: Response) -> Any:
         return text
 
 
-def wait_for(condition: Any, seconds: float = 15) -> Any:
+def wait_for(condition: Any, seconds: float = 60) -> Any:
     """What a condition gives, once that is something."""
     end = time.monotonic() + seconds
     while not (found := condition()):

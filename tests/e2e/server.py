@@ -166,7 +166,7 @@ class Server:
 
     def events(self, number: int, where: str = "true", *parameters: Any) -> list[dict[str, Any]]:
         """Routing events, oldest first, once at least `number` of them have reached the database."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + 30
         while True:
             rows = self.query(f"SELECT to_jsonb(e) FROM registry_routingevent e WHERE {where} ORDER BY id", *parameters)
             if len(rows) >= number:

@@ -1,15 +1,18 @@
 import json
 import threading
 import uuid
+from datetime import UTC, datetime
 
 import orjson
+import psycopg
 import pytest
 from django.conf import settings as django_settings
-from django.db import OperationalError, connections
+from django.db import OperationalError, connection, connections, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from registry.base import daemon
+from registry.log import partitions
 from registry.log import writer as writer_module
 from registry.log.ids import uuid7
 from registry.log.masking import Masker
@@ -289,8 +292,6 @@ def test_an_unusual_body_is_exactly_one_row(log, spool, body):
 
 
 def test_while_the_database_is_away_nothing_is_lost_and_then_all_is_stored(log, spool, monkeypatch, caplog):
-    import psycopg
-
     away = threading.Event()
     away.set()
     copy = writer_module.copy_batch
@@ -317,6 +318,35 @@ def test_while_the_database_is_away_nothing_is_lost_and_then_all_is_stored(log, 
         writer.stop(10)
     assert not writer.thread.is_alive()
     assert (writer.last_error, spool.pending, len(log())) == ("", 0, 1)
+
+
+def test_an_event_that_comes_while_its_day_is_made_is_no_bad_one(log, spool, monkeypatch):
+    """Another worker may attach the day's partition while the row is on its way into the default one."""
+    today = datetime.now(UTC).date()
+
+    def make() -> None:
+        with transaction.atomic():
+            partitions.make(today)
+
+    def forget() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP TABLE IF EXISTS {partitions.name_of(today)}")
+
+    apart(forget)
+    apart(make)
+    try:
+        spool.append(line())
+        writer = Writer(spool)
+        into = f"INSERT INTO {partitions.TABLE} ", f"INSERT INTO {partitions.DEFAULT} "
+        statement = writer_module.move_statement()
+        with monkeypatch.context() as late:
+            late.setattr(writer_module, "move_statement", lambda: statement.replace(*into))
+            with pytest.raises(psycopg.errors.CheckViolation, match="violates partition constraint"):
+                apart(writer.drain)  # the daemon tries again
+        apart(writer.drain)
+        assert (writer.quarantined, quarantined(spool), spool.pending, len(log())) == (0, b"", 0, 1)
+    finally:
+        apart(forget)
 
 
 def test_stopping_drains_what_is_there(log, spool):
