@@ -1,15 +1,17 @@
 """From the errors of a JSON Schema to fields and sentences: of alternatives, the one that fits best."""
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 from jsonschema_rs import ValidationError
 from jsonschema_rs import ValidationErrorKind as Kind
+from rapidfuzz import process
+from rapidfuzz.distance import Indel
 
 from agents.swml.schema import at, branches_of, verbs
 
+NEAR = 0.6  # letters that two words have in common, of all they have (0 to 1)
 MAX_SHOWN = 80  # characters of a wrong value
 TYPES = {
     "string": "a text",
@@ -222,5 +224,5 @@ def shown(value: Any) -> str:
 
 def suggestion(word: str, words: Iterable[str]) -> str:
     """`; did you mean …?`, or nothing if no word is near."""
-    near = difflib.get_close_matches(word, sorted(words), n=2, cutoff=0.6)
-    return f"; did you mean {listed(near)}?" if near else ""
+    near = process.extract(word, sorted(words), scorer=Indel.normalized_similarity, score_cutoff=NEAR, limit=2)
+    return f"; did you mean {listed([found for found, _, _ in near])}?" if near else ""

@@ -17,11 +17,11 @@ from django.db.models import Func, Q, TextField, Value
 from django.utils import timezone
 
 from agents.models import Agent
+from registry.base.nearest import Names
 from registry.base.sql import compose
 from registry.base.text import is_storable
 from registry.models import Route, SipMapping
 from registry.reports.traffic import Standing, totals
-from registry.reports.unmatched import nearest_of, pairs_of
 
 PAGE = 50
 KEPT_SECONDS = 5  # how old an order by figures may be
@@ -143,7 +143,7 @@ def known_names() -> list[str]:
 
 def nearest_agent(text: str) -> str:
     """The registered agent whose name is most like a text; "" if none is near."""
-    return nearest_of(text[:100].lower(), [(name, pairs_of(name)) for name in known_names()])
+    return Names(known_names()).nearest(text[:100])
 
 
 # --- orders ----------------------------------------------------------------------------------------------------------

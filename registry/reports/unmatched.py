@@ -1,19 +1,16 @@
 """SIP names that callers dialled and nobody has, and the registered name that each was probably meant to be."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import SequenceMatcher
-from heapq import nlargest
 
 from django.db import connection
 
+from registry.base.nearest import Names
 from registry.log.ids import first_id, moment_of
 from registry.models import SipMapping
 
 MAX_EVENTS = 20_000  # newest ones that are counted: somebody who tries out names can make millions
-NEAR = 0.6  # of difflib's ratio (0 to 1); below it a name is another one
-COMPARED = 20  # names that are looked at closely, those with the most pairs of letters in common
 
 
 @dataclass(frozen=True)
@@ -49,31 +46,7 @@ def unmatched_names(since: datetime, limit: int) -> list[Unmatched]:
 
 def nearest(names: Iterable[str]) -> dict[str, tuple[str, str]]:
     """The registered SIP name that is most like each of these, and its route; those without one are left out."""
-    routes = dict(SipMapping.objects.order_by("username").values_list("username", "route__path"))
-    pairs = [(username, pairs_of(username)) for username in routes]
-    found = {}
-    for name in names:
-        near = nearest_of(name, pairs)
-        if near:
-            found[name] = (near, routes[near])
-    return found
-
-
-def nearest_of(name: str, known: Sequence[tuple[str, set[str]]]) -> str:
-    """The known name that is most like this one; "" if none is near."""
-    wanted = pairs_of(name)
-    candidates = nlargest(COMPARED, known, key=lambda entry: alike(wanted, entry[1]))
-    ratios = [(SequenceMatcher(None, name, username).ratio(), username) for username, _ in candidates]
-    ratio, username = max(ratios, default=(0.0, ""))
-    return username if ratio >= NEAR else ""
-
-
-def pairs_of(name: str) -> set[str]:
-    """The pairs of letters in a name, those of its edges included."""
-    edged = f"^{name}$"
-    return {edged[place : place + 2] for place in range(len(edged) - 1)}
-
-
-def alike(one: set[str], other: set[str]) -> float:
-    """How many pairs two names have in common, of those they have together (0 to 1)."""
-    return len(one & other) / (len(one) + len(other))
+    routes = dict(SipMapping.objects.values_list("username", "route__path"))
+    known = Names(routes)
+    found = {name: known.nearest(name) for name in names}
+    return {name: (near, routes[near]) for name, near in found.items() if near}

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from registry.actions import sip_names
-from registry.reports.unmatched import Unmatched, nearest_of, pairs_of, unmatched_names
+from registry.reports.unmatched import Unmatched, unmatched_names
 from tests.events import write_events
 
 pytestmark = pytest.mark.django_db
@@ -36,11 +36,3 @@ def test_a_name_that_somebody_has_meanwhile_is_none_of_them(fleet, actor):
     assert len(unmatched_names(since, 8)) == 1
     sip_names.register_sip_username("pharmcy", "/pharmacy", by=actor)
     assert unmatched_names(since, 8) == []
-
-
-def test_the_most_alike_is_the_nearest():
-    known = [(name, pairs_of(name)) for name in ("helpdesk", "help-line", "desk", "sales")]
-    assert nearest_of("helpdesk2", known) == "helpdesk"
-    assert nearest_of("slaes", known) == "sales"
-    assert nearest_of("fax", known) == ""
-    assert nearest_of("fax", []) == ""
