@@ -86,7 +86,7 @@ class Found(Part):
 
 
 class KeyedSource(Part):
-    """What stands under a key of its own in a version's JSON: `{"python": {…}}`."""
+    """What stands under a key of its own in a version's JSON."""
 
     KIND: ClassVar[str]
     SEEN: ClassVar[tuple[str, ...]] = ()  # fields that nobody writes

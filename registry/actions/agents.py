@@ -54,7 +54,7 @@ def register(
 ) -> Change:
     """Register an agent: its definition becomes the live version, its route and SIP names answer.
 
-    `definition` may also be `{"python": …}` or `{"remote": …}` (agents/kinds.py); `upstream` has the user and the
+    `definition` may also be of another kind, `{key: …}` (agents/kinds.py); `upstream` has the user and the
     password of a remote server. Credentials and signing keys that a Python agent's code asks for are the agent's own,
     unless others are given; SIP names that it claims are added where nobody has them.
 

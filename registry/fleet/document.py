@@ -59,7 +59,7 @@ class FleetAgent:
     """An agent with its routes, in the order in which they are registered: transfers go to the first."""
 
     name: str
-    definition: Any  # or {"python": …} or {"remote": …}, as people write them
+    definition: Any  # or of another kind, {key: …}, as people write it
     routes: tuple[FleetRoute, ...]
     title: str = ""
     tags: tuple[str, ...] = ()
