@@ -24,8 +24,10 @@ def cipher_of(key: str) -> Fernet:
 
 if TYPE_CHECKING:
     TextField = models.TextField[Any, Any]
+    CharField = models.CharField[str, str]
 else:
     TextField = models.TextField  # generic for the type checker only
+    CharField = models.CharField
 
 
 class PlainInMigrations(TextField):
@@ -35,6 +37,16 @@ class PlainInMigrations(TextField):
         """Name Django's own class."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.TextField", args, kwargs
+
+
+class KindField(CharField):
+    """The word of an agent's kind. Which kinds there are is no matter of the schema: migrations do not list them."""
+
+    def deconstruct(self) -> Any:
+        """Name Django's own class, without choices."""
+        name, _, args, kwargs = super().deconstruct()
+        kwargs.pop("choices", None)
+        return name, "django.db.models.CharField", args, kwargs
 
 
 class OrderedJSONField(PlainInMigrations):

@@ -9,7 +9,13 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from agents.fields import EncryptedTextField, OrderedJSONField
+from agents.fields import EncryptedTextField, KindField, OrderedJSONField
+from agents.kinds import KINDS, USUAL
+
+
+def kind_choices() -> list[tuple[str, str]]:
+    """The kinds that there are, for filters and labels; no matter of the schema."""
+    return [(kind.word, kind.label) for kind in KINDS.values()]
 
 
 @pghistory.track(
@@ -23,13 +29,6 @@ from agents.fields import EncryptedTextField, OrderedJSONField
 class Agent(models.Model):
     """A named thing that answers. Its routes are in the registry; one without a route is trashed."""
 
-    class Kind(models.TextChoices):
-        """How an agent answers."""
-
-        STORED = "stored"
-        PYTHON = "python"
-        REMOTE = "remote"
-
     class State(models.TextChoices):
         """What callers get: an answer, the pause message, or nothing."""
 
@@ -39,7 +38,7 @@ class Agent(models.Model):
 
     name = models.SlugField(max_length=63, unique=True)
     title = models.CharField(max_length=200, blank=True)
-    kind = models.CharField(max_length=10, choices=Kind, default=Kind.STORED)
+    kind = KindField(max_length=10, choices=kind_choices, default=USUAL)
     state = models.CharField(max_length=10, choices=State, default=State.SERVING)
     pause_message = models.TextField(blank=True)
     paused_until = models.DateTimeField(null=True, blank=True, help_text="empty: until somebody resumes it")

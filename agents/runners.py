@@ -1,12 +1,10 @@
-"""Who makes versions that answer: stored ones by themselves, others with what a serving process lends."""
+"""What a serving process lends to kinds of agents whose versions do not answer by themselves: engines, runners."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from agents.definition import AgentDefinition
-from agents.sources import AnySource, PythonSource, RemoteSource
-from agents.stored.version import StoredVersion
+from agents.sources import ElsewhereSource, Source
 from agents.tokens import TokenKey
 from agents.wire import AgentRequest, Answer, Version, fault
 
@@ -25,18 +23,12 @@ class Making:
 class Engine(Protocol):
     """Makes the versions of one kind; one per process that serves."""
 
-    def version(self, source: AnySource, making: Making) -> Version:
+    def version(self, source: Source, making: Making) -> Version:
         """A version that answers. Called in the listener's thread: nothing may be started or waited for here."""
         ...
 
 
-def source_of(version: Version) -> PythonSource | RemoteSource | None:
-    """What a version was made of that does not run here by itself; None for a stored one."""
-    source = getattr(version, "source", None)
-    return source if isinstance(source, (PythonSource, RemoteSource)) else None
-
-
-Engines = Mapping[str, Engine]  # by kind: python, remote
+Engines = Mapping[str, Engine]  # by kind
 
 
 class Trouble(NamedTuple):
@@ -90,23 +82,16 @@ class Runner(Engine, Protocol):
 class ElsewhereVersion:
     """A version that only serving processes can answer for; for all others that build a table, to decide by."""
 
-    __slots__ = ("mcp", "number", "source")
+    __slots__ = ("kind", "mcp", "number", "paths", "source")
+    by_mark = True
 
-    def __init__(self, source: PythonSource | RemoteSource, making: Making):
+    def __init__(self, source: ElsewhereSource, making: Making):
+        self.kind = source.KIND
         self.source = source
         self.number = making.number
         self.mcp = source.found.mcp
+        self.paths = source.paths
 
     async def answer(self, request: AgentRequest) -> Answer:
         """It cannot."""
         return fault(503, f"{request.agent} does not run in this process", "error")
-
-
-def make_version(
-    source: AnySource, making: Making, engines: Engines, environment: Mapping[str, str]
-) -> StoredVersion | Version:
-    """A version that is ready to answer."""
-    if isinstance(source, AgentDefinition):
-        return StoredVersion(making.number, source, making.key, environment)
-    engine = engines.get(source.kind())
-    return engine.version(source, making) if engine else ElsewhereVersion(source, making)

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import struct
 from collections.abc import Iterable
+from typing import Protocol
 
 TOKEN_SECONDS = 24 * 60 * 60  # a call that lasts longer than a day keeps talking, without functions
 HEAD = struct.Struct(">II")
@@ -30,6 +31,14 @@ def for_function(name: str) -> bytes:
 def raw(text: str) -> bytes:
     """A text's bytes, also of one that is no UTF-8: callers choose call ids."""
     return text.encode("utf-8", "surrogatepass")
+
+
+class Key(Protocol):
+    """Knows an agent's function tokens; `TokenKey`, and others for agents that make their own."""
+
+    def version_of(self, token: str, purpose: bytes, call_ids: Iterable[str], now: float) -> int | None:
+        """The version that a token names, or None if it is not good for this purpose and call."""
+        ...
 
 
 class TokenKey:

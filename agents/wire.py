@@ -70,12 +70,31 @@ class Answer(NamedTuple):
 class Version(Protocol):
     """One version of an agent, of whatever kind, that answers for itself."""
 
+    kind: str  # the word of its kind
     number: int
     mcp: bool  # whether it offers its functions as MCP tools
+    by_mark: bool  # its documents carry its number in their URLs, for it checks its tokens itself
+    paths: frozenset[str]  # sub-paths that it answers besides SUB_PATHS
 
     async def answer(self, request: AgentRequest) -> Answer:
         """Answer a request to this agent, whatever its sub-path."""
         ...
+
+
+class LocalVersion(Version, Protocol):
+    """One that answers in any process: its document can be shown and its functions tried, live or not."""
+
+    @property
+    def functions(self) -> Mapping[str, Any]:
+        """Its functions, by name."""
+        ...
+
+    def shown(self, url: bytes, base: bytes, mask: bytes) -> bytes:
+        """Its document at these addresses, with `mask` in the place of tokens."""
+        ...
+
+
+NO_PATHS: frozenset[str] = frozenset()
 
 
 def function_of(request: AgentRequest) -> str:

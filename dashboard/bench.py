@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from agents.definition import AgentDefinition
 from agents.definition.functions import Function, WebhookHandler
 from agents.errors import InvalidDefinition
+from agents.kinds import kind_of_source, read_source
 from agents.models import Agent, AgentVersion
-from agents.sources import FoundFunction, read_source
+from agents.sources import AnyFunction
 from dashboard.code_lines import pretty
 from dashboard.fields import MAX_LINE, MAX_WORD, line_of
 from dashboard.schema_form import PREFIX, Field, WrongValue, arguments_of, fields_of, read_object, typed_of
@@ -40,10 +40,10 @@ class Bench:
     versions: list[tuple[str, str]] = field(default_factory=list)  # value, label
     asks: str = ""  # of a version that runs elsewhere: who is asked for its functions
     runs_code: bool = False  # whether that is code here
-    functions: dict[str, Function | FoundFunction] = field(default_factory=dict)
+    functions: dict[str, AnyFunction] = field(default_factory=dict)
 
     @property
-    def chosen(self) -> Function | FoundFunction | None:
+    def chosen(self) -> AnyFunction | None:
         """The function that is chosen."""
         return self.functions.get(self.function)
 
@@ -149,14 +149,12 @@ def look_up(bench: Bench) -> None:
     except InvalidDefinition as error:
         bench.problems["version"] = f"This version cannot be served any more: {error}"
         return
-    functions: Mapping[str, Function | FoundFunction]
-    if isinstance(source, AgentDefinition):
-        functions = source.functions
-    else:
-        functions, bench.asks = source.found.functions, str(source)
-        bench.runs_code = source.kind() == "python"
+    kind = kind_of_source(source)
+    functions = kind.functions(source)
+    if not kind.here:
+        bench.asks, bench.runs_code = str(source), kind.runs_code
         if version.pk != agent.live_id:
-            bench.problems["version"] = f"Of a {source.kind().capitalize()} agent only the live version runs."
+            bench.problems["version"] = f"Of a {kind.label} agent only the live version runs."
             return
     bench.functions = {name: function for name, function in functions.items() if function.runs_here}
     if bench.function and bench.function not in bench.functions:

@@ -8,10 +8,13 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
+from agents.kind import Kind
+from agents.kinds import KINDS, kind_of
 from agents.models import Agent
-from agents.sources import KINDS, AnySource
+from agents.sources import Source
 from dashboard.fields import line_of
-from dashboard.sources.form import Typed, problems_of
+from dashboard.sources.form import Typed
+from dashboard.sources.forms import FORMS, nothing_yet, problems_of, typed_of, value_of
 from registry.actions.agents import check_title
 from registry.actions.credentials import check_credentials
 from registry.actions.definitions import read_definition, warnings_of
@@ -23,7 +26,7 @@ from registry.installation import EXAMPLE_FLEET
 from registry.reports.free_names import Vacancy, vacancies_of_sip, vacancy_of_name, vacancy_of_route
 from registry.routing.addresses import slug
 
-SOURCES = ("empty", "example", "copy", "import", "python", "remote")
+BUILT_HERE = ("empty", "example", "copy", "import")  # sources; the others are kinds that have a form
 PROMPT = "You answer the phone. Find out what the caller needs, and help as well as you can."
 LANGUAGES = [{"name": "English", "code": "en-US", "voice": "rime.spore"}]
 MAX_PROBLEMS = 50  # of a definition that are shown
@@ -59,7 +62,11 @@ class Entered:
         """From a form, or from the address of the page, which may fill some of it in."""
         found = cls()
         found.source = (
-            given.get("source", "") if given.get("source") in SOURCES else "copy" if "copy" in given else "empty"
+            given.get("source", "")
+            if given.get("source") in (*BUILT_HERE, *FORMS)
+            else "copy"
+            if "copy" in given
+            else "empty"
         )
         for word in ("example", "copy", "name", "title", "route", "user", "password"):
             setattr(found, word, line_of(given, word))
@@ -67,12 +74,17 @@ class Entered:
             setattr(found, word, given.get(word, getattr(found, word)))
         if upload is not None:
             found.text = text_of(upload)
-        found.typed = Typed.of(given)
+        found.typed = typed_of(given)
         found.auto_sip = "auto_sip" in given if posted else True
         wanted = given.get("credentials", "")
         usual = usual_credentials()
         found.credentials = wanted if wanted in ("made", "own") or wanted == usual else usual
         return found
+
+    @property
+    def kind(self) -> Kind[Any] | None:
+        """The kind whose form was filled in; None for what is built here."""
+        return KINDS[self.source] if self.source in FORMS else None
 
     @property
     def path(self) -> str:
@@ -93,7 +105,7 @@ class Checked:
     name: Vacancy
     route: Vacancy | None
     sip: list[Vacancy]
-    definition: AnySource | None = None
+    definition: Source | None = None
     definition_problems: dict[str, str] = field(default_factory=dict)
     source_problems: dict[str, str] = field(default_factory=dict)  # by field of a Python class or a remote server
     several: bool = False  # a whole fleet was pasted
@@ -142,13 +154,13 @@ def check(entered: Entered, *, submitted: bool) -> Checked:
 def check_definition(checked: Checked, *, submitted: bool) -> None:
     """Read the definition, wherever it comes from."""
     entered = checked.entered
-    if not submitted and nothing_yet(entered):
+    if not submitted and is_empty(entered):
         return
-    if entered.source in KINDS:
-        check_source(checked, submitted=submitted)
+    if entered.kind:
+        check_source(checked, entered.kind, submitted=submitted)
         return
     try:
-        checked.definition = read_definition(definition_of(entered))
+        checked.definition = read(definition_of(entered))
         checked.warnings = warnings_of(checked.definition, entered.name)
     except SeveralAgents as error:
         checked.several = True
@@ -160,31 +172,36 @@ def check_definition(checked: Checked, *, submitted: bool) -> None:
         checked.problems["source"] = few if problems else sentence(error)
 
 
-def check_source(checked: Checked, *, submitted: bool) -> None:
+def read(value: Any) -> Source:
+    """What is built here: a definition, or another kind that we answer from ourselves."""
+    return parsed(value) if kind_of(value).here else read_definition(value)
+
+
+def check_source(checked: Checked, kind: Kind[Any], *, submitted: bool) -> None:
     """Read a Python class or a remote server as typed. Nothing is run and nobody is asked.
 
     Passwords are sent only with what is submitted, so that a user without one says nothing before.
     """
-    kind, typed = checked.entered.source, checked.entered.typed
+    typed = checked.entered.typed
     try:
         if submitted:
             typed.upstream()
-        checked.definition = parsed(typed.value(kind))
+        checked.definition = parsed(value_of(typed, kind))
     except RegistryError as error:
-        note_problems(checked, error)
+        note_problems(checked, kind, error)
 
 
-def note_problems(checked: Checked, error: RegistryError) -> None:
+def note_problems(checked: Checked, kind: Kind[Any], error: RegistryError) -> None:
     """What is wrong with the source, beside its fields."""
     checked.definition = None
-    checked.source_problems = problems_of(error, checked.entered.source)
+    checked.source_problems = problems_of(error, kind)
     checked.problems["source"] = "The source cannot be used: see its fields."
 
 
-def nothing_yet(entered: Entered) -> bool:
+def is_empty(entered: Entered) -> bool:
     """Whether the source has not been filled in."""
-    if entered.source in KINDS:
-        return entered.typed.nothing_yet
+    if entered.kind:
+        return nothing_yet(entered.typed)
     return not {"empty": entered.prompt, "example": entered.example, "copy": entered.copy, "import": entered.text}[
         entered.source
     ].strip()

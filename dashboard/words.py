@@ -3,6 +3,8 @@
 Tones: ok, warn, bad, lost (unreachable), idle, off (not in use), wait (in progress), sent (handed on).
 """
 
+from agents.kinds import KINDS as KINDS_OF_AGENTS
+
 STATUSES: dict[str, tuple[str, str]] = {
     # how agents are doing
     "serving": ("ok", "Serving"),
@@ -55,11 +57,6 @@ STATUSES: dict[str, tuple[str, str]] = {
     "on": ("ok", "On"),
     "off": ("off", "Off"),
 }
-AGENT_KINDS = {  # icon and word
-    "stored": ("file-pen", "Stored"),
-    "python": ("braces", "Python"),
-    "remote": ("globe", "Remote"),
-}
 KINDS = {
     "swml": "SWML",
     "swaig": "SWAIG",
@@ -71,6 +68,12 @@ KINDS = {
     "unmatched": "Request",
     "test": "Test",
 }
+
+
+def agent_kind(word: str) -> tuple[str, str]:
+    """The icon and the label of an agent's kind; one that is not known is shown as it is."""
+    kind = KINDS_OF_AGENTS.get(word)
+    return (kind.icon, kind.label) if kind else ("circle-help", word)
 
 
 def status_of(word: str) -> tuple[str, str]:

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AnonymousUser, User
 
 if TYPE_CHECKING:
+    from agents.kind import Kind
     from registry.models import ApiToken
 
 
@@ -44,6 +45,11 @@ NEEDS = {
     Deed.REVEAL: Level.OPERATE,
     Deed.ADMINISTER: Level.ADMIN,
 }
+
+
+def to_register(kind: "Kind[Any]") -> Deed:
+    """What it takes to register, publish or reload an agent of a kind."""
+    return Deed.RUN_CODE if kind.runs_code else Deed.CHANGE
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The whole of a definition, read from JSON or YAML with every problem named by its field."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -72,6 +72,8 @@ class McpServer(Part):
 
 class AgentDefinition(Part):
     """All that a stored agent is. Read it from JSON or YAML with `AgentDefinition.read`."""
+
+    KIND: ClassVar[str] = "stored"
 
     prompt: Prompt = Field(description="What the model is told")
     post_prompt: PostPrompt | None = Field(None, description="Asked when the call has ended")

@@ -11,7 +11,8 @@ from typing import IO, Any
 
 from agents.errors import UnusableSource
 from agents.python.launch import Whereabouts, command, environment, order
-from agents.sources import Found, FoundFunction, PythonSource
+from agents.python.source import PythonSource
+from agents.sources import Found, FoundFunction
 
 MAX_SEEN = 4 * 1024 * 1024  # bytes of an answer
 MAX_OUTPUT = 64 * 1024  # bytes of what a process said last

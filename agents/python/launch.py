@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agents.sources import PythonSource
+from agents.python.source import PythonSource
 
 HERE = Path(__file__).parent
 INSPECT_SECONDS = 30  # for building an agent when it is looked at

@@ -7,11 +7,12 @@ from typing import cast
 
 from agents.python.launch import HostLimits, order
 from agents.python.sdk_tokens import swaig_secret
+from agents.python.source import PythonSource
 from agents.python.team import Team
 from agents.python.version import PythonVersion
 from agents.python.zygote import Zygote
 from agents.runners import Making, Served, Trouble
-from agents.sources import AnySource, PythonSource
+from agents.sources import Source
 
 LOOK_SECONDS = 0.05  # between two looks at who waits
 MAX_RETIRED = 2  # versions of an agent whose hosts are kept for running calls
@@ -34,7 +35,7 @@ class Hosts:
 
     # --- as an engine ------------------------------------------------------------------------------------------------
 
-    def version(self, source: AnySource, making: Making) -> PythonVersion:
+    def version(self, source: Source, making: Making) -> PythonVersion:
         """A version that asks our hosts."""
         assert isinstance(source, PythonSource)
         secret = swaig_secret(making.key, making.number)

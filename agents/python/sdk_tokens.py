@@ -9,7 +9,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 
-from agents.tokens import FOR_MCP, FOR_POST_PROMPT, TokenKey
+from agents.tokens import FOR_MCP, FOR_POST_PROMPT, Key, TokenKey
 
 FUNCTION = b"function:"  # what `for_function` begins with
 MAX_TOKEN = 2048  # characters
@@ -33,17 +33,20 @@ def signed_anew(token: str, secret: str) -> str:
 
 
 class SdkKey:
-    """Tells which version a token of the SDK is of. Ours are known, too: MCP's, and those of versions built here."""
+    """Tells which version a token of the SDK is of. Others are known, too: MCP's, and those of other kinds' versions.
 
-    __slots__ = ("key", "secrets")
+    `others`: what knows those; only our own if it is left out.
+    """
 
-    def __init__(self, key: TokenKey, versions: Iterable[int]):
-        self.key = key
+    __slots__ = ("others", "secrets")
+
+    def __init__(self, key: TokenKey, versions: Iterable[int], others: Key | None = None):
+        self.others = others or key
         self.secrets = {number: swaig_secret(key, number).encode() for number in versions}
 
     def version_of(self, token: str, purpose: bytes, call_ids: Iterable[str], now: float) -> int | None:
         """The version whose token this is, None if it is nobody's, too old, or for something else."""
-        ours = self.key.version_of(token, purpose, call_ids, now)
+        ours = self.others.version_of(token, purpose, call_ids, now)
         if ours is not None or purpose == FOR_MCP:
             return ours
         name = purpose.removeprefix(FUNCTION) if purpose.startswith(FUNCTION) else purpose

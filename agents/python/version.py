@@ -8,10 +8,10 @@ from urllib.parse import quote, unquote
 from agents.python.link import HostGone, Reply, TooLate
 from agents.python.rewrite import with_our_addresses
 from agents.python.sdk_tokens import signed_anew
+from agents.python.source import PythonSource
 from agents.python.team import Team, Unavailable
 from agents.safe_answers import apology_to
 from agents.sdk_answers import judged, refused
-from agents.sources import PythonSource
 from agents.stored.arguments import ArgumentChecks
 from agents.tokens import FOR_MCP
 from agents.wire import MALFORMED, VERSION_MARK, AgentRequest, Answer, fault, function_of
@@ -31,7 +31,9 @@ IN_CALL = frozenset({"swaig", "post_prompt", "check_for_input", "debug_events", 
 class PythonVersion:
     """Answers by its hosts."""
 
-    __slots__ = ("agent", "checks", "hosts", "id", "mcp", "number", "route", "secret", "source")
+    __slots__ = ("agent", "checks", "hosts", "id", "mcp", "number", "paths", "route", "secret", "source")
+    kind = PythonSource.KIND
+    by_mark = True
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class PythonVersion:
         self.route = route  # that its hosts believe to be at
         self.secret = secret  # of its function tokens
         self.mcp = source.found.mcp
+        self.paths = source.paths
         self.checks = ArgumentChecks(source.found.functions if source.validate_arguments else {})
 
     async def answer(self, request: AgentRequest) -> Answer:

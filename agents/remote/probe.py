@@ -16,7 +16,8 @@ from agents.remote.client import NoReply, RemoteClient, RemoteLimits, Reply, sig
 from agents.remote.document import Own, functions_of, slots_of
 from agents.remote.places import basic, origin_of, path_of, place_of
 from agents.remote.rewrite import Rewriter, readable
-from agents.sources import Found, FoundFunction, RemoteSource
+from agents.remote.source import RemoteSource
+from agents.sources import Found, FoundFunction
 
 PROBER = "registration"  # stands for an agent where look-ups are counted
 HEALTH_SECONDS = 3

@@ -15,9 +15,10 @@ from agents.outbound.transport import Resolve, addresses_of
 from agents.remote.client import NoReply, RemoteClient, RemoteLimits
 from agents.remote.endpoints import PROBE_SECONDS, Endpoint, Origin, origin_key
 from agents.remote.places import Place
+from agents.remote.source import RemoteSource
 from agents.remote.version import RemoteVersion
 from agents.runners import Making, Served, Trouble
-from agents.sources import AnySource, RemoteSource
+from agents.sources import Source
 
 logger = logging.getLogger(__name__)
 TICK_SECONDS = 1  # between two looks for servers that are due
@@ -48,7 +49,7 @@ class Remotes:
 
     # --- in the listener's thread ------------------------------------------------------------------------------------
 
-    def version(self, source: AnySource, making: Making) -> RemoteVersion:
+    def version(self, source: Source, making: Making) -> RemoteVersion:
         """A version that answers; its endpoints are those of the agent's other versions where they are the same."""
         assert isinstance(source, RemoteSource)
         endpoints = [self.endpoint(making.agent, url, private=source.found.private) for url in source.endpoints]

@@ -13,9 +13,9 @@ from agents.remote.client import NoReply, RemoteClient, Reply, signature
 from agents.remote.endpoints import Endpoint, in_order
 from agents.remote.places import Place, basic, place_of
 from agents.remote.rewrite import AgentAt, Rewriter, Rewritten, nobody_at, without
+from agents.remote.source import RemoteSource
 from agents.safe_answers import apology_to
 from agents.sdk_answers import refused
-from agents.sources import RemoteSource
 from agents.stored.arguments import ArgumentChecks
 from agents.stored.functions import Result
 from agents.tokens import FOR_MCP
@@ -56,11 +56,15 @@ class Failure(NamedTuple):
 class RemoteVersion:
     """Sends requests on to the agent's endpoints. Made by the listener, used in the event loop."""
 
+    kind = RemoteSource.KIND
+    by_mark = True
+
     def __init__(self, number: int, agent: str, source: RemoteSource, endpoints: Sequence[Endpoint], around: Around):
         self.number = number
         self.agent = agent
         self.source = source
         self.mcp = source.found.mcp
+        self.paths = source.paths
         self.checks = ArgumentChecks(source.found.functions if source.validate_arguments else {})
         self.endpoints = tuple(endpoints)
         self.around = around

@@ -14,7 +14,7 @@ from agents.stored.arguments import arguments_of
 from agents.stored.functions import SAFE_LINE, PreparedFunction, Result
 from agents.swml.document import PreparedDocument
 from agents.tokens import FOR_POST_PROMPT, TOKEN_SECONDS, TokenKey, for_function
-from agents.wire import MALFORMED, AgentRequest, Answer, body_fault, fault
+from agents.wire import MALFORMED, NO_PATHS, AgentRequest, Answer, body_fault, fault
 
 CONVERSATION_ID = re.compile(r"[A-Za-z0-9._-]{1,256}\Z")
 DENIED = orjson.dumps(
@@ -26,6 +26,9 @@ class StoredVersion:
     """One version of a stored agent, ready to answer."""
 
     __slots__ = ("document", "functions", "key", "mcp", "number", "safe_line")
+    kind = AgentDefinition.KIND
+    by_mark = False
+    paths = NO_PATHS
 
     def __init__(self, number: int, definition: AgentDefinition, key: TokenKey, environment: Mapping[str, str]):
         """`environment`: the variables that definitions may refer to."""
@@ -65,6 +68,10 @@ class StoredVersion:
             call_id = request.call_id or secrets.token_urlsafe(16)
             tokens = self.key.mint(self.number, int(request.now) + TOKEN_SECONDS, purposes, call_id)
         return Answer(200, self.document.splice(request.url, request.base, tokens))
+
+    def shown(self, url: bytes, base: bytes, mask: bytes) -> bytes:
+        """The document at these addresses, with `mask` in the place of tokens."""
+        return self.document.splice(url, base, [mask] * len(self.document.purposes))
 
     def swaig(self, request: AgentRequest) -> Answer | Coroutine[Any, Any, Answer]:
         """A function call, answered at once if it can be.

@@ -8,8 +8,10 @@ from django.conf import settings
 
 from agents.definition import AgentDefinition
 from agents.errors import InvalidDefinition
+from agents.kinds import kind_of, kind_of_source
 from agents.models import Agent
-from agents.stored.version import StoredVersion
+from agents.runners import Making
+from agents.sources import Source
 from agents.tokens import TokenKey
 from dashboard.differences import Lines, line_differences, whole_lines
 from registry.actions.definitions import read_definition, warnings_of
@@ -46,19 +48,21 @@ def look_at(definition: Any, name: str) -> Checked:
     return Checked(checked, {}, warnings_of(checked, name))
 
 
-def document_of(agent: Agent, definition: AgentDefinition, base: str) -> Any:
+def document_of(agent: Agent, definition: Source, base: str) -> Any:
     """The document that callers would get, without secrets. `base`: our public URL."""
-    masked = dict.fromkeys(environment(), MASK)
-    prepared = StoredVersion(0, definition, TokenKey(str(settings.SIGNALWIRE_SWAIG_SECRET), agent.name), masked)
-    document = prepared.document
-    url = f"{base}{first_prefix(agent)}"
-    return orjson.loads(document.splice(url.encode(), base.encode(), [MASK.encode()] * len(document.purposes)))
+    masked, prefix = dict.fromkeys(environment(), MASK), first_prefix(agent)
+    key = TokenKey(str(settings.SIGNALWIRE_SWAIG_SECRET), agent.name)
+    version = kind_of_source(definition).local(definition, Making(agent.name, prefix or "/", 0, 0, key), masked)
+    return orjson.loads(version.shown(f"{base}{prefix}".encode(), base.encode(), MASK.encode()))
 
 
 def stored_document(agent: Agent, definition: Any, base: str) -> Any:
-    """The document of a kept definition; None if it cannot be rendered any more."""
+    """The document of a kept definition; None if it cannot be rendered here, or not any more."""
+    kind = kind_of(definition)
+    if not kind.here:
+        return None
     try:
-        return document_of(agent, AgentDefinition.read(definition), base)
+        return document_of(agent, kind.read(definition), base)
     except InvalidDefinition:
         return None
 

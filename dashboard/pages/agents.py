@@ -11,7 +11,7 @@ from dashboard.agent_health import agents_in_trouble, present_troubles
 from dashboard.fields import MAX_SEARCH, line_of
 from dashboard.pages import agents_bulk
 from dashboard.shell import page_for, part_wanted, show
-from dashboard.words import AGENT_KINDS
+from dashboard.words import agent_kind
 from registry.policy import Deed
 from registry.reports.agent_list import (
     PAGE,
@@ -146,9 +146,7 @@ def kinds(request: HttpRequest, found: Listing, wanted: Wanted) -> list[Choice]:
     choices = []
     for kind, count in sorted(found.kinds.items()):
         on = wanted.kind == kind
-        choices.append(
-            Choice(AGENT_KINDS.get(kind, ("", kind))[1], changed(request, kind="" if on else kind), on, count)
-        )
+        choices.append(Choice(agent_kind(kind)[1], changed(request, kind="" if on else kind), on, count))
     return choices
 
 

@@ -8,21 +8,20 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
-from agents.definition import AgentDefinition
 from agents.fields import cipher
+from agents.kinds import KINDS
 from agents.models import Agent
-from agents.sources import KINDS
 from dashboard import toasts
-from dashboard.agents.functions import FunctionRow
 from dashboard.code_lines import pretty
 from dashboard.registration import Checked, Entered, check, examples, note_problems, usual_credentials
 from dashboard.routing.decisions import tell
 from dashboard.shell import common, page_for, part_wanted, show, steps_of_replicas
 from dashboard.sources.classes import classes_offered
-from dashboard.sources.facts import facts_of, functions_found
+from dashboard.sources.facts import functions_of
+from dashboard.sources.forms import FORMS, value_of
 from registry.actions import agents
 from registry.actions.credentials import Credentials, make_credentials
-from registry.actions.inspection import Seen, look_at
+from registry.actions.inspection import look_at
 from registry.actions.instead import FLEET
 from registry.actions.lookups import get_agent
 from registry.base.errors import RegistryError, sentence
@@ -56,8 +55,8 @@ def register(request: HttpRequest) -> HttpResponse:
         except RegistryError as error:  # somebody else was quicker, the database refused, the agent cannot be built
             again = check(checked.entered, submitted=True)
             checked = again if again.problems else checked
-            if error.where == "definition" and checked.entered.source in KINDS:
-                note_problems(checked, error)
+            if error.where == "definition" and checked.entered.kind:
+                note_problems(checked, checked.entered.kind, error)
             else:
                 checked.problems.setdefault("form", sentence(error))
     return form(request, checked, submitted=True, status=422)
@@ -69,25 +68,21 @@ def register_look(request: HttpRequest) -> HttpResponse:
     checked = check(Entered.of(fields(request), request.FILES.get("upload")), submitted=False)
     entered = checked.entered
     context: dict[str, Any] = {"looked": True}
-    if entered.source not in KINDS:
+    kind = entered.kind
+    if kind is None:
         checked.problems.setdefault("source", "What is built here is checked while you type.")
     elif not checked.source_problems:
         try:
-            value, upstream = entered.typed.value(entered.source), entered.typed.upstream()
+            value, upstream = value_of(entered.typed, kind), entered.typed.upstream()
             seen = look_at(value, by=actor_of(request, "dashboard"), upstream=upstream)
             checked.definition = seen.source
-            context |= {"facts": facts_of(seen), "functions": functions_of(seen)}
+            context |= {"facts": kind.facts(seen), "functions": functions_of(seen.source)}
         except RegistryError as error:
-            note_problems(checked, error)
+            note_problems(checked, kind, error)
     if part_wanted(request):
         context |= common(request) | told(request, checked) | {"oob": True}
         return render(request, "parts/register/looked.html", context)
     return form(request, checked, **context)
-
-
-def functions_of(seen: Seen) -> list[FunctionRow]:
-    """The functions that were seen."""
-    return [] if isinstance(seen.source, AgentDefinition) else functions_found(seen.source)
 
 
 @page_for(Deed.RUN_CODE)
@@ -122,7 +117,8 @@ def told(request: HttpRequest, checked: Checked) -> dict[str, Any]:
     entered = checked.entered
     context: dict[str, Any] = {"checked": checked, "entered": entered, **steps_of_replicas()}
     context |= {"typed": entered.typed, "source_problems": checked.source_problems, "agent_path": settings.AGENT_PATH}
-    context["kind"] = entered.source if entered.source in KINDS else ""
+    context["kind"] = entered.kind
+    context["offered"] = [(KINDS[word], form, f"parts/sources/{word}.html") for word, form in FORMS.items()]
     if checked.definition and checked.route and not checked.route.problem and not checked.name.problem:
         at = checked.route.normalised
         would = simulate(
@@ -149,7 +145,7 @@ def registered(request: HttpRequest, checked: Checked) -> HttpResponse:
         auto_sip=entered.auto_sip,
         title=entered.title,
         credentials=(made := credentials_of(entered)),
-        upstream=entered.typed.upstream() if entered.source == "remote" else None,
+        upstream=entered.typed.upstream() if entered.kind and entered.kind.has_upstream else None,
         by=actor_of(request, "dashboard"),
         wait=True,
     )
@@ -165,8 +161,7 @@ def registered(request: HttpRequest, checked: Checked) -> HttpResponse:
 
 def given_of(checked: Checked) -> Any:
     """The JSON of what is registered; a source is looked at again then."""
-    found = checked.definition
-    return found.stored() if isinstance(found, AgentDefinition) else found.given() if found else None
+    return checked.definition.given() if checked.definition else None
 
 
 def credentials_of(entered: Entered) -> Credentials:
@@ -174,7 +169,7 @@ def credentials_of(entered: Entered) -> Credentials:
 
     The usual ones only if a Python agent's code asks for none of its own.
     """
-    if entered.source == "python" and entered.credentials == usual_credentials():
+    if entered.kind and entered.kind.secrets_of_code and entered.credentials == usual_credentials():
         return None
     if entered.credentials == "own":
         return entered.user, entered.password

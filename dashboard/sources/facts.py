@@ -1,68 +1,30 @@
-"""What is known of a Python or remote agent, for people. No secret is among it."""
+"""What is known of an agent of whatever kind, for people. No secret is among it."""
 
-from dataclasses import dataclass
+from functools import singledispatch
 from typing import Any
 
-from agents.sources import FoundFunction, PythonSource, RemoteSource, kind_of
-from dashboard.agents.functions import Answerer, FunctionRow, parameters_of
-from registry.actions.inspection import Seen
+from agents.definition import AgentDefinition
+from agents.kinds import kind_of, kind_of_source
+from agents.sources import AnyFunction, Source
+from dashboard.agents.functions import Answerer, FunctionRow, function_rows, parameters_of
 
-ElsewhereSource = PythonSource | RemoteSource
 SHOWN_DIGEST = 12  # characters
 
 
-@dataclass(frozen=True)
-class Fact:
-    """A line of what was seen. `tone`: ok, warn or "" (neither)."""
-
-    tone: str
-    text: str
+@singledispatch
+def functions_of(source: Source) -> list[FunctionRow]:
+    """A version's functions; of one that is not built here as they were seen."""
+    return [row_of(name, function, source) for name, function in kind_of_source(source).functions(source).items()]
 
 
-def facts_of(seen: Seen) -> list[Fact]:
-    """What looking at a source has shown, beside its functions."""
-    source = seen.source
-    assert isinstance(source, PythonSource | RemoteSource)
-    found = source.found
-    facts = []
-    if isinstance(source, PythonSource):
-        named = f" It calls itself {found.name}." if found.name else ""
-        facts.append(Fact("ok", f"{source} can be built, in a process of its own.{named}"))
-    else:
-        count = len(source.endpoints)
-        each = "It answers" if count == 1 else f"All {count} endpoints answer"
-        facts.append(Fact("ok", f"{each} with a SWML document, the credentials are accepted."))
-        facts.append(
-            Fact("ok", f"TLS with a good certificate: {encrypted} of {count}.")
-            if (encrypted := sum(url.lower().startswith("https:") for url in source.endpoints))
-            else Fact("", "It is asked without TLS: whoever is on the way can read along.")
-        )
-        if others := [origin for origin in found.origins if not source.url.startswith(origin)]:
-            facts.append(Fact("", f"Its documents name {', '.join(others)}; callers get our address instead."))
-    if found.mcp:
-        facts.append(Fact("", "Its functions can be reached by MCP too."))
-    if found.sip:
-        facts.append(Fact("", f"It claims the SIP names {', '.join(found.sip)}: it gets those that nobody has."))
-    if found.callbacks:
-        facts.append(Fact("", f"It answers at further paths: {', '.join(f'/{each}' for each in found.callbacks)}."))
-    if seen.credentials:
-        facts.append(Fact("", "Its code asks for credentials of its own: they become the agent's, unless you choose."))
-    if seen.signing_key:
-        facts.append(Fact("", "Its code has a signing key: requests without a good signature are refused."))
-    facts += [Fact("warn", f"Not served: {each}") for each in found.not_served]
-    return facts + [Fact("warn", warning) for warning in seen.warnings]
+functions_of.register(AgentDefinition, function_rows)  # with what its handlers do
 
 
-def functions_found(source: ElsewhereSource) -> list[FunctionRow]:
-    """The functions that were seen, as those of stored agents are told."""
-    return [row_of(name, function, source) for name, function in source.found.functions.items()]
-
-
-def row_of(name: str, function: FoundFunction, source: ElsewhereSource) -> FunctionRow:
+def row_of(name: str, function: AnyFunction, source: Source) -> FunctionRow:
     """One function."""
     return FunctionRow(
         name,
-        function.description,
+        function.description or "",
         function.secure,
         True,
         parameters_of(function.parameters),
@@ -70,48 +32,29 @@ def row_of(name: str, function: FoundFunction, source: ElsewhereSource) -> Funct
     )
 
 
-def answerer(function: FoundFunction, source: ElsewhereSource) -> Answerer:
+def answerer(function: AnyFunction, source: Source) -> Answerer:
     """What answers it."""
     if not function.runs_here:
         return Answerer("elsewhere", ["SignalWire runs it, or asks another server; Switchboard does not see it."])
-    if isinstance(source, PythonSource):
-        return Answerer("Python", [f"Run by {source} in the agent's own process"])
-    return Answerer("remote", [f"Asked at {source.url}"])
+    kind = kind_of_source(source)
+    return Answerer(kind.answerer or kind.word, [kind.answered_by(source)])
 
 
 def comparable(definition: Any) -> Any:
     """A version's JSON as fields to compare: of a source without what was seen, but for the names of functions."""
-    kind = kind_of(definition)
-    if kind is None:
-        return definition
-    given = definition[kind] if isinstance(definition[kind], dict) else {}
-    fields = {name: value for name, value in given.items() if name != "found"}
-    found = given.get("found")
-    functions = found.get("functions") if isinstance(found, dict) else None
-    return {"kind": kind, **fields} | ({"functions": list(functions)} if isinstance(functions, dict) else {})
+    return kind_of(definition).comparable(definition)
 
 
 def as_given(definition: Any) -> Any:
     """A version's JSON as people write it: `register` and `publish` take it."""
-    kind = kind_of(definition)
-    if kind is None or not isinstance(definition[kind], dict):
-        return definition
-    return {kind: {name: value for name, value in definition[kind].items() if name not in ("found", "code")}}
+    return kind_of(definition).as_given(definition)
 
 
 def digest_of(definition: Any) -> str:
-    """The beginning of the digest of a Python agent's code; "" without."""
-    source = definition.get("python") if isinstance(definition, dict) else None
-    code = source.get("code") if isinstance(source, dict) else None
-    return code[:SHOWN_DIGEST] if isinstance(code, str) else ""
+    """The beginning of the digest of the code that a version was made of; "" without."""
+    return kind_of(definition).digest(definition)[:SHOWN_DIGEST]
 
 
 def functions_in(definition: Any) -> list[str]:
     """The names of a version's functions, of whatever kind; nothing is checked."""
-    kind = kind_of(definition)
-    holder = definition
-    if kind is not None:
-        source = definition[kind]
-        holder = source.get("found") if isinstance(source, dict) else None
-    functions = holder.get("functions") if isinstance(holder, dict) else None
-    return list(functions) if isinstance(functions, dict) else []
+    return kind_of(definition).function_names(definition)

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
 
+from agents.kinds import USUAL, kind_named
 from dashboard import toasts, words
 from dashboard.zones import moment_of
 
@@ -21,8 +22,20 @@ register.filter("kind_word", lambda kind: words.KINDS.get(kind, kind))
 @register.simple_tag
 def agent_kind(kind: str) -> SafeString:
     """How an agent answers, as icon and word."""
-    name, word = words.AGENT_KINDS.get(kind, ("circle-help", kind))
+    name, word = words.agent_kind(kind)
     return format_html('<span class="agent-kind">{} {}</span>', drawn(name), word)
+
+
+@register.filter
+def is_here(word: str) -> bool:
+    """Whether agents of a kind answer by themselves in any process: they cannot be in trouble."""
+    return kind_named(word).here
+
+
+@register.filter
+def is_usual(word: str) -> bool:
+    """Whether a kind is the one that need not be said."""
+    return word == USUAL
 
 
 @register.simple_tag

@@ -5,9 +5,8 @@ from typing import Any
 
 import pghistory
 
-from agents.definition import AgentDefinition
+from agents.kinds import kind_named, kind_of, kind_of_source
 from agents.models import Agent
-from agents.sources import kind_of
 from registry.actions.credentials import (
     COLUMNS,
     Credentials,
@@ -55,7 +54,7 @@ def register(
 ) -> Change:
     """Register an agent: its definition becomes the live version, its route and SIP names answer.
 
-    `definition` may also be `{"python": …}` or `{"remote": …}` (agents/sources.py); `upstream` has the user and the
+    `definition` may also be of another kind, `{key: …}` (agents/kinds.py); `upstream` has the user and the
     password of a remote server. Credentials and signing keys that a Python agent's code asks for are the agent's own,
     unless others are given; SIP names that it claims are added where nobody has them.
 
@@ -82,7 +81,7 @@ def register(
         agent = agent or Agent(name=name)
         take_out_of_trash(agent)
         agent.title = title or agent.title
-        agent.kind = Agent.Kind.STORED if isinstance(seen.source, AgentDefinition) else seen.source.kind()
+        agent.kind = seen.source.KIND
         change.route, change.of_code = path, of_code
         change.warnings = [*seen.warnings, *warnings_of(seen.source, name)]
         change.warnings += keep_secrets(agent, secrets)
@@ -93,8 +92,7 @@ def register(
         for username, typed in wanted.items():
             add_sip_mapping(username, typed, registered)
         change.sip = list(wanted)
-        if not isinstance(seen.source, AgentDefinition):
-            add_claimed_mappings(registered, seen.source.found.sip, change)
+        add_claimed_mappings(registered, seen.claims, change)
         if auto_sip:
             add_automatic_mappings(registered, change)
         change.tag = agent_tag(agent)
@@ -162,12 +160,12 @@ def reload(name: str, *, by: Actor, force: bool = False, wait: bool = False) -> 
     """
     agent = get_agent(name, changing=False)
     live = agent.live
-    if live is None or kind_of(live.definition) is None:
+    if live is None or not kind_of(live.definition).reloads:
         raise Conflict(f"agent {name} is built here: publish a new version of its definition instead")
     given = parsed(live.definition)
     trouble = troubles([name]).get(name)
     force = force or (trouble is not None and trouble.state == DOWN)  # it is to be had again at once, not after a pause
-    definition = given.again() if force else given.given()
+    definition = kind_of_source(given).again(given, force=force)
     with pghistory.context(changed="reloaded"):
         return publish(name, definition, by=by, note="reloaded", wait=wait)
 
@@ -198,7 +196,7 @@ def update_agent(
     with changing(by, name, wait=wait) as change:
         agent = get_agent(name)
         check_expected(expected, agent_tag(agent))
-        if upstream is not None and agent.kind != Agent.Kind.REMOTE:
+        if upstream is not None and not kind_named(agent.kind).has_upstream:
             words = f"agent {name} is not remote: there is no server to have credentials for"
             raise Conflict(words, problems={"upstream": words})
         other = {column: value for column, value in given.items() if getattr(agent, column) != value}

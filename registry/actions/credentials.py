@@ -11,10 +11,10 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 
 from agents.fields import UNREADABLE, cipher_of
+from agents.kind import Seen
+from agents.kinds import kind_named, kind_of
 from agents.models import Agent
-from agents.sources import kind_of
 from agents.tokens import FOR_MCP, MCP_CALL, TokenKey
-from registry.actions.inspection import Seen
 from registry.actions.instead import FLEET, NOTHING, Instead
 from registry.actions.lookups import get_agent
 from registry.actions.transaction import Actor, Change, changing
@@ -29,13 +29,6 @@ OPTIONS = {
     "credentials": "--basic-auth",
     "signing key": "--signing-key",
     "credentials of its server": "--user and --password",
-}
-
-
-HOW_TO_OFFER_MCP: dict[str, str] = {
-    Agent.Kind.STORED: "publish a definition with `mcp: true` first",
-    Agent.Kind.PYTHON: "its class has to call enable_mcp_server(); then reload it",
-    Agent.Kind.REMOTE: "its server has to offer it; then reload the agent",
 }
 
 
@@ -164,7 +157,7 @@ def issue_mcp_token(name: str, days: int, *, by: Actor) -> tuple[str, str]:
     with changing(by):
         agent = get_agent(name)
         if not offers_mcp(agent):
-            raise Conflict(f"agent {name} offers no MCP: {HOW_TO_OFFER_MCP[agent.kind]}")
+            raise Conflict(f"agent {name} offers no MCP: {kind_named(agent.kind).how_to_offer_mcp}")
         pghistory.create_event(agent, label="mcp_token_issued")
         expires = int(timezone.now().timestamp()) + days * 24 * 60 * 60
         route = agent.routes.values_list("path", flat=True)[0]
@@ -174,11 +167,7 @@ def issue_mcp_token(name: str, days: int, *, by: Actor) -> tuple[str, str]:
 
 def offers_mcp(agent: Agent) -> bool:
     """Whether an agent's live version has its functions as MCP tools, too."""
-    if agent.live is None:
-        return False
-    definition = agent.live.definition
-    kind = kind_of(definition)
-    return bool((definition[kind].get("found", {}) if kind else definition).get("mcp"))
+    return agent.live is not None and kind_of(agent.live.definition).offers_mcp(agent.live.definition)
 
 
 def reencrypt(*, by: Actor) -> int:

@@ -9,9 +9,8 @@ from django.conf import settings
 from agents.definition import AgentDefinition
 from agents.errors import InvalidDefinition
 from agents.outbound.guard import literal_problem
-from agents.sources import AnySource
-from agents.stored.checks import check
-from agents.swml.conversion import definition_of, is_document
+from agents.sources import Source
+from agents.stored.kind import STORED
 from registry.base.errors import Malformed
 from registry.environment import is_allowed
 from registry.models import Route
@@ -20,23 +19,20 @@ from registry.models import Route
 def read_definition(definition: Any) -> AgentDefinition:
     """The checked definition, also of a plain SWML document; `Malformed` lists every problem by field."""
     try:
-        checked = AgentDefinition.read(definition_of(definition) if is_document(definition) else definition)
-        check(checked)
+        return STORED.check(definition, refused)
     except InvalidDefinition as error:
         raise Malformed(f"the definition has problems:\n{error}", problems=error.problems, where="definition") from None
-    refused = {path: name for path, name in checked.variables().items() if not is_allowed(name)}
-    if refused:
-        allowed = ", ".join(settings.AGENT_SECRETS) or "none"
-        problems = {
-            path: f"the variable {name} is not for agents: AGENT_SECRETS allows {allowed}"
-            for path, name in refused.items()
-        }
-        words = f"the definition has problems:\n{InvalidDefinition(problems)}"
-        raise Malformed(words, problems=problems, where="definition")
-    return checked
 
 
-def warnings_of(definition: AnySource, name: str) -> list[str]:
+def refused(name: str) -> str:
+    """Why a variable is not for agents; "" if it is."""
+    if is_allowed(name):
+        return ""
+    allowed = ", ".join(settings.AGENT_SECRETS) or "none"
+    return f"the variable {name} is not for agents: AGENT_SECRETS allows {allowed}"
+
+
+def warnings_of(definition: Source, name: str) -> list[str]:
     """What may be right later, or elsewhere, and is no reason to refuse."""
     targets = definition.transfer_targets()
     serving = Route.objects.filter(agent__name__in=set().union(*targets.values())).values_list("agent__name", flat=True)
@@ -53,7 +49,7 @@ def transfer_warnings(targets: Mapping[str, Set[str]], known: Container[str]) ->
     ]
 
 
-def warnings_about(definition: AnySource) -> list[str]:
+def warnings_about(definition: Source) -> list[str]:
     """Variables that this process does not have, for the server's may; webhooks that this process would not ask."""
     missing = sorted(set(definition.variables().values()) - set(os.environ))
     warnings = [f"{variable} is not set here: the server must have it" for variable in missing]

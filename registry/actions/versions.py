@@ -5,8 +5,9 @@ from typing import Any
 
 from django.utils import timezone
 
+from agents.kinds import kind_of
 from agents.models import Agent, AgentVersion
-from agents.sources import AnySource, kind_of
+from agents.sources import Source
 from registry.actions.definitions import warnings_of
 from registry.actions.etags import Expected, agent_tag, check_expected, definition_tag, draft_tag
 from registry.actions.inspection import look_again, look_at, refuse_other_server
@@ -116,7 +117,7 @@ def restore_version(
 # --- what they have in common ----------------------------------------------------------------------------------------
 
 
-def make_live(agent: Agent, definition: AnySource, by: Actor, note: str) -> AgentVersion:
+def make_live(agent: Agent, definition: Source, by: Actor, note: str) -> AgentVersion:
     """Add a version and make it the live one; one that says the same as the live one is not added."""
     if agent.live is not None and says_the_same(agent.live, definition):
         return agent.live
@@ -125,7 +126,7 @@ def make_live(agent: Agent, definition: AnySource, by: Actor, note: str) -> Agen
     return version
 
 
-def add_version(agent: Agent, definition: AnySource, by: Actor, note: str) -> AgentVersion:
+def add_version(agent: Agent, definition: Source, by: Actor, note: str) -> AgentVersion:
     """Add a version that is not live yet."""
     check_storable("note", note)
     newest = agent.versions.order_by("-number").values_list("number", flat=True).first() or 0
@@ -141,11 +142,11 @@ def set_live(agent: Agent, version: AgentVersion) -> None:
         before.retired = timezone.now()
         before.save(update_fields=["retired"])
     agent.live = version
-    agent.kind = kind_of(version.definition) or Agent.Kind.STORED
+    agent.kind = kind_of(version.definition).word
     agent.save(update_fields=["live", "draft", "kind"])
 
 
-def says_the_same(version: AgentVersion, definition: AnySource) -> bool:
+def says_the_same(version: AgentVersion, definition: Source) -> bool:
     """Whether a version has this definition."""
     return same_definition(version.definition, definition.stored())
 

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from agents.kinds import kind_named
 from agents.models import Agent
 from registry.actions import agents, instead, pauses
 from registry.actions.definitions import read_definition
@@ -104,7 +105,7 @@ class EditForm(ActionForm):
         agent = self.instance
         if agent.current_state != Agent.State.PAUSED:
             self.fields["pause"].disabled = True
-        if agent.kind != Agent.Kind.STORED:
+        if not kind_named(agent.kind).edited:
             self.fields["definition"].disabled = True
             self.fields["definition"].label = agent.kind
             self.fields["definition"].help_text = f"python3 manage.py register {agent.name} --update … changes it"

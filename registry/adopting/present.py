@@ -5,7 +5,9 @@ from collections.abc import Hashable
 from yarl import URL
 
 from agents.models import Agent
-from agents.sources import AnySource, PythonSource, RemoteSource
+from agents.python.source import PythonSource
+from agents.remote.source import RemoteSource
+from agents.sources import Source
 from registry.actions.inspection import parsed
 from registry.adopting.entries import Entry, as_path
 from registry.adopting.remarks import Advice, Remark
@@ -22,7 +24,7 @@ def endpoint_of(url: str) -> Hashable:
     return parts.scheme, (parts.host or "").lower(), parts.port, parts.path.rstrip("/")
 
 
-def origins_of(source: AnySource) -> Origins:
+def origins_of(source: Source) -> Origins:
     """Where an agent comes from; a definition comes from nowhere."""
     if isinstance(source, RemoteSource):
         return frozenset(endpoint_of(url) for url in source.endpoints)
@@ -34,7 +36,7 @@ def origins_of(source: AnySource) -> Origins:
 class Present:
     """What is registered; claims of the entries are added as they are made."""
 
-    def __init__(self, kind: Agent.Kind):
+    def __init__(self, kind: str):
         agents = Agent.objects.filter(kind=kind, live__isnull=False).select_related("live")
         self.sources = {agent.name: parsed(agent.live.definition) for agent in agents if agent.live}
         self.origins = {name: origins_of(source) for name, source in self.sources.items()}

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agents.errors import UnusableSource
-from agents.models import Agent
 from agents.python.inspection import ScriptAgent, inspect_script
 from agents.python.launch import script_below, spelt_out
-from agents.sources import PythonSource
+from agents.python.source import PythonSource
 from registry.actions.inspection import look_at, whereabouts
 from registry.actions.transaction import Actor
 from registry.adopting.carry_out import carry_out
@@ -35,7 +34,7 @@ def adopt_script(file: str, wishes: Wishes, *, by: Actor, wait: bool = False) ->
         found = inspect_script(script, whereabouts())
     except UnusableSource as error:
         raise Malformed(f"{file} cannot be adopted: {error}") from None
-    present = Present(Agent.Kind.PYTHON)
+    present = Present(PythonSource.KIND)
     entries = chosen([entry_of(agent, found.auto_sip, script) for agent in found.agents], wishes.only, file)
     by_route = {as_path(agent.route): agent for agent in found.agents}
     for entry in entries:

@@ -10,7 +10,7 @@ from yarl import URL
 
 from agents.outbound.guard import parsed
 from agents.remote.client import NoReply, RemoteClient, RemoteLimits, Reply
-from agents.sources import checked_url
+from agents.remote.source import checked_url
 from registry.actions.transaction import Actor
 from registry.adopting.entries import as_path
 from registry.adopting.remarks import Advice, NoServer, Remark

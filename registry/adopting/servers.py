@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from yarl import URL
 
 from agents.models import Agent
-from agents.sources import MAX_ENDPOINTS, RemoteSource
+from agents.remote.source import MAX_ENDPOINTS, RemoteSource
 from registry.actions.inspection import look_at, parsed
 from registry.actions.transaction import Actor
 from registry.adopting.carry_out import carry_out
@@ -36,7 +36,7 @@ def adopt_server(urls: Sequence[str], wishes: Wishes, *, by: Actor, wait: bool =
     servers = [read_health(url, by) for url in urls]
     origin = servers[0].base if len(servers) == 1 else f"{servers[0].base} and {len(servers) - 1} more"
     entries = chosen(entries_of(servers), wishes.only, origin)
-    present = Present(Agent.Kind.REMOTE)
+    present = Present(RemoteSource.KIND)
     for entry in entries:
         place(entry, servers[0], present, wishes)
         if entry.planned:

@@ -6,7 +6,7 @@ from typing import Literal
 from ninja import Schema
 from pydantic import Field
 
-from registry.api.sources import SourceOut
+from registry.api.sources import KindWord, SourceOut
 
 
 class SipName(Schema):
@@ -43,7 +43,7 @@ class AgentOut(Schema):
 
     name: str = Field(examples=["sales"])
     title: str
-    kind: Literal["stored", "python", "remote"]
+    kind: KindWord
     state: Literal["serving", "paused", "trashed"]
     pause_message: str = Field(description="what new callers hear while it is paused")
     paused_until: datetime | None = Field(

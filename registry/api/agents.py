@@ -35,7 +35,7 @@ from registry.api.answers import (
 )
 from registry.api.problems import Refused
 from registry.api.security import actor, may
-from registry.api.sources import DEFINITION, CredentialsIn, SourceIn, Strict
+from registry.api.sources import DEFINITION, CredentialsIn, KindWord, SourceIn, Strict
 from registry.api.times import in_zone, zone_of
 from registry.base.errors import NotFound
 from registry.policy import Deed
@@ -116,7 +116,6 @@ class RestoreIn(Strict):
 
 
 State = Literal["serving", "paused", "trashed"]
-Kind = Literal["stored", "python", "remote"]
 
 
 @router.get(
@@ -130,7 +129,7 @@ def list_agents(
     request: HttpRequest,
     q: Annotated[str, Query(max_length=200, pattern=TEXT, description="text in the name or title")] = "",
     state: Annotated[State | None, Query(description="left out: all but the trash")] = None,
-    kind: Annotated[Kind | None, Query(description="what they are; left out: all")] = None,
+    kind: Annotated[KindWord | None, Query(description="what they are; left out: all")] = None,
     tag: Annotated[str, Query(max_length=50, pattern=TEXT)] = "",
     after: After = "",
     limit: Limit = 100,

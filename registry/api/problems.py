@@ -15,7 +15,7 @@ from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from pydantic import ConfigDict, Field
 
-from agents.sources import KINDS
+from agents.kinds import KINDS
 from registry.base.errors import Busy, RegistryError
 from registry.base.outage import RETRY_SECONDS, is_away
 from registry.log.recorder import printable
@@ -130,8 +130,9 @@ def handle_problems(api: NinjaAPI) -> None:
 
 
 def place_of(path: str, where: str) -> str:
-    """Where in the body: `python` and `remote` stand there instead of `definition`."""
-    return f"{where}.{path}" if where and path.partition(".")[0] not in KINDS else path
+    """Where in the body: other kinds stand there instead of `definition`."""
+    others = [kind.key for kind in KINDS.values() if not kind.bare]
+    return f"{where}.{path}" if where and path.partition(".")[0] not in others else path
 
 
 def path_of(loc: Any) -> str:

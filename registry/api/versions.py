@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
+from agents.kinds import kind_of
 from agents.models import Agent, AgentVersion
-from agents.sources import kind_of
 from registry.actions import agents
 from registry.actions import versions as version_actions
 from registry.actions.etags import draft_tag
@@ -273,5 +273,5 @@ def run_function(request: HttpRequest, name: str, function: str, body: RunIn | N
 
 def whole(version: AgentVersion, agent: Agent) -> dict[str, Any]:
     """A version with what it says."""
-    definition = version.definition if kind_of(version.definition) is None else None
+    definition = version.definition if kind_of(version.definition).bare else None
     return {**describe_version(version, agent), "definition": definition, **describe_source(version)}

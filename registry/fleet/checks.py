@@ -10,10 +10,9 @@ from typing import Any
 
 import orjson
 
-from agents.definition import AgentDefinition
 from registry.actions.credentials import of_its_own
-from registry.actions.definitions import read_definition, warnings_about
-from registry.actions.inspection import look_at
+from registry.actions.definitions import warnings_about
+from registry.actions.inspection import look_at, parsed
 from registry.actions.transaction import Actor
 from registry.actions.versions import same_definition
 from registry.base.errors import Forbidden, Malformed, Outdated
@@ -56,7 +55,7 @@ def check_all(
     wanted = [agent for agent in document.agents.values() if not is_live(agent, live.get(agent.name))]
     for done, agent in enumerate(wanted):
         progress("checked", done, len(wanted))
-        if agent.kind is None:
+        if not agent.kind.takes_time:
             checked(document, agent)
         elif agent.name not in document.checked:
             document.checked[agent.name] = looked_at(agent, present.get(agent.name), by or NOBODY)
@@ -67,7 +66,7 @@ def check_all(
 def checked(document: Document, agent: FleetAgent) -> Checked:
     """The checked definition of an agent; each is checked once. Others were looked at before, or it is too late."""
     if agent.name not in document.checked:
-        if agent.kind is not None:
+        if agent.kind.takes_time:
             raise Outdated(f"agent {agent.name} was changed while the document was checked: apply it again")
         document.checked[agent.name] = read(agent)
     found: Checked = document.checked[agent.name]
@@ -75,12 +74,12 @@ def checked(document: Document, agent: FleetAgent) -> Checked:
 
 
 def read(agent: FleetAgent) -> Checked:
-    """An agent's definition."""
+    """An agent's definition, or whatever else takes no time to look at."""
     try:
-        definition = read_definition(agent.definition)
+        definition = parsed(agent.definition)
     except Malformed as error:
         problems = error.problems or {"": str(error)}
-        return Checked(problems={f"definition.{path}".removesuffix("."): problem for path, problem in problems.items()})
+        return Checked(problems={agent.kind.path(path): problem for path, problem in problems.items()})
     return Checked(definition.stored(), definition.transfer_targets(), tuple(warnings_about(definition)))
 
 
@@ -89,25 +88,22 @@ def looked_at(agent: FleetAgent, present: PresentAgent | None, by: Actor) -> Che
     try:
         seen = look_at(agent.definition, by=by, name=agent.name, upstream=upstream_for(agent, present))
     except Forbidden as error:
-        return Checked(problems={str(agent.kind): str(error)}, forbidden=True)
+        return Checked(problems={agent.kind.key: str(error)}, forbidden=True)
     except Malformed as error:
-        problems = error.problems or {str(agent.kind): str(error)}
-        return Checked(problems={OTHERWISE.get(path, path): problem for path, problem in problems.items()})
+        problems = error.problems or {agent.kind.key: str(error)}
+        user = f"{agent.kind.key}.user"  # what documents call `upstream`
+        return Checked(problems={"upstream" if path == user else path: text for path, text in problems.items()})
     source = seen.source
-    assert not isinstance(source, AgentDefinition)
     warnings = (*seen.warnings, *warnings_about(source))
-    return Checked(source.stored(), {}, warnings, secrets=of_its_own(seen), claims=tuple(source.found.sip))
-
-
-OTHERWISE = {"remote.user": "upstream"}  # what documents call it
+    return Checked(source.stored(), source.transfer_targets(), warnings, secrets=of_its_own(seen), claims=seen.claims)
 
 
 def is_live(agent: FleetAgent, live: str | None) -> bool:
     """Whether the document has the live definition byte by byte, or the source that is live as people write it."""
     if live is None:
         return False
-    if agent.kind is None:
-        return orjson.dumps(agent.definition) == live.encode()
+    if orjson.dumps(agent.definition) == live.encode():
+        return True
     return same_definition(as_written(orjson.loads(live)), agent.definition)
 
 

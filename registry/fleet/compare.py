@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from agents.sources import kind_of
+from agents.kinds import kind_of
 from registry.actions.definitions import transfer_warnings
 from registry.actions.etags import tag_of
 from registry.base.errors import Malformed
@@ -18,7 +18,6 @@ from registry.fleet.names import Reach, conflicts_of, with_automatic_names
 from registry.fleet.plan import ABSENT, ADD, CHANGE, ORDER, REMOVE, Difference, Plan, Step
 from registry.fleet.present import PresentAgent, PresentRoute, state_tag
 from registry.fleet.references import OWN, Secrets, decide_secrets
-from registry.reports.describe import as_written
 from registry.routing.addresses import normalise_sip_username
 
 MADE = f"{OWN}, newly made"
@@ -198,8 +197,8 @@ def by_kind(definition: Any) -> dict[str, Any]:
     """A version's JSON as a document has it: under `definition`, `python` or `remote`."""
     if definition is None:
         return {}
-    written: dict[str, Any] = as_written(definition) if kind_of(definition) else {"definition": definition}
-    return written
+    kind = kind_of(definition)
+    return kind.keyed(kind.as_written(definition))
 
 
 def leaf_differences(path: str, before: Any, after: Any) -> Iterator[Difference]:

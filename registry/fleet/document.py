@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from agents.kind import Kind
+from agents.kinds import kind_of
 from agents.models import Agent
-from agents.sources import kind_of
 from registry.base.yaml_out import to_yaml
 
 FORMAT = 1  # the number behind `switchboard`; another one is another format
@@ -58,7 +59,7 @@ class FleetAgent:
     """An agent with its routes, in the order in which they are registered: transfers go to the first."""
 
     name: str
-    definition: Any  # or {"python": …} or {"remote": …}, as people write them
+    definition: Any  # or of another kind, {key: …}, as people write it
     routes: tuple[FleetRoute, ...]
     title: str = ""
     tags: tuple[str, ...] = ()
@@ -70,8 +71,8 @@ class FleetAgent:
     upstream: str = ""  # the variable with the credentials of a remote agent's server; "" = it wants none
 
     @property
-    def kind(self) -> str | None:
-        """`python` or `remote`; None for an agent that has a definition."""
+    def kind(self) -> Kind[Any]:
+        """Its kind."""
         return kind_of(self.definition)
 
     def as_plain(self) -> dict[str, Any]:
@@ -87,8 +88,7 @@ class FleetAgent:
             "signing_key": f"{REFERENCE}{self.signing_key}" if self.signing_key else "",
             "upstream": f"{REFERENCE}{self.upstream}" if self.upstream else "",
         }
-        what = self.definition if self.kind else {"definition": self.definition}
-        return {key: value for key, value in plain.items() if value} | what
+        return {key: value for key, value in plain.items() if value} | self.kind.keyed(self.definition)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable
 
 import orjson
 
+from agents.kinds import kind_of
 from agents.models import Agent
-from agents.sources import kind_of
 from registry.base.errors import Malformed
 from registry.fleet.collector import without_collector
 from registry.fleet.document import Document, FleetAgent, FleetRoute
@@ -62,7 +62,7 @@ def exported(agent: PresentAgent, definition: object, stem: str) -> FleetAgent:
         f"{stem}_CREDENTIALS" if agent.credentials else "",
         f"{stem}_SIGNING_KEY" if agent.signing_key else "",
         agent.paused_until,
-        f"{stem}_UPSTREAM" if agent.upstream and kind_of(definition) == Agent.Kind.REMOTE else "",
+        f"{stem}_UPSTREAM" if agent.upstream and kind_of(definition).has_upstream else "",
     )
 
 

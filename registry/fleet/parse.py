@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from agents.definition.agent import MAX_DEPTH, deeper_than
 from agents.definition.parts import FieldError, check_tree
 from agents.errors import InvalidDefinition
+from agents.kind import Kind
+from agents.kinds import KINDS, keys, kind_of, read_source
 from agents.models import Agent, is_over
-from agents.sources import KINDS, kind_of, read_source
 from registry.actions.agents import check_tags, check_title
 from registry.actions.pauses import check_end_of_pause, check_pause_message
 from registry.base.errors import Malformed, RegistryError
@@ -25,7 +26,7 @@ from registry.fleet.document import (
     FleetRoute,
     moment_text,
 )
-from registry.reports.describe import UNWRITTEN, as_written
+from registry.reports.describe import as_written
 from registry.routing.addresses import check_agent_name, normalise_route, normalise_sip_username
 
 DOCUMENT_KEYS = ("switchboard", "agents")
@@ -39,8 +40,6 @@ AGENT_KEYS = (
     "credentials",
     "signing_key",
     "upstream",
-    "definition",
-    *KINDS,
 )
 ROUTE_KEYS = ("default", "enabled", "sip", "auto_sip")
 STATES = (Agent.State.SERVING.value, Agent.State.PAUSED.value)
@@ -78,6 +77,11 @@ def end_of_pause(until: datetime | None) -> str:
     if until is not None:
         check_end_of_pause(until)
     return moment_text(until)
+
+
+def kinds_in(found: dict[str, Any]) -> list[Kind[Any]]:
+    """The kinds under whose keys something stands: there should be one."""
+    return [kind for kind in KINDS.values() if found.get(kind.key) is not None]
 
 
 class Reader:
@@ -147,11 +151,11 @@ class Reader:
     def agent(self, path: str, name: Any, value: Any) -> FleetAgent:
         """An agent."""
         self.attempt(path, check_agent_name, name, "")
-        found = self.object(path, value, AGENT_KEYS)
+        found = self.object(path, value, (*AGENT_KEYS, *keys()))
         state, message, until = self.state(path, found)
         title = self.text(f"{path}.title", found.get("title", ""))
         tags = [tag for _, tag in self.texts(f"{path}.tags", found.get("tags", []))]
-        if found.get("upstream") and found.get("remote") is None:
+        if found.get("upstream") and not any(kind.has_upstream for kind in kinds_in(found)):
             self.note(f"{path}.upstream", "is for remote agents: credentials of their server")
         return FleetAgent(
             str(name),
@@ -198,32 +202,37 @@ class Reader:
         return found
 
     def source(self, path: str, found: dict[str, Any]) -> Any:
-        """What an agent is: a definition, or what stands under `python` or `remote`, as people write it."""
-        given = [word for word in ("definition", *KINDS) if found.get(word) is not None]
-        for word in given[1:]:
-            self.note(f"{path}.{word}", f"stands beside {given[0]}: an agent is one of definition, python and remote")
-        if not given or given[0] == "definition":
+        """What an agent is: a definition, or what stands under the key of another kind, as people write it."""
+        given = kinds_in(found)
+        for kind in given[1:]:
+            *others, last = keys()
+            words = f"an agent is one of {', '.join(others)} and {last}"
+            self.note(f"{path}.{kind.key}", f"stands beside {given[0].key}: {words}")
+        if not given or given[0].bare:
             return self.definition(f"{path}.definition", found.get("definition"))
         (kind, *_) = given
-        for word in UNWRITTEN:
-            if isinstance(found[kind], dict) and word in found[kind]:
-                self.note(f"{path}.{kind}.{word}", "is not for people to write: it is found out")
+        inner = found[kind.key]
+        value = kind.unkeyed(inner)
+        for word in kind.unwritten:
+            if isinstance(inner, dict) and word in inner:
+                self.note(f"{path}.{kind.key}.{word}", "is not for people to write: it is found out")
         try:
-            check_tree(found[kind], ())
-            return as_written(read_source({kind: found[kind]}).stored())
+            check_tree(inner, ())
+            return as_written(read_source(value).stored())
         except FieldError as error:
-            self.note(f"{path}.{kind}.{error.path}".removesuffix("."), str(error))
+            self.note(f"{path}.{kind.key}.{error.path}".removesuffix("."), str(error))
         except InvalidDefinition as error:
             for where, problem in error.problems.items():
                 self.note(f"{path}.{where}", problem)
-        return {kind: found[kind]}
+        return value
 
     def definition(self, path: str, definition: Any) -> Any:
         """A definition: JSON, whatever it says. It is checked when it is compared, unless it is live already."""
         if definition is None:
-            self.note(path, "is missing: an agent has a definition, or python or remote")
-        elif kind := kind_of(definition):
-            self.note(path, f"must not have {kind} in it: {kind} stands instead of definition")
+            others = [kind.key for kind in KINDS.values() if not kind.bare]
+            self.note(path, f"is missing: an agent has a definition, or {' or '.join(others)}")
+        elif not (kind := kind_of(definition)).bare:
+            self.note(path, f"must not have {kind.key} in it: {kind.key} stands instead of definition")
         elif not isinstance(definition, dict):
             self.note(path, "must be an object")
         elif deeper_than(MAX_DEPTH, definition):

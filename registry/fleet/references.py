@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from agents.fields import UNREADABLE, EncryptedTextField
-from agents.models import Agent
 from registry.actions.credentials import check_secrets
 from registry.actions.inspection import Upstream
 from registry.actions.instead import NOTHING
@@ -50,7 +49,7 @@ def decide_credentials(secrets: Secrets, agent: FleetAgent, present: PresentAgen
     before = OWN if kept else FLEET
     serving = present is not None and present.registered
     if not agent.credentials:
-        if kept and settings.SWML_BASIC_AUTH_PASSWORD and agent.kind != Agent.Kind.PYTHON:
+        if kept and settings.SWML_BASIC_AUTH_PASSWORD and not agent.kind.secrets_of_code:
             change(secrets, "credentials", "", before, FLEET)
         elif not kept and not serving and of_code:
             change(secrets, "credentials", of_code, before, OF_CODE)
@@ -76,7 +75,7 @@ def decide_signing_key(secrets: Secrets, agent: FleetAgent, present: PresentAgen
     without = FLEET if settings.SIGNALWIRE_SIGNING_KEY else NONE
     before = OWN if kept else without
     if not agent.signing_key:
-        if kept and agent.kind != Agent.Kind.PYTHON:
+        if kept and not agent.kind.secrets_of_code:
             change(secrets, "signing_key", "", before, without)
         elif not kept and of_code and not (present and present.registered):
             change(secrets, "signing_key", of_code, before, OF_CODE)
@@ -95,7 +94,7 @@ def decide_signing_key(secrets: Secrets, agent: FleetAgent, present: PresentAgen
 
 def decide_upstream(secrets: Secrets, agent: FleetAgent, present: PresentAgent | None) -> None:
     """The credentials of a remote agent's server: the variable's, else those it has; none without a reference."""
-    if agent.kind != Agent.Kind.REMOTE:
+    if not agent.kind.has_upstream:
         return
     kept = kept_secret(present, "upstream")
     before = OWN if kept else NONE

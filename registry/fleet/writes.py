@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from django.db.models import Max, Model, QuerySet
 from django.utils import timezone
 
+from agents.kinds import kind_of
 from agents.models import Agent, AgentVersion
-from agents.sources import kind_of
 from registry.actions.credentials import COLUMNS, make_credentials, note_in_audit
 from registry.actions.former_routes import former_route
 from registry.actions.transaction import Actor
@@ -89,7 +89,7 @@ def write_agents(work: Sequence[Work], written: Written) -> dict[str, Agent]:
         agent = agents.setdefault(one.agent.name, Agent(name=one.agent.name))
         secrets = dict(one.secrets.columns)
         if one.present is None:
-            agent.kind = kind_of(one.definition) or Agent.Kind.STORED
+            agent.kind = kind_of(one.definition).word
         if one.step.action == ADD:
             take_out_of_trash(agent)
             secrets = {**(lost(one.present) if one.present else {}), **secrets}
@@ -154,7 +154,7 @@ def write_versions(work: Sequence[Work], agents: dict[str, Agent], by: Actor, no
     other_kind = []
     for agent, version in zip(live, versions, strict=True):
         agent.live = version
-        kind = kind_of(version.definition) or Agent.Kind.STORED
+        kind = kind_of(version.definition).word
         if agent.kind != kind:
             agent.kind = kind
             other_kind.append(agent)

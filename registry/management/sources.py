@@ -11,9 +11,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
+from agents.kinds import USUAL, kind_of, kind_of_source, read_source
 from agents.models import Agent
-from agents.python.launch import INSPECT_SECONDS, script_below
-from agents.sources import PythonSource, RemoteSource, kind_of, read_source
+from agents.python.launch import script_below
+from agents.python.source import PythonSource
+from agents.sources import Source
 from registry.actions import instead
 from registry.actions.inspection import Upstream
 from registry.base.errors import Malformed
@@ -22,10 +24,7 @@ from registry.base.yaml_in import MAX_FILE_BYTES, parse, read_text, read_yaml
 from registry.reports.agent_health import trouble_soon
 
 NONE = "none"
-PATIENCE = {
-    "python": f"Still building the agent, which may take {INSPECT_SECONDS} seconds.",
-    "remote": "Still asking its server.",
-}
+PATIENCE = "Still waiting for the database or the workers."
 OF_PYTHON = ("arguments",)
 OF_SCRIPTS = ("at",)
 OF_REMOTE = ("more_urls", "user", "password", "seconds", "document_seconds", "keep_last_document")
@@ -98,7 +97,7 @@ def source_of(options: dict[str, Any]) -> Any:
 
 def what_takes_so_long(source: Any) -> str:
     """Words for a command that waits for a source to be looked at, and for the database and the workers."""
-    return PATIENCE.get(kind_of(source) or "", "Still waiting for the database or the workers.")
+    return kind_of(source).patience or PATIENCE
 
 
 def former_arguments(name: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -153,18 +152,19 @@ def from_environment(text: str) -> str:
     return value
 
 
-def live_source(name: str) -> PythonSource | RemoteSource | None:
-    """What an agent is, with all that was found; None for one that is built here."""
+def live_source(name: str) -> Source | None:
+    """What an agent is, with all that was found; None for one that has a definition."""
     agent = Agent.objects.select_related("live").filter(name=name).first()
-    if agent is None or agent.live is None or kind_of(agent.live.definition) is None:
+    if agent is None or agent.live is None or kind_of(agent.live.definition).bare:
         return None
-    source = read_source(agent.live.definition)
-    return source if isinstance(source, (PythonSource, RemoteSource)) else None
+    return read_source(agent.live.definition)
 
 
-def found_lines(source: PythonSource | RemoteSource) -> Iterator[str]:
+def found_lines(source: Source) -> Iterator[str]:
     """What was found of an agent, for people."""
-    found = source.found
+    found = kind_of_source(source).found(source)
+    if found is None:
+        return
     names = [name if function.runs_here else f"{name} (not here)" for name, function in found.functions.items()]
     yield safe(f"Found: functions {', '.join(names)}") if names else "Found: no functions"
     if found.mcp:
@@ -177,9 +177,9 @@ def found_lines(source: PythonSource | RemoteSource) -> Iterator[str]:
         yield safe(f"Not served here: {words}")
 
 
-def trouble_lines(name: str, source: PythonSource | RemoteSource | None) -> list[str]:
+def trouble_lines(name: str, source: Source | None) -> list[str]:
     """What keeps a Python agent from running in the workers, which may have other files and settings than a command."""
-    trouble = trouble_soon(name) if isinstance(source, PythonSource) else None
+    trouble = trouble_soon(name) if source and kind_of_source(source).runs_code else None
     if trouble is None:
         return []
     where = f"on {trouble.workers} of {trouble.of} workers" if trouble.of > 1 else "in the server"
@@ -189,8 +189,9 @@ def trouble_lines(name: str, source: PythonSource | RemoteSource | None) -> list
     ]
 
 
-def source_json(source: PythonSource | RemoteSource | None) -> dict[str, Any]:
+def source_json(source: Source | None) -> dict[str, Any]:
     """The same for --json."""
     if source is None:
-        return {"kind": Agent.Kind.STORED.value}
-    return {"kind": source.kind(), "source": source.given(), "found": source.found.model_dump(mode="json")}
+        return {"kind": USUAL}
+    found = kind_of_source(source).found(source)
+    return {"kind": source.KIND, "source": source.given(), "found": found and found.model_dump(mode="json")}

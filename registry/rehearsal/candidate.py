@@ -2,15 +2,15 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
-from agents.definition import AgentDefinition
-from agents.runners import ElsewhereVersion, Making
-from agents.sources import AnySource
-from agents.stored.version import StoredVersion
+from agents.kinds import kind_of_source
+from agents.runners import Making
+from agents.sources import Source
 from agents.tokens import TokenKey
+from agents.wire import LocalVersion
 from registry.environment import environment
 from registry.log.masking import MASK
 from registry.rehearsal.stage import Stage, table_of
@@ -31,15 +31,11 @@ class Simulated:
     microseconds: int
 
 
-def simulate(name: str, path: str, sip: list[str], definition: AnySource, stage: Stage | None, base: str) -> Simulated:
+def simulate(name: str, path: str, sip: list[str], definition: Source, stage: Stage | None, base: str) -> Simulated:
     """The answer of an agent that is not registered, at its route and for the first of its SIP names."""
     started = time.perf_counter_ns()
-    version: StoredVersion | ElsewhereVersion
-    key = TokenKey("", name)
-    if isinstance(definition, AgentDefinition):
-        version = StoredVersion(1, definition, key, dict.fromkeys(environment(), MASK))
-    else:
-        version = ElsewhereVersion(definition, Making(name, path, 1, 0, key))
+    key, kind = TokenKey("", name), kind_of_source(definition)
+    version = kind.version(definition, Making(name, path, 1, 0, key), {}, dict.fromkeys(environment(), MASK))
     agent = AgentEntry(
         id=0,
         name=name,
@@ -50,7 +46,7 @@ def simulate(name: str, path: str, sip: list[str], definition: AnySource, stage:
         versions={1: version},
         paused=None,
         live_step=Step("version", "the first one, live at once"),
-        kind="stored" if isinstance(definition, AgentDefinition) else definition.kind(),
+        by_mark=kind.by_mark,
     )
     step = Step("route", f"{path} belongs to {name}", path=path)
     route = RouteEntry(0, path, agent, step, prefix_of(path))
@@ -58,8 +54,7 @@ def simulate(name: str, path: str, sip: list[str], definition: AnySource, stage:
     table = served.with_changes(served.revision, set(), [(route, sip, False)])
     by_path = decide(table, Facts(path), time.time())
     by_name = decide(table, Facts("/sip", dialled=sip[0]), time.time()) if sip else None
-    if not isinstance(version, StoredVersion):
+    if not kind.here:
         return Simulated(table, by_path, by_name, None, 0, (time.perf_counter_ns() - started) // 1000)
-    url = f"{base}{route.prefix}".encode()
-    text = version.document.splice(url, base.encode(), [MASK.encode()] * len(version.document.purposes))
+    text = cast("LocalVersion", version).shown(f"{base}{route.prefix}".encode(), base.encode(), MASK.encode())
     return Simulated(table, by_path, by_name, orjson.loads(text), len(text), (time.perf_counter_ns() - started) // 1000)

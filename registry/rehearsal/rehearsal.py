@@ -14,14 +14,14 @@ import orjson
 from asgiref.sync import async_to_sync
 from django.conf import settings
 
-from agents.definition import AgentDefinition, deeper_than
+from agents.definition import deeper_than
 from agents.errors import InvalidDefinition
+from agents.kinds import kind_named, kind_of
 from agents.models import Agent, AgentVersion
-from agents.sources import kind_of
-from agents.stored.version import StoredVersion
+from agents.runners import Making
 from agents.swml.document import pause_document
 from agents.tokens import TokenKey, for_function
-from agents.wire import AgentRequest, Answer, Version, Webhooks
+from agents.wire import AgentRequest, Answer, LocalVersion, Version, Webhooks
 from registry.actions.inspection import parsed
 from registry.actions.lookups import get_agent
 from registry.actions.versions import get_version
@@ -75,13 +75,11 @@ def preview(name: str, which: str, call: Call, base: str, stage: Stage | None = 
     version = version_of(agent, which)
     if which == "live" and agent.current_state == Agent.State.PAUSED:
         return Preview(version.number, agent.current_state, orjson.loads(pause_document(agent.pause_message)))
-    if kind_of(version.definition) is not None:
+    if not kind_of(version.definition).here:
         return asked_itself(agent, version, call, base, stage)
     masked = dict.fromkeys(environment(), MASK)
     prepared = prepared_version(agent, version, masked)
-    document = prepared.document
-    url = f"{base}{first_prefix(agent)}"
-    text = document.splice(url.encode(), base.encode(), [MASK.encode()] * len(document.purposes))
+    text = prepared.shown(f"{base}{first_prefix(agent)}".encode(), base.encode(), MASK.encode())
     return Preview(version.number, agent.current_state, orjson.loads(text))
 
 
@@ -112,7 +110,7 @@ class Run:
 
 async def run(version: Version, request: AgentRequest, by: str, stage: Stage) -> Run:
     """Call a function of a prepared version, and log it as a test."""
-    if not isinstance(version, StoredVersion):
+    if not kind_named(version.kind).here:
         request = await elsewhere.with_token(version, request)
     started = time.perf_counter_ns()
     answer = await version.answer(request)
@@ -190,7 +188,7 @@ def version_to_run(
     agent: Agent, version: AgentVersion, function: str, stage: Stage | None
 ) -> tuple[Version, AgentEntry | None]:
     """The version that has the function, ready to answer; of an agent that runs elsewhere, how it is served too."""
-    if kind_of(version.definition) is not None:
+    if not kind_of(version.definition).here:
         elsewhere.refuse_unknown(parsed(version.definition), function, version.number, agent.name)
         entry = elsewhere.served_entry(stage.tables.current if stage else None, agent, version)
         assert entry.live is not None
@@ -246,14 +244,16 @@ def version_of(agent: Agent, which: str) -> AgentVersion:
     return get_version(agent, int(which))
 
 
-def prepared_version(agent: Agent, version: AgentVersion, variables: Mapping[str, str]) -> StoredVersion:
+def prepared_version(agent: Agent, version: AgentVersion, variables: Mapping[str, str]) -> LocalVersion:
     """A version, ready to answer."""
+    kind = kind_of(version.definition)
     try:
-        definition = AgentDefinition.read(version.definition)
+        source = kind.read(version.definition)
     except InvalidDefinition as error:
         raise Conflict(f"version {version.number} cannot be served any more:\n{error}") from None
-    return StoredVersion(
-        version.number, definition, TokenKey(str(settings.SIGNALWIRE_SWAIG_SECRET), agent.name), variables
+    key = TokenKey(str(settings.SIGNALWIRE_SWAIG_SECRET), agent.name)
+    return kind.local(
+        source, Making(agent.name, first_prefix(agent) or "/", version.number, version.pk, key), variables
     )
 
 

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 import orjson
 from django.conf import settings
 
+from agents.kinds import kind_of_source
 from agents.models import Agent, AgentVersion
-from agents.sources import PythonSource, RemoteSource
+from agents.sources import Source
 from agents.wire import AgentRequest, Answer, Version
 from registry.base.errors import Conflict, NotFound, RegistryError
 from registry.environment import environment
@@ -49,11 +50,12 @@ def served_entry(table: RoutingTable | None, agent: Agent, version: AgentVersion
     return route.agent
 
 
-def refuse_unknown(source: PythonSource | RemoteSource, function: str, number: int, name: str) -> None:
+def refuse_unknown(source: Source, function: str, number: int, name: str) -> None:
     """Refuse a function that was not found, or that the platform runs itself."""
-    here = [each for each, found in source.found.functions.items() if found.runs_here]
+    functions = kind_of_source(source).functions(source)
+    here = [each for each, found in functions.items() if found.runs_here]
     if function not in here:
-        there = function in source.found.functions
+        there = function in functions
         why = "is run by the platform itself, not here" if there else "is not among its functions"
         raise NotFound(
             f"{function!r} {why}: version {number} of {name} runs {', '.join(here) or 'none'}; reload it if that is old"

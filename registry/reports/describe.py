@@ -5,12 +5,10 @@ from typing import Any
 from django.conf import settings
 from django.db.models import QuerySet
 
+from agents.kinds import KINDS, kind_named, kind_of
 from agents.models import Agent, AgentVersion
-from agents.sources import KINDS, SEEN, kind_of
 from registry.models import Route
 from registry.reports.agent_health import AgentTrouble
-
-UNWRITTEN = (*SEEN, "again")  # of a version that is no definition: nobody writes it
 
 
 def described_agents() -> QuerySet[Agent]:
@@ -33,7 +31,7 @@ def describe_agent(agent: Agent) -> dict[str, Any]:
         "live_version": agent.live.number if agent.live else None,
         "draft_version": agent.draft.number if agent.draft else None,
         "credentials": "own" if agent.credentials else "fleet",
-        "upstream": None if agent.kind != Agent.Kind.REMOTE else "own" if agent.upstream else "none",
+        "upstream": ("own" if agent.upstream else "none") if kind_named(agent.kind).has_upstream else None,
         "signing_key": "own" if agent.signing_key else "fleet" if settings.SIGNALWIRE_SIGNING_KEY else "none",
         "created": agent.created,
         "trashed": agent.trashed,
@@ -42,20 +40,17 @@ def describe_agent(agent: Agent) -> dict[str, Any]:
 
 def describe_source(version: AgentVersion | None) -> dict[str, Any]:
     """What a Python or remote agent's version is, as it was given, and what was found of it; None for a definition."""
-    described: dict[str, Any] = dict.fromkeys((*KINDS, "found"))
+    described: dict[str, Any] = dict.fromkeys([*(kind.key for kind in KINDS.values() if not kind.bare), "found"])
     kind = kind_of(version.definition) if version else None
-    if version and kind:
-        described |= as_written(version.definition)
-        described["found"] = version.definition[kind].get("found", {})
+    if version and kind and not kind.bare:
+        described |= kind.as_written(version.definition)
+        described["found"] = kind.found_in(version.definition)
     return described
 
 
 def as_written(definition: Any) -> Any:
     """What people wrote of a version's JSON: of Python and remote agents without what was found."""
-    kind = kind_of(definition)
-    if kind is None:
-        return definition
-    return {kind: {word: value for word, value in definition[kind].items() if word not in UNWRITTEN}}
+    return kind_of(definition).as_written(definition)
 
 
 def describe_trouble(trouble: AgentTrouble | None) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-from agents.stored.version import StoredVersion
 from agents.tokens import FOR_DEFAULTS, FOR_MCP, FOR_POST_PROMPT, MCP_CALL, for_function
 from agents.wire import Version
 from registry.routing.addresses import sip_username
@@ -118,7 +117,8 @@ def decide_call(facts: Facts, route: RouteEntry, sub_path: str, now: float) -> D
     claim, number = proven(agent, facts, sub_path, now)
     if number is None and facts.mark.isdecimal():
         marked = int(facts.mark)  # it opens nothing: what it leads to checks its own tokens
-        if agent.kind != "stored" or is_elsewhere(agent.versions.get(marked)):
+        named = agent.versions.get(marked)
+        if agent.by_mark or (named is not None and named.by_mark):
             number = marked
     version = agent.live
     step = agent.live_step
@@ -129,11 +129,6 @@ def decide_call(facts: Facts, route: RouteEntry, sub_path: str, now: float) -> D
             version, claim, step = agent.live, None, RETIRED
     outcome = "agent" if version is not None else "broken"
     return Decision(outcome, (route.step, step), route, sub_path, version, claim)
-
-
-def is_elsewhere(version: Version | None) -> bool:
-    """Whether a version is of a Python or remote agent, as the live one need not be any more."""
-    return version is not None and not isinstance(version, StoredVersion)
 
 
 def decide_mcp(facts: Facts, route: RouteEntry, now: float) -> Decision:

@@ -2,15 +2,15 @@
 
 import base64
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Protocol
 from urllib.parse import quote
 
 import orjson
 
+from agents.tokens import Key
 from agents.wire import SUB_PATHS, Version
 
 
@@ -41,14 +41,6 @@ class Step:
 
 
 NOT_PAUSED = Step("state", "it is not paused")
-
-
-class Key(Protocol):
-    """Knows an agent's function tokens; `agents.tokens.TokenKey`, and others for agents that make their own."""
-
-    def version_of(self, token: str, purpose: bytes, call_ids: Iterable[str], now: float) -> int | None:
-        """The version that a token names, or None if it is not good for this purpose and call."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +75,7 @@ class AgentEntry:
     live_step: Step = Step("version", "")
     paused_until: float = math.inf  # seconds since 1970, from when on new calls are answered again
     pause_over: Step = NOT_PAUSED  # what a decision says from then on
-    kind: str = "stored"
+    by_mark: bool = False  # its documents name versions by a mark, and so does what is asked of one that is gone
     upstream: str = field(default="", repr=False)  # user:password for a remote agent's server
     callbacks: frozenset[str] = frozenset()  # further sub-paths: the SDK's routing callbacks
 

@@ -14,18 +14,17 @@ from django.db import connection
 
 from agents.errors import InvalidDefinition
 from agents.fields import UNREADABLE, cipher
+from agents.kinds import USUAL, kind_named, kind_of
 from agents.models import Agent
-from agents.python.sdk_tokens import SdkKey
-from agents.runners import Engines, Making, make_version, source_of
-from agents.sources import PythonSource, read_source
+from agents.runners import Engines, Making
 from agents.swml.document import pause_document
-from agents.tokens import TOKEN_SECONDS, TokenKey
-from agents.wire import Version
+from agents.tokens import TOKEN_SECONDS, Key, TokenKey
+from agents.wire import NO_PATHS, Version
 from registry.actions.transaction import one_view
 from registry.environment import environment
 from registry.models import RegistryChange
 from registry.routing.addresses import prefix_of
-from registry.routing.table import NOT_PAUSED, AgentEntry, Credentials, Key, RouteEntry, RoutingTable, Step
+from registry.routing.table import NOT_PAUSED, AgentEntry, Credentials, RouteEntry, RoutingTable, Step
 
 logger = logging.getLogger(__name__)
 CHUNK = 100  # agents that are read at once; about 200 kB
@@ -100,7 +99,7 @@ class AgentRecord(NamedTuple):
     versions: list[VersionRecord]
     # What snapshots of former versions of ours do not have:
     paused_until: float | None = None  # seconds since 1970
-    kind: str = "stored"
+    kind: str = USUAL
     upstream: str = ""
 
     @classmethod
@@ -248,9 +247,9 @@ class Builder:
             live_step=Step("version", live if isinstance(live, str) else f"version {live.number} is live", serves),
             paused_until=math.inf if record.paused_until is None else record.paused_until,
             pause_over=Step("state", f"the pause of {record.name} is over") if paused else NOT_PAUSED,
-            kind=record.kind,
+            by_mark=kind_named(record.kind).by_mark,
             upstream=upstream,
-            callbacks=callbacks_of(live),
+            callbacks=NO_PATHS if isinstance(live, str) else live.paths,
         )
 
     def decrypted(self, secret: str) -> str:
@@ -263,26 +262,21 @@ class Builder:
     def prepare(self, version: VersionRecord, name: str, route: str, key: TokenKey) -> Version | str:
         """A version ready to answer. A definition that somebody broke by SQL breaks no other agent."""
         try:
-            source = read_source(orjson.loads(version.definition))
+            value = orjson.loads(version.definition)
+            kind = kind_of(value)
             making = Making(name, route, version.number, version.id, key)
-            return make_version(source, making, self.engines, self.environment)
+            return kind.version(kind.read(value), making, self.engines, self.environment)
         except (InvalidDefinition, RecursionError, TypeError, ValueError) as error:
             logger.exception("Version %s cannot be served", version.id)
             return f"its definition cannot be served: {error}"
 
 
-def key_for(key: TokenKey, versions: Mapping[int, Version]) -> Key:
+def key_for(own: TokenKey, versions: Mapping[int, Version]) -> Key:
     """Knows the tokens of all versions that running calls may be on: an agent that changes its kind has both sorts."""
-    python = [number for number, version in versions.items() if is_python(version)]
-    return SdkKey(key, python) if python else key
-
-
-def is_python(version: Version) -> bool:
-    """Whether its code is the SDK's."""
-    return isinstance(source_of(version), PythonSource)
-
-
-def callbacks_of(version: Version | str) -> frozenset[str]:
-    """The sub-paths that a version answers besides the usual ones."""
-    source = None if isinstance(version, str) else source_of(version)
-    return frozenset(source.found.callbacks) if isinstance(source, PythonSource) else frozenset()
+    key: Key = own
+    numbers: dict[str, list[int]] = {}
+    for number, version in versions.items():
+        numbers.setdefault(version.kind, []).append(number)
+    for word, its in numbers.items():
+        key = kind_named(word).key_for(key, own, its)
+    return key

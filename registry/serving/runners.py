@@ -1,9 +1,10 @@
-"""What runs Python and remote agents in a serving process: they follow the table, and tell of troubles."""
+"""What runs agents that do not answer by themselves: it follows the table, and tells of troubles."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from agents.runners import Engines, Runner, Served, source_of
+from agents.kinds import kind_named
+from agents.runners import Engines, Runner, Served
 from registry.routing.table import RoutingTable
 
 
@@ -25,9 +26,8 @@ class Runners:
             agent = route.agent
             versions = {id(version): version for version in (*agent.versions.values(), agent.live) if version}
             for version in versions.values():  # an agent may have been of another kind before
-                source = source_of(version)
-                if source is not None and source.kind() in served:
-                    served[source.kind()].append(Served(agent.name, version is agent.live, version, agent.upstream))
+                if version.kind in served:
+                    served[version.kind].append(Served(agent.name, version is agent.live, version, agent.upstream))
         for kind, runner in self.by_kind.items():
             runner.follow(served[kind])
 
@@ -39,8 +39,11 @@ class Runners:
 
     def starting(self) -> str:
         """Which agents cannot be asked at once yet, in words; "" if there is none."""
-        unbuilt, of = (sum(each) for each in zip(*(runner.unbuilt() for runner in self.by_kind.values()), strict=True))
-        return f"{unbuilt} of {of} Python agents are not built yet" if unbuilt else ""
+        waiting = [(word, *runner.unbuilt()) for word, runner in self.by_kind.items()]
+        words = [
+            f"{left} of {of} {kind_named(word).label} agents are not built yet" for word, left, of in waiting if left
+        ]
+        return ", ".join(words)
 
     def start(self) -> None:
         """Start all, in the event loop that answers."""

@@ -41,7 +41,6 @@ document.addEventListener("change", async ({ target }) => {
 
 const submitter = document.querySelector(".primary[form='register-form']");
 const registering = document.getElementById("registering");
-const WORDS = { python: "Building the agent …", remote: "Asking the server …" };
 
 function waiting(begun) {
   submitter.disabled = begun;
@@ -51,7 +50,8 @@ function waiting(begun) {
   const jack = registering.appendChild(document.createElement("i"));
   jack.className = "jack";
   jack.ariaHidden = "true";
-  registering.append(WORDS[form.elements.source.value] ?? "Registering …");
+  const chosen = form.querySelector("[name=source]:checked");
+  registering.append(chosen?.dataset.waits ?? "Registering …");
 }
 
 // Once the form is on its way: a button that is disabled before sends nothing.
@@ -62,7 +62,7 @@ document.addEventListener("keydown", ({ key }) => key === "Escape" && waiting(fa
 // --- what was seen is of what was typed then -----------------------------------------------------------------------
 
 document.addEventListener("input", ({ target }) => {
-  if (target.closest(".of-python, .of-remote") || target.name === "source") document.getElementById("looked").replaceChildren();
+  if (target.closest("[data-looked]") || target.name === "source") document.getElementById("looked").replaceChildren();
 });
 
 // --- the fields say themselves that they are wrong -----------------------------------------------------------------

@@ -7,11 +7,12 @@ import pytest
 
 from agents.errors import UnusableSource
 from agents.python.inspection import Inspected
+from agents.python.source import PythonSource
 from agents.remote.probe import Probed
+from agents.remote.source import RemoteSource
 from agents.runners import ElsewhereVersion
-from agents.sources import Found, FoundFunction, PythonSource, RemoteSource
+from agents.sources import Found, FoundFunction
 from agents.wire import AgentRequest, Answer
-from registry.actions import inspection as sources
 from registry.actions.transaction import Actor
 from registry.log.masking import Masker
 from registry.log.recorder import Recorder
@@ -54,8 +55,8 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     found = World()
-    monkeypatch.setattr(sources, "inspect", found.inspect)
-    monkeypatch.setattr(sources, "probe", found.probe)
+    monkeypatch.setattr("agents.python.kind.inspect", found.inspect)
+    monkeypatch.setattr("agents.remote.kind.probe", found.probe)
     return found
 
 
@@ -63,7 +64,7 @@ class Speaking:
     """A version that answers as an agent of the SDK does: with a token of its own in the document."""
 
     def __init__(self, version: ElsewhereVersion):
-        self.number, self.mcp, self.source = version.number, version.mcp, version.source
+        self.kind, self.number, self.mcp, self.source = version.kind, version.number, version.mcp, version.source
         self.asked: list[AgentRequest] = []
 
     async def answer(self, request: AgentRequest) -> Answer:

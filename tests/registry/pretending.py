@@ -7,8 +7,10 @@ import pytest
 
 from agents.errors import UnusableSource
 from agents.python.inspection import Inspected
+from agents.python.source import PythonSource
 from agents.remote.probe import Probed
-from agents.sources import Found, FoundFunction, PythonSource, RemoteSource
+from agents.remote.source import RemoteSource
+from agents.sources import Found, FoundFunction
 
 PRICE = FoundFunction(description="A price", parameters={"type": "object", "properties": {}})
 
@@ -50,6 +52,6 @@ class Pretended:
 def pretend(monkeypatch: pytest.MonkeyPatch) -> Pretended:
     """From now on nothing is really looked at."""
     pretended = Pretended()
-    monkeypatch.setattr("registry.actions.inspection.inspect", pretended.inspect)
-    monkeypatch.setattr("registry.actions.inspection.probe", pretended.probe)
+    monkeypatch.setattr("agents.python.kind.inspect", pretended.inspect)
+    monkeypatch.setattr("agents.remote.kind.probe", pretended.probe)
     return pretended

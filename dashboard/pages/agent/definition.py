@@ -12,7 +12,7 @@ from dashboard.definition.editor import Editor, sent_editor
 from dashboard.definition.preview import look_at, preview_of
 from dashboard.definition.tree import MISSING
 from dashboard.differences import field_differences
-from dashboard.pages.agent.source import no_editor, runs_elsewhere, source_page
+from dashboard.pages.agent.source import has_editor, no_editor, source_page
 from dashboard.shell import EVERY_FIELD, common, page_for, show
 from dashboard.toasts import say
 from registry.actions import versions
@@ -33,7 +33,7 @@ def definition(request: HttpRequest, name: str) -> HttpResponse:
     context = agent_frame(request, name, "agent-definition")
     agent = context["agent"]
     version = agent.draft or agent.live
-    if runs_elsewhere(agent):
+    if not has_editor(agent):
         return source_page(request, context)
     view = request.GET.get("view", "form")
     editor = Editor.of_saved(
@@ -47,7 +47,7 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
     """What was typed, in another view or after an act on the form; nothing is saved unless that is the deed."""
     context = agent_frame(request, name, "agent-definition")
     agent = context["agent"]
-    if runs_elsewhere(agent):
+    if not has_editor(agent):
         return no_editor(request, agent)
     editor = sent_editor(request.POST, request.POST.getlist("open"))
     deed = request.POST.get("do", "save")
@@ -97,7 +97,7 @@ def conflict(request: HttpRequest, agent: Agent, editor: Editor, context: dict[s
 @page_for(Deed.CHANGE, methods=["POST"], documents=(EVERY_FIELD,))
 def take_theirs(request: HttpRequest, name: str) -> HttpResponse:
     """Go on with what a colleague has saved; what was typed here is kept as a version."""
-    if runs_elsewhere(agent := find_agent(name)):
+    if not has_editor(agent := find_agent(name)):
         return no_editor(request, agent)
     editor = sent_editor(request.POST, [])
     if editor.problems:
@@ -113,7 +113,7 @@ def take_theirs(request: HttpRequest, name: str) -> HttpResponse:
 def check(request: HttpRequest, name: str) -> HttpResponse:
     """The problems of what has been typed, and what it comes out as; nothing is saved."""
     agent = find_agent(name)
-    if runs_elsewhere(agent):
+    if not has_editor(agent):
         return no_editor(request, agent)
     editor = sent_editor(request.POST, request.POST.getlist("open"))
     found = look_at(editor.tree, name) if editor.tree is not MISSING and not editor.problems else None
@@ -138,7 +138,7 @@ def check(request: HttpRequest, name: str) -> HttpResponse:
 def preview(request: HttpRequest, name: str) -> HttpResponse:
     """What is saved comes out as."""
     agent = find_agent(name)
-    if runs_elsewhere(agent):
+    if not has_editor(agent):
         return no_editor(request, agent)
     version = agent.draft or agent.live
     found = look_at(get_version(agent, version.number).definition, name) if version else None

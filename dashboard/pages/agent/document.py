@@ -7,8 +7,8 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from agents.definition import AgentDefinition
 from agents.errors import InvalidDefinition
+from agents.kinds import read_source
 from agents.models import Agent, AgentVersion
 from dashboard.agents.frame import agent_frame
 from dashboard.code_lines import code_of
@@ -66,7 +66,7 @@ def moment_of(text: str) -> datetime | None:
 def warnings_about(agent: Agent, which: str) -> list[str]:
     """What may be wrong with it later, or elsewhere."""
     try:
-        return warnings_of(AgentDefinition.read(version_of(agent, which).definition), agent.name)
+        return warnings_of(read_source(version_of(agent, which).definition), agent.name)
     except InvalidDefinition:
         return []
 

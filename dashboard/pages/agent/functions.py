@@ -6,15 +6,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 
-from agents.definition import AgentDefinition
 from agents.errors import InvalidDefinition
+from agents.kinds import kind_named, kind_of_source, read_source
 from agents.models import Agent
-from agents.sources import read_source
 from dashboard.agents.frame import agent_frame
-from dashboard.agents.functions import function_rows
 from dashboard.pages.agent.document import offered
 from dashboard.shell import page_for, part_wanted, show
-from dashboard.sources.facts import functions_found
+from dashboard.sources.facts import functions_of
 from registry.base.errors import RegistryError
 from registry.log.filters import Filter, Term
 from registry.log.search import Range, search
@@ -32,20 +30,18 @@ def functions(request: HttpRequest, name: str) -> HttpResponse:
     agent: Agent = context["agent"]
     which = request.GET.get("version", "")[:MAX_VERSION] or "live"
     context |= {"which": which, "versions": offered(agent, which), "functions": [], "problem": ""}
-    context |= {"kind": "stored", "runs": True}
+    context |= {"kind": kind_named(agent.kind), "runs": True}
     try:
         version = version_of(agent, which)
         context["number"] = version.number
         source = read_source(version.definition)
-        if isinstance(source, AgentDefinition):
-            context["functions"] = function_rows(source)
-        else:
-            context |= {
-                "functions": functions_found(source),
-                "kind": source.kind(),
-                "seen": version.created,
-                "runs": version.pk == agent.live_id,
-            }
+        kind = kind_of_source(source)
+        context |= {
+            "functions": functions_of(source),
+            "kind": kind,
+            "seen": version.created,
+            "runs": kind.here or version.pk == agent.live_id,
+        }
     except (RegistryError, InvalidDefinition) as error:
         context["problem"] = str(error)
     return show(request, "pages/agent/functions.html", context, parts={"functions"})

@@ -6,8 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path, reverse
 
+from agents.kinds import kind_of
 from agents.models import Agent, AgentVersion
-from agents.sources import kind_of
 from dashboard.agents.frame import agent_frame, find_agent
 from dashboard.definition.editor import Editor
 from dashboard.definition.preview import document_of, look_at, stored_document
@@ -44,7 +44,7 @@ def publish(request: HttpRequest, name: str) -> HttpResponse:
 def effect_of_publishing(request: HttpRequest, agent: Agent, base: str) -> dict[str, Any]:
     """The difference of draft and live version, what keeps it from being published, and whom it is about."""
     draft = get_version(agent, agent.draft.number if agent.draft else 0)
-    if kind_of(draft.definition) is not None:
+    if not kind_of(draft.definition).edited:
         return effect_of_source(agent, draft)
     found = look_at(draft.definition, agent.name)
     editor = Editor.of_saved(draft.definition, "form", "")
@@ -73,7 +73,7 @@ def effect_of_publishing(request: HttpRequest, agent: Agent, base: str) -> dict[
 
 
 def effect_of_source(agent: Agent, draft: AgentVersion) -> dict[str, Any]:
-    """The same for a Python class or a remote server; its documents cannot be had before it is live."""
+    """The same for what has no editor: problems are said when it is saved."""
     before = agent.live.definition if agent.live else {}
     functions, known = functions_in(draft.definition), functions_in(before)
     return {

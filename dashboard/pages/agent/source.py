@@ -1,4 +1,4 @@
-"""The Definition tab of Python and remote agents: what they are, looking at them again, and another source."""
+"""The Definition tab of agents without an editor: what they are, looking at them again, and another source."""
 
 from typing import Any
 
@@ -7,22 +7,22 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path, reverse
 
+from agents.kind import Kind
+from agents.kinds import kind_named, kind_of, kind_of_source
 from agents.models import Agent, AgentVersion
-from agents.sources import PythonSource, RemoteSource, kind_of
 from dashboard.agents.frame import agent_frame, find_agent
 from dashboard.shell import page_for, problem, show
-from dashboard.sources.facts import ElsewhereSource, digest_of
-from dashboard.sources.form import Typed, problems_of
+from dashboard.sources.facts import digest_of
+from dashboard.sources.form import Typed
+from dashboard.sources.forms import problems_of, templates_of, typed_of, typed_of_source, value_of
 from dashboard.toasts import everywhere, say
-from dashboard.words import AGENT_KINDS
 from registry.actions import agents
 from registry.actions.etags import definition_tag
 from registry.actions.inspection import parsed
 from registry.actions.instead import NOTHING
 from registry.actions.transaction import Change
 from registry.base.errors import Conflict, Malformed, NotFound, RegistryError
-from registry.base.yaml_out import to_yaml
-from registry.policy import Deed
+from registry.policy import Deed, to_register
 from registry.reports.activity import calls_of
 from registry.reports.agent_health import AgentTrouble
 from registry.requests import actor_of, principal_of
@@ -30,11 +30,11 @@ from registry.requests import actor_of, principal_of
 FORMS = ("GET", "HEAD", "POST")
 
 
-def runs_elsewhere(agent: Agent) -> bool:
-    """Whether what would be edited is no definition of ours: the draft, else the live version."""
+def has_editor(agent: Agent) -> bool:
+    """Whether what would be edited is a definition of ours: the draft, else the live version."""
     if agent.draft_id is not None:  # whose definition was not read
-        return kind_of(AgentVersion.objects.values_list("definition", flat=True).get(pk=agent.draft_id)) is not None
-    return agent.live is not None and kind_of(agent.live.definition) is not None
+        return kind_of(AgentVersion.objects.values_list("definition", flat=True).get(pk=agent.draft_id)).edited
+    return agent.live is None or kind_of(agent.live.definition).edited
 
 
 def source_page(request: HttpRequest, context: dict[str, Any], status: int = 200, **more: Any) -> HttpResponse:
@@ -43,38 +43,37 @@ def source_page(request: HttpRequest, context: dict[str, Any], status: int = 200
     version = agent.draft or agent.live
     assert version is not None
     source = parsed(version.definition)
-    kind = source.kind()
+    kind = kind_of_source(source)
     context |= {
         "version": version,
         "source": source,
         "kind": kind,
-        "word": AGENT_KINDS[kind][1],
+        "found": kind.found(source),
+        "facts_templates": templates_of(kind, "_facts"),
+        "pairs": kind.pairs(source),
+        "kept": typed_of_source(source).shown,
         "code": digest_of(version.definition),
-        "arguments": to_yaml(source.arguments) if isinstance(source, PythonSource) and source.arguments else "",
-        "endpoints": endpoints_of(source, context["trouble"]),
+        "endpoints": endpoints_of(kind.servers(version.definition), context["trouble"]),
         "has_upstream": Agent.objects.filter(pk=agent.pk).exclude(upstream="").exists(),
-        "may_reload": principal_of(request).may(Deed.RUN_CODE if kind == "python" else Deed.CHANGE)
-        and agent.state != Agent.State.TRASHED,
+        "may_work": principal_of(request).may(to_register(kind)) and agent.state != Agent.State.TRASHED,
         "base": definition_tag(agent),
     }
     return show(request, "pages/agent/source.html", {**context, **more}, status=status)
 
 
-def endpoints_of(source: ElsewhereSource, trouble: AgentTrouble | None) -> list[tuple[str, str]]:
+def endpoints_of(servers: list[str], trouble: AgentTrouble | None) -> list[tuple[str, str]]:
     """The endpoints of a remote agent, each with its state."""
-    if not isinstance(source, RemoteSource):
-        return []
     if trouble and (trouble.state == "down" or not trouble.away):
-        return [(url, trouble.state) for url in source.endpoints]
+        return [(url, trouble.state) for url in servers]
     away = trouble.away if trouble else ()
-    return [(url, "down" if url in away else "on_air") for url in source.endpoints]
+    return [(url, "down" if url in away else "on_air") for url in servers]
 
 
 def no_editor(request: HttpRequest, agent: Agent) -> HttpResponse:
     """The editor's answer for an agent that is no definition."""
-    word = AGENT_KINDS[agent.kind][1]
+    label = kind_named(agent.kind).label
     detail = (
-        f"{agent.name} is a {word} agent: it has no form and no YAML here. Its source can be looked at and changed."
+        f"{agent.name} is a {label} agent: it has no form and no YAML here. Its source can be looked at and changed."
     )
     back = (reverse("dashboard:agent-definition", args=[agent.name]), "Its source")
     return problem(request, "There is nothing to edit here", detail, 409, back)
@@ -86,7 +85,7 @@ def reload(request: HttpRequest, name: str) -> HttpResponse:
     former = find_agent(name).live
     force = bool(request.POST.get("force"))
     change = agents.reload(name, force=force, by=actor_of(request, "dashboard"), wait=True)
-    tell(request, name, change, former, "Its code is the same" if is_python(former) else "Its server says the same")
+    tell(request, name, change, former, same_as(former))
     return redirect("dashboard:agent-definition", name)
 
 
@@ -94,20 +93,20 @@ def reload(request: HttpRequest, name: str) -> HttpResponse:
 def change_source(request: HttpRequest, name: str) -> HttpResponse:
     """Another class, other arguments, another URL: it is looked at, and becomes the next version."""
     agent = find_agent(name)
-    if not runs_elsewhere(agent):
+    if has_editor(agent):
         return redirect("dashboard:agent-definition", name)
     version = agent.draft or agent.live
     assert version is not None
     source = parsed(version.definition)
-    kind = source.kind()
+    kind = kind_of_source(source)
     if request.method != "POST":
-        return change_form(request, name, kind, Typed.of_source(source), {})
-    typed = Typed.of(posted(request))
+        return change_form(request, name, kind, typed_of_source(source), {})
+    typed = typed_of(posted(request))
     try:
         former = agent.live
-        upstream = typed.upstream() if kind == "remote" else None
+        upstream = typed.upstream() if kind.has_upstream else None
         change = agents.publish(
-            name, typed.value(kind), upstream=upstream, expected=None, by=actor_of(request, "dashboard"), wait=True
+            name, value_of(typed, kind), upstream=upstream, expected=None, by=actor_of(request, "dashboard"), wait=True
         )
     except (Conflict, NotFound):
         raise
@@ -118,12 +117,13 @@ def change_source(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def change_form(
-    request: HttpRequest, name: str, kind: str, typed: Typed, problems: dict[str, str], status: int = 200
+    request: HttpRequest, name: str, kind: Kind[Any], typed: Typed, problems: dict[str, str], status: int = 200
 ) -> HttpResponse:
     """The form with what was typed."""
     context = agent_frame(request, name, "agent-definition")
-    may_publish = principal_of(request).may(Deed.RUN_CODE) or kind != "python"
+    may_publish = principal_of(request).may(to_register(kind))
     context |= {"typed": typed, "kind": kind, "source_problems": problems, "change": True, "may_publish": may_publish}
+    context["form_templates"] = templates_of(kind)
     context["agent_path"] = settings.AGENT_PATH
     return show(request, "pages/agent/source_change.html", context, status=status)
 
@@ -132,8 +132,8 @@ def change_form(
 def server_credentials(request: HttpRequest, name: str) -> HttpResponse:
     """Another user and password for a remote agent's server, or none (`act=none`); it is asked with them first."""
     agent = find_agent(name)
-    typed = Typed.of(posted(request))
-    if agent.live is None or kind_of(agent.live.definition) != "remote":
+    typed = typed_of(posted(request))
+    if agent.live is None or not (kind := kind_of(agent.live.definition)).has_upstream:
         raise Conflict(f"{name} has no server elsewhere")
     try:
         upstream = NOTHING if request.POST.get("act") == "none" else typed.upstream()
@@ -142,7 +142,7 @@ def server_credentials(request: HttpRequest, name: str) -> HttpResponse:
         given = parsed(agent.live.definition).given()
         change = agents.publish(name, given, upstream=upstream, by=actor_of(request, "dashboard"), wait=True)
     except Malformed as error:
-        found = problems_of(error, "remote")
+        found = problems_of(error, kind)
         words = found.get("server") or next(iter(found.values()))
         context = agent_frame(request, name, "agent-definition")
         return source_page(request, context, 422, server_problem=words, typed=typed)
@@ -160,9 +160,9 @@ def posted(request: HttpRequest) -> dict[str, str]:
     return {name: str(request.POST[name]) for name in request.POST}
 
 
-def is_python(version: AgentVersion | None) -> bool:
-    """Whether a version is a Python agent's."""
-    return version is not None and kind_of(version.definition) == "python"
+def same_as(version: AgentVersion | None) -> str:
+    """That looking again has found nothing new, in words."""
+    return kind_of(version.definition if version else None).same.capitalize()
 
 
 def tell(

@@ -6,8 +6,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
+from agents.kinds import kind_of
 from agents.models import Agent, AgentVersion
-from agents.sources import kind_of
 from dashboard.agents.frame import agent_frame, find_agent
 from dashboard.definition.preview import stored_document
 from dashboard.definition.yaml import text_of
@@ -62,7 +62,7 @@ def comparison(request: HttpRequest, agent: Agent, numbers: list[int]) -> dict[s
             return {"from": live, "to": draft}
         return {"from": next((number for number in numbers if number != live), live), "to": live}
     old, new = get_version(agent, number_of(one)), get_version(agent, number_of(other))
-    outside = any(kind_of(version.definition) for version in (old, new))
+    outside = not all(kind_of(version.definition).here for version in (old, new))
     view = "document" if request.GET.get("view") == "document" and not outside else "fields"
     found: dict[str, Any] = {
         "from": old.number,
@@ -92,7 +92,7 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
     context |= {
         "version": described(found, agent, calls),
         "text": text_of(as_given(found.definition)),
-        "kind": kind_of(found.definition) or Agent.Kind.STORED,
+        "kind": kind_of(found.definition),
         "code": digest_of(found.definition),
         "fields": field_differences(comparable(agent.live.definition), comparable(found.definition))
         if agent.live

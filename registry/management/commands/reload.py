@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from agents.kinds import kind_of_source
 from registry.actions import agents
 from registry.management.command import NOT_EVERYWHERE, RegistryCommand
 from registry.management.sources import (
@@ -13,11 +14,6 @@ from registry.management.sources import (
     trouble_lines,
     what_takes_so_long,
 )
-
-SAME = {
-    "python": "its code is the same: nothing changed; --force loads it anew all the same",
-    "remote": "its server says the same: nothing changed; --force makes a new version all the same",
-}
 
 
 class Command(RegistryCommand):
@@ -44,7 +40,9 @@ class Command(RegistryCommand):
         source = live_source(name)
         assert source is not None
         if not change.changed:
-            return self.report(change, f"{name}: {SAME[source.kind()]}.") | source_json(source)
+            kind = kind_of_source(source)
+            same = f"{kind.same}: nothing changed; --force {kind.anew} all the same"
+            return self.report(change, f"{name}: {same}.") | source_json(source)
         reported = self.report(change, f"Version {change.version} of {name} is live.")
         if lines := trouble_lines(name, source):
             self.exit_code = NOT_EVERYWHERE

@@ -9,7 +9,7 @@ import pytest
 
 from agents.errors import UnusableSource
 from agents.python.inspection import Inspected, Whereabouts, inspect
-from agents.sources import PythonSource
+from agents.python.source import PythonSource
 from tests.e2e.hosting import folder_of_agents
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from agents.errors import UnusableSource
 from agents.python.inspection import Whereabouts, inspect
-from agents.sources import PythonSource
+from agents.python.source import PythonSource
 from tests.e2e.hosting import wait_for
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from agents.python.launch import HostLimits
 from agents.python.runner import Hosts
+from agents.python.source import PythonSource
 from agents.python.version import PythonVersion
 from agents.runners import Making, Served
-from agents.sources import Found, PythonSource
+from agents.sources import Found
 from registry.serving.runners import Runners
 from tests.agents.python.test_team import READY, FakeZygote, until
 from tests.agents.remote.building import KEY

@@ -8,9 +8,10 @@ import orjson
 
 from agents.remote.client import RemoteLimits
 from agents.remote.runner import Remotes
+from agents.remote.source import RemoteSource
 from agents.remote.version import RemoteVersion
 from agents.runners import Making, Served
-from agents.sources import Found, FoundFunction, RemoteSource
+from agents.sources import Found, FoundFunction
 from agents.tokens import TokenKey
 from agents.wire import AgentRequest, Answer
 from tests.agents.building import request

@@ -11,7 +11,8 @@ import pytest
 
 from agents.errors import UnusableSource
 from agents.remote.probe import Probe, Probed, Reach, probe
-from agents.sources import FoundFunction, RemoteSource
+from agents.remote.source import RemoteSource
+from agents.sources import FoundFunction
 from tests.agents.outbound.webhook_server import Behaviour, Server, after_request, hang, serve
 from tests.agents.remote.building import PASSWORD, UPSTREAM, USER, as_answer, document, own, routes
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from agents.kinds import read_source
 from agents.models import Agent
-from agents.sources import RemoteSource, read_source
+from agents.remote.source import RemoteSource
 from registry.actions import agents
 from registry.actions.transaction import Actor
 from registry.base.errors import Malformed

@@ -12,7 +12,8 @@ import pytest
 from agents.errors import UnusableSource
 from agents.python.inspection import Inspected, Script, ScriptAgent
 from agents.remote.probe import Probed
-from agents.sources import Found, RemoteSource
+from agents.remote.source import RemoteSource
+from agents.sources import Found
 from registry.actions.transaction import Actor
 from registry.adopting import Entry, Report
 
@@ -83,7 +84,7 @@ def probed(monkeypatch) -> list[tuple[RemoteSource, Any, bool]]:
         found = Found.model_validate({"functions": {"ask": {}}, "origins": [source.url]})
         return Probed(source.model_copy(update={"found": found}), [])
 
-    monkeypatch.setattr("registry.actions.inspection.probe", probe)
+    monkeypatch.setattr("agents.remote.kind.probe", probe)
     return asked
 
 
@@ -119,6 +120,6 @@ def script(monkeypatch) -> Callable[..., None]:
         found = Script(list(agents), not_served or [], "1", auto_sip)
         kept = {agent.route: agent.inspected for agent in agents}
         monkeypatch.setattr("registry.adopting.scripts.inspect_script", lambda *_: found)
-        monkeypatch.setattr("registry.actions.inspection.inspect", lambda source, _: kept[source.route])
+        monkeypatch.setattr("agents.python.kind.inspect", lambda source, _: kept[source.route])
 
     return say

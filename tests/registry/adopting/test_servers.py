@@ -145,7 +145,7 @@ def test_a_single_agent_that_is_not_at_the_root_must_be_named_with_its_route(els
     def probe(source, *_arguments, **_options):
         raise UnusableSource(f"{source.url} has no agent at this path (404)", about)
 
-    monkeypatch.setattr("registry.actions.inspection.probe", probe)
+    monkeypatch.setattr("agents.remote.kind.probe", probe)
     server = elsewhere(health={"status": "healthy", "agent": "desk"})
     for about in ("path", "document"):  # noqa: B007 - the probe above raises it
         report = adopt_server([server.url], Wishes(), by=ADMIN)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from agents.python.source import PythonSource
+from agents.remote.source import RemoteSource
 from agents.runners import ElsewhereVersion, Making, Served, Trouble
-from agents.sources import PythonSource, RemoteSource
 from agents.tokens import TokenKey
 from registry.serving.runners import Runners
 from tests.registry.building import build_agent, build_table
@@ -47,8 +48,7 @@ def elsewhere(source: PythonSource | RemoteSource, number: int) -> ElsewhereVers
 def test_versions_go_to_the_runner_of_their_own_kind(live: int) -> None:
     stored = build_agent("sales").versions[1]
     versions = {1: stored, 2: elsewhere(PYTHON, 2), 3: elsewhere(REMOTE, 3)}
-    kind = {1: "stored", 2: "python", 3: "remote"}[live]
-    sales = replace(build_agent("sales"), versions=versions, live=versions[live], kind=kind)
+    sales = replace(build_agent("sales"), versions=versions, live=versions[live])
     python, remote = Told(), Told()
     table = build_table({"/sales": sales, "/info": build_agent("info", number=2)})
     Runners({"python": python, "remote": remote}).follow(table)
