@@ -128,7 +128,7 @@ def parse_error(request: AgentRequest) -> str:
     if request.body is not MALFORMED:
         return "the message must be one JSON object"
     try:
-        json.loads(request.raw)
+        json.loads(request.sent.raw)
     except (ValueError, RecursionError) as error:
         return str(error)
     return "the message is nested too deeply"

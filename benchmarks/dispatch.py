@@ -38,8 +38,8 @@ from registry.log.masking import Masker  # noqa: E402
 from registry.log.recorder import Recorder  # noqa: E402
 from registry.log.spool import Spool  # noqa: E402
 from registry.metrics.counters import Counters  # noqa: E402
+from registry.routing.context import Context  # noqa: E402
 from registry.routing.dispatcher import Dispatcher  # noqa: E402
-from registry.routing.exchange import Context  # noqa: E402
 from registry.routing.http import Http, Message, Scope  # noqa: E402
 from registry.routing.public_url import PublicUrl  # noqa: E402
 from registry.routing.table import AgentEntry, Credentials, RouteEntry, RoutingTable, Step, Tables  # noqa: E402

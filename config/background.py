@@ -31,8 +31,8 @@ from registry.log.writer import Writer
 from registry.metrics.counters import Counters
 from registry.metrics.exposition import Exposition
 from registry.metrics.gauges import Gauges
+from registry.routing.context import Context
 from registry.routing.dispatcher import Dispatcher
-from registry.routing.exchange import Context
 from registry.routing.http import Http, Receive, Scope, Send
 from registry.routing.probes import Probes
 from registry.routing.public_url import PublicUrl

@@ -13,8 +13,8 @@ from agents.wire import Webhooks
 from registry.log.masking import Masker
 from registry.log.recorder import Recorder
 from registry.models import RegistryChange
+from registry.routing.context import Context
 from registry.routing.dispatcher import Dispatcher
-from registry.routing.exchange import Context
 from registry.routing.http import Http
 from registry.routing.public_url import PublicUrl
 from registry.routing.table import Credentials, RoutingTable, Tables

@@ -27,7 +27,7 @@ def with_our_addresses(text: bytes, request: AgentRequest, route: str, version: 
     mark = f"{VERSION_MARK}={version}".encode() if version > 1 else b""
 
     def at(path: bytes) -> str | None:
-        return request.url_at(path.decode("latin-1").rstrip("/") or "/")
+        return request.urls.at(path.decode("latin-1").rstrip("/") or "/")
 
     def ours(found: Match[bytes]) -> bytes:
         userinfo, path, query = found.groups(default=b"")
@@ -42,9 +42,9 @@ def with_our_addresses(text: bytes, request: AgentRequest, route: str, version: 
         if mine and (other is None or not rest.strip(b"/")):
             if mark and comes_back:
                 query = query + b"&" + mark if query else b"?" + mark
-            place = request.url if userinfo else USERINFO.sub(b"://", request.url, count=1)
+            place = request.urls.own if userinfo else USERINFO.sub(b"://", request.urls.own, count=1)
             return place + rest + query
-        return (other.encode() if other else request.base + path) + query
+        return (other.encode() if other else request.urls.base + path) + query
 
     def in_its_scheme(found: Match[bytes]) -> bytes:
         url = ours(found)

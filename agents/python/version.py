@@ -91,7 +91,7 @@ class PythonVersion:
         head = head_of(request)
         if team.version != self.number and request.claim is not None:
             head["q"] = with_token_of(head["q"], team.order["secret"])
-        return await team.ask(head, request.raw, seconds, changes=changes)
+        return await team.ask(head, request.sent.raw, seconds, changes=changes)
 
     def told(self, request: AgentRequest, reply: Reply) -> Answer:
         """What a host said, with our addresses, and what the log says about it."""
@@ -138,12 +138,12 @@ def head_of(request: AgentRequest) -> dict[str, Any]:
     """A request as hosts are told it."""
     # A GET of whatever sub-path is the document, with all that is configured per call (the SDK's /swaig forgets that).
     path = "" if request.method == "GET" and request.sub_path in ("swaig", "post_prompt") else request.sub_path
-    query = request.query_string
+    query = request.sent.query_string
     if VERSION_MARK.encode() in query:
         query = MARK.sub(b"", query).lstrip(b"&")
     headers = [
         (name.decode("latin-1"), value.decode("latin-1"))
-        for name, value in request.headers.items()
+        for name, value in request.sent.headers.items()
         if name not in NOT_PASSED_ON
     ]
     head = {"m": request.method, "p": path, "q": query.decode("latin-1"), "h": headers}

@@ -116,7 +116,7 @@ class Answerer:
         ):
             return Answer(reply.status, b"", "redirect", "elsewhere, by the server's routing", location=reply.location)
         target = self.rewriter.target(parts.path, agent_at, in_slot=False)
-        url = request.url_of(target.agent) if target.kind == "agent" else None
+        url = request.urls.of(target.agent) if target.kind == "agent" else None
         if url is None:
             return self.failed(request, f"{server} redirects to {parts.path[:MAX_DETAIL]}, which nobody serves here")
         return Answer(

@@ -58,10 +58,10 @@ class Rewritten(NamedTuple):
     def url(self, target: Target, request: AgentRequest) -> bytes:
         """What a URL begins with."""
         if target.kind == "own":
-            return request.url
+            return request.urls.own
         if target.kind == "agent":
-            return (request.url_of(target.agent) or "").encode() or request.base
-        return request.base
+            return (request.urls.of(target.agent) or "").encode() or request.urls.base
+        return request.urls.base
 
 
 class Rewriter:

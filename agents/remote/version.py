@@ -125,7 +125,7 @@ class RemoteVersion:
                 return self.stale(self.kept, request, replied.problem)
             return self.failed(request, replied.problem)
         endpoint, reply = replied
-        answer, kept = self.answerer_for(request.upstream).answer(request, reply, self.agent_at, endpoint.url)
+        answer, kept = self.answerer_for(request.onward.upstream).answer(request, reply, self.agent_at, endpoint.url)
         post = not document or request.method == "POST"
         self.judge(endpoint, reply, answer, document=document, post=post)
         if kept is not None and self.source.keep_last_document and not request.sub_path:
@@ -175,16 +175,16 @@ class RemoteVersion:
         limits = client.limits
         sub_path = f"/{request.sub_path}" if request.sub_path else ""
         url = endpoint.address + (sub_path or ("" if endpoint.path else "/"))
-        query = without(request.query_string, OURS_OF_MCP if request.sub_path == "mcp" else OURS)
-        headers = dict(request.headers_onward())
-        if request.upstream:
-            headers["Authorization"] = basic(request.upstream)
+        query = without(request.sent.query_string, OURS_OF_MCP if request.sub_path == "mcp" else OURS)
+        headers = dict(request.onward.headers())
+        if request.onward.upstream:
+            headers["Authorization"] = basic(request.onward.upstream)
         body = None
         target = URL(f"{url}?{query.decode('latin-1')}" if query else url, encoded=True)
         if request.method == "POST":
-            body = request.raw
-            headers |= signature(request.signing_key, target, body)
-            headers["Content-Type"] = request.headers.get(b"content-type", b"application/json").decode("latin-1")
+            body = request.sent.raw
+            headers |= signature(request.onward.signing_key, target, body)
+            headers["Content-Type"] = request.sent.headers.get(b"content-type", b"application/json").decode("latin-1")
         return await client.ask(
             self.agent,
             request.method,

@@ -44,20 +44,21 @@ class StoredVersion:
     async def answer(self, request: AgentRequest) -> Answer:
         """Answer a request to this agent, whatever its sub-path."""
         sub_path = request.sub_path
-        if sub_path == "check_for_input":
-            return self.check_for_input(request)
-        if sub_path == "debug_events":
-            return self.debug_events(request)
-        if request.method == "POST":
-            if sub_path == "swaig":
+        post = request.method == "POST"
+        if sub_path:
+            if sub_path == "swaig" and post:
                 answered = self.swaig(request)
                 return answered if isinstance(answered, Answer) else await answered
-            if sub_path == "post_prompt":
+            if sub_path == "post_prompt" and post:
                 return self.post_prompt(request)
-            if sub_path == "mcp":
+            if sub_path == "mcp" and post:
                 return await self.tools(request)
-            if fault_answer := body_fault(request.body):
-                return fault_answer
+            if sub_path == "check_for_input":
+                return self.check_for_input(request)
+            if sub_path == "debug_events":
+                return self.debug_events(request)
+        if post and (fault_answer := body_fault(request.body)):
+            return fault_answer
         return self.swml(request)
 
     def swml(self, request: AgentRequest) -> Answer:
@@ -67,7 +68,7 @@ class StoredVersion:
         if purposes:
             call_id = request.call_id or secrets.token_urlsafe(16)
             tokens = self.key.mint(self.number, int(request.now) + TOKEN_SECONDS, purposes, call_id)
-        return Answer(200, self.document.splice(request.url, request.base, tokens))
+        return Answer(200, self.document.splice(request.urls.own, request.urls.base, tokens))
 
     def shown(self, url: bytes, base: bytes, mask: bytes) -> bytes:
         """The document at these addresses, with `mask` in the place of tokens."""
@@ -90,7 +91,7 @@ class StoredVersion:
             return Answer(200, orjson.dumps({"response": detail}), "not_found", detail, name)
         if function.secure and request.claim != for_function(name):
             return Answer(200, DENIED, "denied", "no valid token for this function and call", name)
-        result = function.call(CallValues(body), request.url_of)
+        result = function.call(CallValues(body), request.urls.of)
         return self.answered(name, result) if result else self.from_webhook(function, request)
 
     def answered(self, name: str, result: Result) -> Answer:
@@ -99,7 +100,7 @@ class StoredVersion:
 
     async def from_webhook(self, function: PreparedFunction, request: AgentRequest) -> Answer:
         """The answer of the author's server; if it fails, a safe line, and the reason for the log only."""
-        return self.answered(function.name, await self.asked(function, request, request.raw))
+        return self.answered(function.name, await self.asked(function, request, request.sent.raw))
 
     async def asked(self, function: PreparedFunction, request: AgentRequest, body: bytes) -> Result:
         """What the author's server says to this body."""
@@ -109,8 +110,8 @@ class StoredVersion:
             detail = f"this server has no variable {', '.join(webhook.missing)}"
             return Result({"response": self.safe_line}, "error", detail)
         try:
-            headers = {**request.headers_onward(), **webhook.headers}  # what the author says has the last word
-            answer = await request.webhooks.post(request.agent, webhook.url, headers, body, webhook.seconds)
+            headers = {**request.onward.headers(), **webhook.headers}  # what the author says has the last word
+            answer = await request.onward.webhooks.post(request.agent, webhook.url, headers, body, webhook.seconds)
         except WebhookFailed as error:
             return Result(
                 {"response": self.safe_line}, "error", f"webhook: {error.problem if webhook.secret else error}"
@@ -121,14 +122,14 @@ class StoredVersion:
         """The functions as MCP tools, for clients that are no telephone call."""
 
         async def run(function: PreparedFunction, body: dict[str, Any], raw: bytes) -> Result:
-            return function.call(CallValues(body), request.url_of) or await self.asked(function, request, raw)
+            return function.call(CallValues(body), request.urls.of) or await self.asked(function, request, raw)
 
         return await mcp.answer(request, self.functions, run)
 
     def post_prompt(self, request: AgentRequest) -> Answer:
         """The summary of a call that has ended; the routing log keeps it (CONTRACT.md, 2.4)."""
         body = request.body if isinstance(request.body, dict) else {}
-        in_url, in_body = request.query.get("call_id"), body.get("call_id")
+        in_url, in_body = request.sent.query.get("call_id"), body.get("call_id")
         if in_url and in_body and in_url != in_body:
             return fault(400, "The call_id in the URL and the body differ")
         if request.claim != FOR_POST_PROMPT:
@@ -137,7 +138,7 @@ class StoredVersion:
 
     def check_for_input(self, request: AgentRequest) -> Answer:
         """Text input from outside: there never is any, as in the reference (CONTRACT.md, 2.2)."""
-        conversation: Any = request.query.get("conversation_id")
+        conversation: Any = request.sent.query.get("conversation_id")
         if request.method == "POST":
             if request.body is MALFORMED:
                 return fault(400, "Invalid JSON in request body")

@@ -34,7 +34,8 @@ from registry.rehearsal.candidate import simulate
 from registry.rehearsal.stage import stage_of
 from registry.requests import actor_of, public_base
 from registry.routing.addresses import normalise_route
-from registry.routing.decide import CENTRAL_SIP, Facts
+from registry.routing.decide import CENTRAL_SIP
+from registry.routing.facts import Facts
 from registry.routing.question import Question
 
 SHOWN_ONCE = "shown_once"  # in the session: an agent and its credentials, encrypted, until they have been shown

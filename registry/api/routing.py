@@ -38,7 +38,8 @@ from registry.models import Route, SipMapping
 from registry.policy import Deed
 from registry.rehearsal.stage import dry_run, stage_of
 from registry.reports.describe import describe_route
-from registry.routing.decide import CENTRAL_SIP, Facts
+from registry.routing.decide import CENTRAL_SIP
+from registry.routing.facts import Facts
 from registry.routing.question import describe_decision
 
 router = Router(tags=["routing"])

@@ -12,12 +12,13 @@ import orjson
 from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
 
+from registry.log.cursor import COLUMNS
 from registry.log.filters import Filter
 from registry.log.search import Range, search
 
 Form = Literal["csv", "jsonl"]
 EXPORT_ROWS = 2000  # that are read at once
-CSV_COLUMNS = [
+ORDER = [
     "time",
     "outcome",
     "kind",
@@ -40,6 +41,8 @@ CSV_COLUMNS = [
     "request_id",
     "trace_id",
 ]
+# What came later stands behind, so that who reads a file by its columns' places finds them there. Steps are no cell.
+CSV_COLUMNS = [*ORDER, *(column for column in COLUMNS if column not in {*ORDER, "steps"})]
 FORMULA = ("=", "@", "\t", "\r", "+", "-")  # what a spreadsheet takes for a formula
 
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from agents.wire import MALFORMED
+from registry.log.event import Event
 from registry.log.ids import uuid7
 from registry.log.masking import NO_SECRETS, Masker, Verbatim, end_masked
 from registry.log.spool import Spool
@@ -34,8 +35,8 @@ class Recorder:
         self.masker = masker
         self.excerpt_bytes = excerpt_bytes
 
-    def record(self, event: dict[str, Any], excerpts: Excerpts) -> None:
-        """Append one event, which has the columns of RoutingEvent but those that are added here.
+    def record(self, event: Event, excerpts: Excerpts) -> None:
+        """Append one event, with what is the recorder's to say.
 
         Never raises: a log that cannot be written, because the disk is full say, must not cost a caller the answer.
         """

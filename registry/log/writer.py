@@ -24,8 +24,9 @@ QUARANTINE = ".quarantine"
 STAGING = "CREATE TEMP TABLE IF NOT EXISTS event_staging (line text) ON COMMIT DELETE ROWS"
 # Control characters cannot stand in JSON, so with them as CSV's marks each line is read as it is.
 COPY = r"COPY event_staging FROM STDIN (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02', ESCAPE E'\x02')"
-COLUMNS = [field.column for field in RoutingEvent._meta.concrete_fields if field.column != "batch"]
-NEWER = {"request_id", "trace_id"}  # words that most lines do not have, and old ones not at all
+FIELDS = [field for field in RoutingEvent._meta.concrete_fields if field.column != "batch"]
+COLUMNS = [field.column for field in FIELDS]
+NEWER = {field.column for field in FIELDS if field.has_default()}  # texts that most lines do not have, and old ones not
 TYPES = {"uuid": "uuid", "integer": "integer", "smallint": "smallint", "jsonb": "jsonb"}
 CHANNEL = "routing_events"
 ERRORS = "outcome = 'error' OR status >= 500"
@@ -43,11 +44,7 @@ def move_statement() -> str:
     """
     names = ", ".join(f'"{column}"' for column in COLUMNS)
     values = ", ".join(f"coalesce(\"{column}\", '')" if column in NEWER else f'"{column}"' for column in COLUMNS)
-    typed = ", ".join(
-        f'"{field.column}" {TYPES.get(str(field.db_type(connection)), "text")}'
-        for field in RoutingEvent._meta.concrete_fields
-        if field.column != "batch"
-    )
+    typed = ", ".join(f'"{field.column}" {TYPES.get(str(field.db_type(connection)), "text")}' for field in FIELDS)
     latencies = ", ".join(f"count(*) FILTER (WHERE bucket = {bucket})" for bucket in range(1, BUCKETS + 1))
     minutes = AgentMinute._meta.db_table
     return compose(

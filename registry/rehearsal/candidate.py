@@ -15,7 +15,8 @@ from registry.environment import environment
 from registry.log.masking import MASK
 from registry.rehearsal.stage import Stage, table_of
 from registry.routing.addresses import prefix_of
-from registry.routing.decide import Decision, Facts, decide
+from registry.routing.decide import Decision, decide
+from registry.routing.facts import Facts
 from registry.routing.table import AgentEntry, RouteEntry, RoutingTable, Step
 
 

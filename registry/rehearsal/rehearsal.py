@@ -21,12 +21,13 @@ from agents.models import Agent, AgentVersion
 from agents.runners import Making
 from agents.swml.document import pause_document
 from agents.tokens import TokenKey, for_function
-from agents.wire import AgentRequest, Answer, LocalVersion, Version, Webhooks
+from agents.wire import AgentRequest, Answer, FixedUrls, LocalVersion, Onward, Sent, Version, Webhooks, request_to
 from registry.actions.inspection import parsed
 from registry.actions.lookups import get_agent
 from registry.actions.versions import get_version
 from registry.base.errors import Conflict, Malformed, NotFound
 from registry.environment import environment
+from registry.log.event import BLANK, Event
 from registry.log.masking import MASK, Masker
 from registry.log.recorder import Excerpts, Recorder
 from registry.models import Route
@@ -89,7 +90,7 @@ def asked_itself(agent: Agent, version: AgentVersion, call: Call, base: str, sta
     assert stage is not None
     assert entry.live is not None
     known = call if call.call_id else replace(call, call_id=f"test-{uuid4()}")
-    request = request_to(agent, known, known.body(), base, stage.webhooks, entry)
+    request = request_of(agent, known, known.body(), base, stage.webhooks, entry)
     _, answer = async_to_sync(elsewhere.document_answer)(entry.live, request)
     problem = "" if answer.outcome == "ok" else answer.detail or answer.outcome
     return Preview(version.number, agent.current_state, elsewhere.shown(answer.body, entry), problem)
@@ -125,16 +126,16 @@ async def run(version: Version, request: AgentRequest, by: str, stage: Stage) ->
 def log(version: Version, request: AgentRequest, answer: Answer, microseconds: int, by: str, recorder: Recorder) -> str:
     """One row of the routing log; its id."""
     call = request.body["call"]
-    event = {
+    path = request.urls.own.decode().removeprefix(request.urls.base.decode())
+    event: Event = {
+        **BLANK,
         "kind": TEST,
         "method": "POST",
-        "path": request.url.decode().removeprefix(request.base.decode()) + "/swaig",
-        "source": "",
-        "route": request.url.decode().removeprefix(request.base.decode()) or "/",
+        "path": f"{path}/swaig",
+        "route": path or "/",
         "agent": request.agent,
         "version": version.number,
         "call_id": request.call_id,
-        "sip_user": "",
         "from": call["from"],
         "to": call["to"],
         "function": answer.function,
@@ -143,9 +144,9 @@ def log(version: Version, request: AgentRequest, answer: Answer, microseconds: i
         "detail": answer.detail,
         "steps": [Step("test", f"run by {by}").json],
         "microseconds": microseconds,
-        "request_id": request.headers_onward()["X-Request-ID"],
+        "request_id": request.onward.headers()["X-Request-ID"],
     }
-    recorder.record(event, Excerpts(request.raw, request.body, answer.body))
+    recorder.record(event, Excerpts(request.sent.raw, request.body, answer.body))
     return str(UUID(str(event["id"])))
 
 
@@ -180,7 +181,7 @@ def rehearsal_of(
         **extra,
         "call": {"call_id": known.call_id, "from": call.caller, "to": call.dialled},
     }
-    request = request_to(agent, known, body, base, webhooks, entry)
+    request = request_of(agent, known, body, base, webhooks, entry)
     return version, request._replace(sub_path="swaig", claim=for_function(function))
 
 
@@ -200,32 +201,26 @@ def version_to_run(
     return prepared, None
 
 
-def request_to(
+def request_of(
     agent: Agent, call: Call, body: dict[str, Any], base: str, webhooks: Webhooks, entry: AgentEntry | None
 ) -> AgentRequest:
     """A request for an agent's document, as the platform would make it; no URL in it has credentials."""
     request_id = current.get() or new_id()  # of whoever asked for the rehearsal
     routes = list(Route.objects.order_by("-id").values_list("agent__name", "path"))
     by_agent, paths = dict(routes), {path for _, path in routes}
-    return AgentRequest(
-        "",
-        "POST",
-        agent.name,
-        {},
-        orjson.dumps(body),
-        body,
-        call.call_id,
-        None,
-        f"{base}{first_prefix(agent)}".encode(),
-        base.encode(),
-        lambda other: f"{base}{by_agent[other].rstrip('/')}" if other in by_agent else None,
-        time.time() if call.at is None else call.at,
-        webhooks,
-        lambda: {"X-Request-ID": request_id},
-        elsewhere.JSON_HEADERS,
-        b"",
-        lambda path: f"{base}{path.rstrip('/')}" if path in paths else None,
-        entry.upstream if entry else "",
+    return request_to(
+        agent=agent.name,
+        body=body,
+        call_id=call.call_id,
+        now=time.time() if call.at is None else call.at,
+        sent=Sent(orjson.dumps(body), elsewhere.JSON_HEADERS),
+        urls=FixedUrls(
+            f"{base}{first_prefix(agent)}".encode(),
+            base.encode(),
+            lambda other: f"{base}{by_agent[other].rstrip('/')}" if other in by_agent else None,
+            lambda path: f"{base}{path.rstrip('/')}" if path in paths else None,
+        ),
+        onward=Onward(webhooks, lambda: {"X-Request-ID": request_id}, entry.upstream if entry else ""),
     )
 
 

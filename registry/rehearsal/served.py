@@ -82,13 +82,13 @@ async def with_token(version: Version, request: AgentRequest) -> AgentRequest:
     """
     call = {"call": {"direction": "inbound", **request.body["call"]}}
     raw = orjson.dumps(call)
-    asked = request._replace(sub_path="", raw=raw, body=call, claim=None)
+    asked = request._replace(sub_path="", sent=request.sent._replace(raw=raw), body=call, claim=None)
     try:
         document, _ = await document_answer(version, asked)
     except NoDocument:
         return request
     query = query_of(document, request.body["function"]).encode()
-    return request._replace(query=parse_query(query), query_string=query)
+    return request._replace(sent=request.sent._replace(query=parse_query(query), query_string=query))
 
 
 def query_of(document: Any, function: str) -> str:

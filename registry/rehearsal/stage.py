@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from agents.wire import Webhooks
 from registry.base.checks import Check
 from registry.log.recorder import Recorder
-from registry.routing.decide import Decision, Facts, decide
+from registry.routing.decide import Decision, decide
+from registry.routing.facts import Facts
 from registry.routing.table import RoutingTable, Tables
 from registry.serving.loader import Loader
 

@@ -1,26 +1,15 @@
 """Who takes this request, and why: one pure function for the dispatcher, the tester and the dry run."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from agents.tokens import FOR_DEFAULTS, FOR_MCP, FOR_POST_PROMPT, MCP_CALL, for_function
 from agents.wire import Version
 from registry.routing.addresses import sip_username
+from registry.routing.facts import IN_CALL, Facts
 from registry.routing.table import AgentEntry, RouteEntry, RoutingTable, Step
 
 CENTRAL_SIP = "/sip"
 RETIRED = Step("version", "the token names a version that is gone; the live one answers", ok=False)
-
-
-class Facts(NamedTuple):
-    """What is known of a request. Values from its body may be of any type: callers send what they like."""
-
-    path: str
-    method: str = "POST"
-    dialled: Any = None  # call.to
-    function: Any = None
-    token: str = ""
-    call_ids: tuple[str, ...] = ()  # those that a token may be for
-    mark: str = ""  # the version that a document of a Python or remote agent wrote into its URLs
 
 
 class Decision(NamedTuple):
@@ -57,7 +46,7 @@ def decide(table: RoutingTable, facts: Facts, now: float, found: tuple[RouteEntr
         return decide_sip(table, facts, route, now)
     if sub_path == "mcp":
         return decide_mcp(facts, route, now)
-    if facts.method == "POST" and sub_path in ("swaig", "post_prompt"):
+    if facts.method == "POST" and sub_path in IN_CALL:
         return decide_call(facts, route, sub_path, now)
     return answered_by(route, sub_path, (route.step,), now)
 

@@ -9,8 +9,10 @@ import logging
 
 from agents.wire import Answer
 from registry.routing.answers import headers_of
-from registry.routing.exchange import Context, Exchange
+from registry.routing.context import Context
+from registry.routing.exchange import Exchange
 from registry.routing.http import AnyHeaders, ClientGone, Receive, Scope, Send, respond
+from registry.routing.record import record
 from registry.routing.table import RoutingTable, Tables
 
 logger = logging.getLogger(__name__)
@@ -45,7 +47,7 @@ class Dispatcher:
             logger.exception("Failed to answer %s %s", scope["method"], scope["path"][:200], extra=about)
             answer = exchange.apology()
         try:
-            exchange.record(answer)
+            record(exchange, answer)
         except Exception:  # nor may the log cost a caller the answer
             about = {"request": exchange}
             logger.exception("Failed to record %s %s", scope["method"], scope["path"][:200], extra=about)

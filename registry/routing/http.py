@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 
 import orjson
 
-from agents.wire import MALFORMED
+from agents.wire import MALFORMED, NO_QUERY
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -24,7 +24,6 @@ DISCARDED = 16  # times the limit: what is still taken of a body that is too lar
 DISCARD_SECONDS = 2
 SURELY_SHALLOW = 200  # brackets; the platform's requests have about 10
 MAX_PARAMETERS = 100  # in a query; ours has two
-NO_QUERY: Mapping[str, str] = {}
 
 # The reference sends these with every answer.
 SECURITY_HEADERS: Headers = (

@@ -27,6 +27,12 @@ class Sender(NamedTuple):
     base: str  # the public URL: both of them, no slash at the end
     refused_host: str = ""  # what it claimed instead, if that is not in ALLOWED_HOSTS
 
+    def url_of(self, scope: Scope) -> str:
+        """The URL of a request as its sender knows it."""
+        path: bytes = scope.get("raw_path") or scope["path"].encode()
+        query: bytes = scope["query_string"]
+        return self.base + (path + b"?" + query if query else path).decode("latin-1")
+
 
 class PublicUrl:
     """Finds the sender and the public URL of requests.

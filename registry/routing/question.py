@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from registry.routing.decide import CENTRAL_SIP, Decision, Facts
+from registry.routing.decide import CENTRAL_SIP, Decision
+from registry.routing.facts import Facts
 from registry.routing.table import RoutingTable
 
 MAX_ASKED = 2048  # characters

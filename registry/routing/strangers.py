@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from registry.log.event import BLANK, Event
 from registry.log.recorder import MAX_FIELD, Excerpts, Recorder
 from registry.routing.table import RoutingTable, Step
 
@@ -124,27 +125,18 @@ class Strangers:
             self.recorder.record(row(*self.waiting.popleft()), Excerpts())
 
 
-def row(minute: float, source: str, count: int, path: str) -> dict[str, object]:
+def row(minute: float, source: str, count: int, path: str) -> Event:
     """The row that stands for so many requests, which its step says as a number."""
     whose = source if source == OTHERS else "this address"
     began = datetime.fromtimestamp(minute, UTC)
     more = f"{count} more from {whose} in the minute from {began:%H:%M} UTC"
     return {
+        **BLANK,
         "kind": "unmatched",
-        "method": "",
         "path": path,
         "source": source,
-        "route": "",
-        "agent": "",
-        "version": None,
-        "call_id": "",
-        "sip_user": "",
-        "from": "",
-        "to": "",
-        "function": "",
         "status": 404,
         "outcome": "not_found",
         "detail": f"and {more}, e.g. {path}",
         "steps": [Step("folded", more, ok=False, count=count).json],
-        "microseconds": 0,
     }

@@ -1,7 +1,7 @@
 """What the engine's tests are made of: definitions, functions and requests in one line each."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from agents.errors import InvalidDefinition
 from agents.stored.functions import PreparedFunction, Result
 from agents.stored.version import StoredVersion
 from agents.tokens import TokenKey
-from agents.wire import AgentRequest, Answer
+from agents.wire import AgentRequest, Answer, FixedUrls, Onward, Sent, Urls, Webhooks, request_to
 
 FLEET = Path(__file__).parent.parent / "fleet.yaml"
 URL = "https://u:p@voice.example.com/clinic/booking"
@@ -52,6 +52,9 @@ def url_of(name: str) -> str | None:
     return "https://u:p@voice.example.com/billing" if name == "billing" else None
 
 
+URLS = FixedUrls(URL.encode(), b"https://voice.example.com", url_of)
+
+
 def call(prepared: PreparedFunction, arguments: dict[str, Any], **values: Any) -> Result:
     """Call a function with arguments and what else templates can name."""
     result = prepared.call({"args": arguments, **values}, url_of)
@@ -64,20 +67,35 @@ def version(definition: dict[str, Any], number: int = 7) -> StoredVersion:
     return StoredVersion(number, AgentDefinition.read(definition), KEY, ENVIRONMENT)
 
 
-def request(sub_path: str = "", method: str = "GET", body: Any = None, **others: Any) -> AgentRequest:
-    """A request as the dispatcher hands it to an agent."""
-    plain: dict[str, Any] = {
-        "agent": "booking-desk",
-        "query": {},
-        "raw": b"",
-        "call_id": "C7",
-        "claim": None,
-        "url": URL.encode(),
-        "base": b"https://voice.example.com",
-        "url_of": url_of,
-        "webhooks": NoWebhooks(),
-    }
-    return AgentRequest(sub_path=sub_path, method=method, body=body, now=NOW, **{**plain, **others})
+def request(
+    sub_path: str = "",
+    method: str = "GET",
+    body: Any = None,
+    *,
+    agent: str = "booking-desk",
+    call_id: str = "C7",
+    claim: bytes | None = None,
+    webhooks: Webhooks | None = None,
+    headers_onward: Callable[[], Mapping[str, str]] = dict,
+    upstream: str = "",
+    signing_key: str = "",
+    urls: Urls = URLS,
+    **sent: Any,
+) -> AgentRequest:
+    """A request as the dispatcher hands it to an agent; `sent`: what came, as it came."""
+    onward = Onward(webhooks or NoWebhooks(), headers_onward, upstream, signing_key)
+    return request_to(
+        agent=agent,
+        sub_path=sub_path,
+        method=method,
+        body=body,
+        call_id=call_id,
+        claim=claim,
+        now=NOW,
+        sent=Sent(**sent),
+        urls=urls,
+        onward=onward,
+    )
 
 
 class NoWebhooks:

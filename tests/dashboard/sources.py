@@ -70,10 +70,12 @@ class Speaking:
     async def answer(self, request: AgentRequest) -> Answer:
         self.asked.append(request)
         if request.sub_path == "":
-            url = f"{request.url.decode()}/swaig?__token={TOKEN}&__version=2".replace("://", "://they:secret-word@")
+            url = f"{request.urls.own.decode()}/swaig?__token={TOKEN}&__version=2".replace(
+                "://", "://they:secret-word@"
+            )
             functions = [{"function": "price", "web_hook_url": url}]
             return Answer(200, orjson.dumps({"sections": {"main": [{"ai": {"SWAIG": {"functions": functions}}}]}}))
-        if request.query.get("__token") != TOKEN:
+        if request.sent.query.get("__token") != TOKEN:
             return Answer(200, orjson.dumps({"response": "not allowed"}), "refused")
         argument = request.body["argument"]["parsed"][0]
         return Answer(200, orjson.dumps({"response": f"{argument['size']} cost 9, {OWN}"}), function="price")

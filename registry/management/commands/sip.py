@@ -9,7 +9,8 @@ from registry.actions import routes, sip_names
 from registry.actions.effects import Unmatched, unmatched
 from registry.management.command import REFUSED, VerbCommand
 from registry.models import SipMapping
-from registry.routing.decide import CENTRAL_SIP, Facts, decide
+from registry.routing.decide import CENTRAL_SIP, decide
+from registry.routing.facts import Facts
 from registry.serving.loader import Loader
 
 

@@ -14,27 +14,12 @@ from agents.sources import FoundFunction
 from agents.stored.arguments import ArgumentChecks, arguments_of
 from agents.stored.functions import SAFE_LINE
 from agents.wire import MALFORMED, AgentRequest, Answer
+from tests.agents.building import request as asked
 
 
 def request(sub_path: str, body: Any = None, *, method: str = "POST", query: bytes = b"") -> AgentRequest:
     """A request to an agent."""
-    return AgentRequest(
-        sub_path=sub_path,
-        method=method,
-        agent="sales",
-        query={},
-        raw=b"",
-        body=body,
-        call_id="C1",
-        claim=None,
-        url=b"http://u:p@h/sales",
-        base=b"http://h",
-        url_of=lambda name: None,
-        now=0,
-        webhooks=None,  # type: ignore[arg-type]
-        query_string=query,
-        headers={b"host": b"h", b"x-mine": b"1"},
-    )
+    return asked(sub_path, method, body, query_string=query, headers={b"host": b"h", b"x-mine": b"1"})
 
 
 def of_function(value: Any, status: int = 200, name: Any = "pay") -> Answer:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from agents.python.rewrite import with_our_addresses
-from agents.wire import AgentRequest
+from agents.wire import AgentRequest, FixedUrls
+from tests.agents.building import request as asked
 
 PLAIN = "http://agent-host.invalid"
 KNOWN = "http://switchboard:placeholder@agent-host.invalid"
@@ -20,22 +21,7 @@ OTHERS = {
 
 def request(route: str) -> AgentRequest:
     """A request to the agent that is registered there."""
-    return AgentRequest(
-        sub_path="",
-        method="GET",
-        agent="sales",
-        query={},
-        raw=b"",
-        body=None,
-        call_id="",
-        claim=None,
-        url=(OWN + route.rstrip("/")).encode(),
-        base=BASE.encode(),
-        url_of=lambda name: None,
-        now=0,
-        webhooks=None,  # type: ignore[arg-type]
-        url_at=OTHERS.get,
-    )
+    return asked(urls=FixedUrls((OWN + route.rstrip("/")).encode(), BASE.encode(), at=OTHERS.get))
 
 
 def rewritten(text: str, *, route: str = "/sales", asked: str = "", version: int = 1) -> str:

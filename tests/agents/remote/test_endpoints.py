@@ -13,6 +13,7 @@ from agents.remote.endpoints import FAILURES, PROBE_SECONDS, RETRY_SECONDS, Endp
 from agents.remote.runner import Remotes
 from agents.remote.version import RemoteVersion
 from agents.stored.functions import SAFE_LINE
+from tests.agents.building import URLS
 from tests.agents.outbound.webhook_server import Server, after_request, hang, serve
 from tests.agents.remote.building import (
     HERE,
@@ -237,7 +238,7 @@ async def test_the_last_document_is_served_while_the_server_is_away(remotes: Rem
     assert (stale.status, stale.body, stale.outcome) == (200, good.body, "fallback")
     assert stale.detail.startswith("the last document, of 08:00:00 UTC: http://127.0.0.1:")
     assert (await forgetful.answer(asked())).outcome == "error"
-    elsewhere = asked(url=b"https://u:p@other.example.com/x")
+    elsewhere = asked(urls=URLS._replace(own=b"https://u:p@other.example.com/x"))
     assert b"https://u:p@other.example.com/x/swaig/" in (await version.answer(elsewhere)).body
 
 

@@ -74,7 +74,7 @@ async def test_a_request_goes_on_with_the_servers_credentials_and_nothing_of_the
             query_string=b"__token=T%20&__version=2&x=1",
             headers_onward=lambda: {"X-Request-ID": "R1", "traceparent": "00-1-2-01"},
         )
-        request = request._replace(raw=b'{"function":  "hours"}')
+        request = request._replace(sent=request.sent._replace(raw=b'{"function":  "hours"}'))
         assert await version.answer(request) == Answer(200, orjson.dumps(SAID), function="hours")
         (sent,) = server.requests
     assert sent.line == "POST /sales/swaig?__token=T%20&x=1 HTTP/1.1"

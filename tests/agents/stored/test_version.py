@@ -13,6 +13,7 @@ from agents.wire import MALFORMED, SUB_PATHS
 from tests.agents.building import (
     KEY,
     NOW,
+    URLS,
     ai_of,
     answer,
     request,
@@ -80,7 +81,7 @@ def test_the_tokens_of_a_document_are_for_this_version_and_call_and_last_a_day()
 
 
 def test_urls_are_those_of_the_registered_route_with_a_slash_before_the_query() -> None:
-    ai = ai_of(said(BOOKING, request(url=b"http://u:p@localhost:8000/deep/er"))[1])
+    ai = ai_of(said(BOOKING, request(urls=URLS._replace(own=b"http://u:p@localhost:8000/deep/er")))[1])
     assert ai["post_prompt_url"].startswith("http://u:p@localhost:8000/deep/er/post_prompt/?__token=")
     assert ai["SWAIG"]["defaults"]["web_hook_url"].startswith("http://u:p@localhost:8000/deep/er/swaig/?__token=")
 

@@ -3,7 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.tokens import FOR_DEFAULTS, FOR_POST_PROMPT, for_function
-from registry.routing.decide import Facts, decide
+from registry.routing.decide import decide
+from registry.routing.facts import Facts
 from tests.registry.building import build_agent, build_table, fleet_table
 
 NOW = 1_800_000_000.0
@@ -243,13 +244,14 @@ EVERYTHING = build_table(
 @settings(deadline=None, max_examples=400)
 @given(
     st.builds(
-        Facts,
+        lambda *told: Facts(*told),
         PATHS,
         st.sampled_from(["GET", "POST"]),
         ANYTHING,
         ANYTHING,
         TOKENS,
         st.lists(SURROGATES, max_size=2).map(tuple),
+        st.text(),
     ),
     st.floats(0, 2**32),
     st.booleans(),

@@ -16,7 +16,8 @@ from registry.actions import agents as agent_actions
 from registry.actions import pauses, routes, sip_names
 from registry.actions.transaction import Actor
 from registry.models import RegistryChange, Route
-from registry.routing.decide import Facts, decide
+from registry.routing.decide import decide
+from registry.routing.facts import Facts
 from registry.routing.table import NOT_PAUSED
 from registry.serving.loader import Loader
 from tests.client import load_table

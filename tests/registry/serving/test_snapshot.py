@@ -17,7 +17,8 @@ from agents.tokens import TOKEN_SECONDS
 from registry.actions import agents as agent_actions
 from registry.actions import pauses, routes, sip_names
 from registry.models import Installation, RegistryChange, Route
-from registry.routing.decide import Facts, decide
+from registry.routing.decide import decide
+from registry.routing.facts import Facts
 from registry.routing.table import RoutingTable
 from registry.secret_key import fingerprint
 from registry.serving import snapshot
