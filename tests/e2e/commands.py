@@ -88,7 +88,7 @@ def run(arguments: tuple[str, ...], environment: Mapping[str, str]) -> tuple[int
 
 def folder_of_jobs() -> Path:
     """Goes with everything else when the tests end."""
-    from config.testing import data_dir
+    from config.test_plugin import data_dir
 
     folder = data_dir / "processes"
     folder.mkdir(exist_ok=True)
