@@ -40,7 +40,21 @@ Event = TypedDict(
 
 # For rows that are no request's: `{**BLANK, "kind": …}`.
 BLANK: Event = {
-    "kind": "", "method": "", "path": "", "source": "", "route": "", "agent": "", "version": None, "call_id": "",
-    "sip_user": "", "from": "", "to": "", "function": "", "status": 0, "outcome": "", "detail": "", "steps": (),
+    "kind": "",
+    "method": "",
+    "path": "",
+    "source": "",
+    "route": "",
+    "agent": "",
+    "version": None,
+    "call_id": "",
+    "sip_user": "",
+    "from": "",
+    "to": "",
+    "function": "",
+    "status": 0,
+    "outcome": "",
+    "detail": "",
+    "steps": (),
     "microseconds": 0,
-}  # fmt: skip
+}
