@@ -32,7 +32,9 @@ def test_ready_is_503_at_once_while_calls_are_still_answered(make_server: Callab
     assert answer.status == 200
     assert answer.getheader("connection") == "close", "a client that keeps its connection goes elsewhere"
     assert server.process.wait(20) == 0
-    assert server.query("SELECT count(*) FROM registry_routingevent WHERE agent = 'sales-agent'") == [(1,)]
+    # In the database or, on a machine that was too busy for the last batch, still in the spool: the next start has it.
+    server.start()
+    assert len(server.events(1, "agent = 'sales-agent'")) == 1
 
 
 def test_ctrl_c_does_not_wait(make_server: Callable[..., Server]) -> None:
