@@ -152,8 +152,8 @@ def test_it_is_simulated_before_it_is_registered(monkeypatch):
 # --- the doors -------------------------------------------------------------------------------------------------------
 
 
-def test_it_comes_by_a_file_of_the_command(tmp_path, settings):
-    settings.EVERYWHERE_SECONDS = 0
+def test_it_comes_by_a_file_of_the_command(tmp_path, monkeypatch):
+    monkeypatch.setattr("registry.heartbeats.EVERYWHERE_SECONDS", 0)
     file, out = tmp_path / "hall.yaml", StringIO()
     file.write_text("echo:\n  says: hello\n")
     call_command("register", "hall", "--route", "/hall", "--file", str(file), "--json", stdout=out)
