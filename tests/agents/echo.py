@@ -57,7 +57,7 @@ class EchoVersion:
 
     async def answer(self, request: AgentRequest) -> Answer:
         if request.method != "POST" or request.sub_path == "":
-            return Answer(200, self.shown(request.url, request.base, b""))
+            return Answer(200, self.shown(request.urls.own, request.urls.base, b""))
         name = function_of(request)
         if name not in self.functions:
             return fault(404, "there is only shout")
