@@ -309,7 +309,7 @@ def test_a_function_runs_with_a_token_of_the_agents_own_document(
     assert TOKEN not in html_of(answer)
     document, function = speaking.asked
     assert document.call_id == function.call_id != ""
-    assert (function.sub_path, function.query["__version"]) == ("swaig", "2")
+    assert (function.sub_path, function.sent.query["__version"]) == ("swaig", "2")
     agents.publish("sales", {"python": {"class": "shop.sales:Better"}}, by=ADMIN)
     text = html_of(operator.get("/dashboard/test/", {"agent": "sales", "version": "1"}))
     assert "only the live version runs" in text
