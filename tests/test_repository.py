@@ -30,6 +30,7 @@ TOP_LEVEL = {
     "config", "dashboard", "docs", "manage.py", "pyproject.toml", "registry", "requirements-dev.in",
     "requirements-dev.txt", "requirements.in", "requirements.txt", "static", "templates", "tests",
 }  # fmt: skip
+MAX_TEMPLATE_LINE = 160
 # Names of the hosts that packages come from, put together so that this file does not have them.
 REGISTRY_HOSTS = [f"{host}.{domain}" for host, domain in [("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org")]]
 
@@ -216,6 +217,13 @@ def test_links_between_the_documents_lead_somewhere():
     for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_lines_of_templates_can_be_read():
+    for name in [name for name in TRACKED if name.endswith(".html")]:
+        for number, line in enumerate((ROOT / name).read_text().splitlines(), 1):
+            assert len(line) <= MAX_TEMPLATE_LINE, f"{name}:{number}"
+            assert len(re.findall(r"<t[dh]\b", line)) <= 1, f"{name}:{number} has more than one cell"
 
 
 def test_migrations_import_no_code_of_ours_and_have_names():
