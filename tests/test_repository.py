@@ -226,6 +226,19 @@ def test_links_between_the_documents_lead_somewhere():
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
+def test_documents_that_the_code_names_exist_with_the_sections_that_it_names():
+    named = re.compile(r"([\w./-]+\.md)\b(?:, (\d+(?:\.\d+)*)|, \"([^\"]+)\")?")
+    for name in [name for name in TRACKED if name.endswith(".py")]:
+        text = re.sub(r"\n\s*(?:# )?", " ", text_of(name))
+        for document, section, title in named.findall(text):
+            if document.startswith("_docs/"):  # the SDK's
+                continue
+            path = next((each for each in (document, f"docs/{document}") if each in TRACKED), None)
+            assert path, f"{name}: {document}"
+            heading = rf"^#+ {re.escape(section or title)}\b"
+            assert re.search(heading, text_of(path), re.MULTILINE), f"{name}: {document}, {section or title}"
+
+
 def test_lines_of_templates_can_be_read():
     for name in [name for name in TRACKED if name.endswith(".html")]:
         for number, line in enumerate((ROOT / name).read_text().splitlines(), 1):
