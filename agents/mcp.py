@@ -1,6 +1,6 @@
 """An agent's functions as tools of the Model Context Protocol: JSON-RPC 2.0 over POST, without sessions or streams.
 
-Source: https://modelcontextprotocol.io/specification/2025-06-18 and, where it says less, CONTRACT.md, 2.7. Actions
+Source: https://modelcontextprotocol.io/specification/2025-06-18 and, where it says less, docs/contract.md, 2.7. Actions
 (SWAIG's `action`) mean something on a call only, so a tool's result is the text of the response.
 """
 

@@ -15,7 +15,7 @@ OUTCOMES = {400: "invalid", 403: "denied", 404: "not_found", 405: "invalid", 413
 
 
 def refused(request: AgentRequest) -> Answer | None:
-    """What no agent of the SDK is sent (CONTRACT.md, "Where we differ"): bodies of which it makes a 500, or nothing."""
+    """What no SDK agent is sent (docs/wire.md, "Where we differ"): bodies of which it makes a 500, or nothing."""
     if request.method != "POST":
         return None
     if request.sub_path == "swaig":

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from config.environment import Environment
+from dashboard.words import STATUSES
 from registry.log.models import RoutingEvent
 from tests.longest import SECONDS
 
@@ -29,6 +30,13 @@ TOP_LEVEL = {
     ".ci", ".git-blame-ignore-revs", ".gitignore", "CHANGELOG.md", "LICENSE", "README.md", "agents", "benchmarks",
     "config", "dashboard", "docs", "manage.py", "pyproject.toml", "registry", "requirements-dev.in",
     "requirements-dev.txt", "requirements.in", "requirements.txt", "static", "templates", "tests",
+}  # fmt: skip
+MAX_TEMPLATE_LINE = 160
+# Classes that no file writes out, because they are put together where they are used.
+COMPOSED_CLASSES = {f"is-{tone}" for tone, _ in STATUSES.values()} | {  # class="status is-{{ tone }}"
+    "is-table",  # how a part of the editor looks, "is-{{ block.look }}": dashboard/definition/layout.py
+    "add", "del",  # "l {{ line.kind }}": dashboard/differences.py
+    "htmx-request",  # htmx's own, while it asks
 }  # fmt: skip
 # Names of the hosts that packages come from, put together so that this file does not have them.
 REGISTRY_HOSTS = [f"{host}.{domain}" for host, domain in [("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org")]]
@@ -216,6 +224,50 @@ def test_links_between_the_documents_lead_somewhere():
     for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_documents_that_the_code_names_exist_with_the_sections_that_it_names():
+    named = re.compile(r"([\w./-]+\.md)\b(?:, (\d+(?:\.\d+)*)|, \"([^\"]+)\")?")
+    for name in [name for name in TRACKED if name.endswith(".py")]:
+        text = re.sub(r"\n\s*(?:# )?", " ", text_of(name))
+        for document, section, title in named.findall(text):
+            if document.startswith("_docs/"):  # the SDK's
+                continue
+            path = next((each for each in (document, f"docs/{document}") if each in TRACKED), None)
+            assert path, f"{name}: {document}"
+            heading = rf"^#+ {re.escape(section or title)}\b"
+            assert re.search(heading, text_of(path), re.MULTILINE), f"{name}: {document}, {section or title}"
+
+
+def test_lines_of_templates_can_be_read():
+    for name in [name for name in TRACKED if name.endswith(".html")]:
+        for number, line in enumerate((ROOT / name).read_text().splitlines(), 1):
+            assert len(line) <= MAX_TEMPLATE_LINE, f"{name}:{number}"
+            assert len(re.findall(r"<t[dh]\b", line)) <= 1, f"{name}:{number} has more than one cell"
+
+
+def test_every_class_of_the_style_sheets_is_used():
+    sheets = "".join(text_of(name) for name in TRACKED if name.endswith(".css"))
+    sheets = re.sub(r"/\*.*?\*/", "", sheets, flags=re.DOTALL)
+    styled = set(re.findall(r"\.([a-zA-Z_][\w-]*)", re.sub(r"\{[^{}]*\}", "", sheets)))
+    used = set(COMPOSED_CLASSES)
+    for name in TRACKED:
+        if name.startswith(("templates/", "static/js/", "dashboard/")):
+            used |= classes_in(text_of(name))
+    assert sorted(styled - used) == []
+
+
+def classes_in(text: str) -> set[str]:
+    """What a template, a script or a module of Python gives elements as classes, as far as it is written out."""
+    given = re.findall(r"class=\"([^\"]*)\"", re.sub(r"\{[%{].*?[%}]\}", " ", text))
+    given += re.findall(r"\{% block body_class %\}([^{]*)", text)
+    for line in re.findall(r".*\bclass(?:es|Name|List)\b.*", text):
+        given += re.findall(r"[\"'`]([^\"'`]*)[\"'`]", line)
+    return set(re.findall(r"[\w-]+", " ".join(given)))
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(errors="replace")
 
 
 def test_migrations_import_no_code_of_ours_and_have_names():

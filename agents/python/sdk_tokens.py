@@ -1,7 +1,7 @@
 """The function tokens that the SDK makes, which the parent of an agent's hosts can read: it chose their secret.
 
 A token is the URL-safe base64 form of `CALL.FUNCTION.EXPIRY.NONCE.MAC`: expiry in seconds since 1970, MAC the
-hexadecimal HMAC-SHA256 over `CALL:FUNCTION:EXPIRY:NONCE` (CONTRACT.md, 2.5; signalwire.core.security.session_manager).
+hexadecimal HMAC-SHA256 over `CALL:FUNCTION:EXPIRY:NONCE` (docs/contract.md, 2.5; signalwire's session_manager).
 """
 
 import base64

@@ -121,7 +121,7 @@ class PythonVersion:
 
 
 def refuse(request: AgentRequest) -> Answer | None:
-    """What no agent is asked (CONTRACT.md, "Where we differ"): bodies of which the SDK makes a 500, or nothing."""
+    """What no agent is asked (docs/wire.md, "Where we differ"): bodies of which the SDK makes a 500, or nothing."""
     sub_path, body = request.sub_path, request.body
     if request.method != "POST":
         return fault(405, "POST required")._replace(allow="POST") if sub_path == "debug_events" else None

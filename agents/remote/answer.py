@@ -11,7 +11,7 @@ from agents.sdk_answers import judged
 from agents.stored.functions import SAFE_LINE, UNREACHABLE_REPLY
 from agents.wire import AgentRequest, Answer, function_of
 
-BAD_TOKEN = {"error": "Invalid or missing token"}  # what the SDK says (CONTRACT.md, 2.4)
+BAD_TOKEN = {"error": "Invalid or missing token"}  # what the SDK says (docs/contract.md, 2.4)
 MAX_DETAIL = 500  # characters of what a server said
 DOCUMENT_PATHS = frozenset({"", "debug"})
 
@@ -101,7 +101,7 @@ class Answerer:
     # --- redirects ---------------------------------------------------------------------------------------------------
 
     def redirect(self, request: AgentRequest, reply: Reply, agent_at: AgentAt, server: str) -> Answer:
-        """What a routing callback of the server's decided (CONTRACT.md, 1.7): another agent of it takes the call."""
+        """What a server's routing callback decided (docs/contract.md, 1.2): another agent of it takes the call."""
         try:
             parts = urlsplit(reply.location)
             scheme, host, port = parts.scheme, parts.hostname or "", parts.port

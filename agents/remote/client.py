@@ -51,7 +51,7 @@ class NoReply(Exception):  # noqa: N818 - read as a sentence behind the server's
 
 
 def signature(key: str, url: URL, body: bytes) -> dict[str, str]:
-    """The header that proves that a request is the platform's, as it would sign it for this URL (CONTRACT.md, 2.6).
+    """The header that proves a request to be the platform's, as it would sign it for this URL (docs/contract.md, 2.6).
 
     The key itself goes nowhere. No header without a key.
     """

@@ -76,7 +76,7 @@ def probe(
 
 
 def made_up_call() -> bytes:
-    """What the platform sends for a call's document (CONTRACT.md, 4)."""
+    """What the platform sends for a call's document (docs/contract.md, 4)."""
     call = {
         "call_id": f"registration-{secrets.token_hex(8)}",
         "node_id": "registration",

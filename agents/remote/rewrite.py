@@ -119,7 +119,7 @@ class Rewriter:
     def target(self, path: str, agent_at: AgentAt, *, in_slot: bool) -> Target:
         """Where a path on the server leads.
 
-        The SDK's AgentServer writes callback URLs without the route that it serves them at (CONTRACT.md, 3.2): in the
+        An AgentServer writes callback URLs without the route that it serves them at (docs/contract.md, 3.2): in the
         fields for those, and elsewhere if nobody else is there, whatever ends in a callback's sub-path is the agent's.
         """
         bare = unquote(path).rstrip("/")

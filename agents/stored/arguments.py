@@ -85,7 +85,7 @@ def validator_of(schema: bytes, *, discreet: bool = False) -> jsonschema_rs.Vali
 
 
 def arguments_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A SWAIG request's arguments: `argument.parsed[0]`, else `argument.raw`, else `arguments` (CONTRACT.md, 2.3)."""
+    """A function's arguments: `argument.parsed[0]`, else `argument.raw`, else `arguments` (docs/contract.md, 2.3)."""
     argument = body.get("argument")
     found: Any = None
     if isinstance(argument, dict):

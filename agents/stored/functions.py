@@ -106,7 +106,7 @@ class PreparedFunction:
             self.argument = match.argument
             self.cases = {value.strip().casefold(): PreparedOutcome(case) for value, case in match.cases.items()}
             self.default = PreparedOutcome(match.default)
-        elif isinstance(handler, DataMapHandler):  # the reference's words (CONTRACT.md, 2.3)
+        elif isinstance(handler, DataMapHandler):  # the reference's words (docs/contract.md, 2.3)
             self.elsewhere = f"Data map function '{name}' should be executed by SignalWire server, not locally"
         elif isinstance(handler, WebhookHandler) and handler.webhook.direct:
             self.elsewhere = f"External webhook function '{name}' should be executed by SignalWire, not locally"

@@ -77,7 +77,7 @@ class StoredVersion:
     def swaig(self, request: AgentRequest) -> Answer | Coroutine[Any, Any, Answer]:
         """A function call, answered at once if it can be.
 
-        Whatever the model can mend is a 200 whose `response` says so (CONTRACT.md, 2.3).
+        Whatever the model can mend is a 200 whose `response` says so (docs/contract.md, 2.3).
         """
         body = request.body
         name = body.get("function") if isinstance(body, dict) else None
@@ -127,7 +127,7 @@ class StoredVersion:
         return await mcp.answer(request, self.functions, run)
 
     def post_prompt(self, request: AgentRequest) -> Answer:
-        """The summary of a call that has ended; the routing log keeps it (CONTRACT.md, 2.4)."""
+        """The summary of a call that has ended; the routing log keeps it (docs/contract.md, 2.4)."""
         body = request.body if isinstance(request.body, dict) else {}
         in_url, in_body = request.sent.query.get("call_id"), body.get("call_id")
         if in_url and in_body and in_url != in_body:
@@ -137,7 +137,7 @@ class StoredVersion:
         return Answer(200, b'{"success":true}')
 
     def check_for_input(self, request: AgentRequest) -> Answer:
-        """Text input from outside: there never is any, as in the reference (CONTRACT.md, 2.2)."""
+        """Text input from outside: there never is any, as in the reference (docs/contract.md, 2.2)."""
         conversation: Any = request.sent.query.get("conversation_id")
         if request.method == "POST":
             if request.body is MALFORMED:

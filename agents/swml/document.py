@@ -57,7 +57,7 @@ def render(definition: AgentDefinition, urls: Urls, token_of: Mapping[bytes, str
 def main_section(
     definition: AgentDefinition, urls: Urls, token_of: Mapping[bytes, str]
 ) -> list[tuple[str, dict[str, Any]]]:
-    """The verbs of the section `main`, each with the path of the field that it comes from (CONTRACT.md, 3)."""
+    """The verbs of the section `main`, each with the path of the field that it comes from (docs/contract.md, 3.1)."""
     verbs = [(f"pre_answer.{number}", verb) for number, verb in enumerate(definition.pre_answer)]
     if definition.auto_answer:
         verbs.append(("answer", {"answer": definition.answer}))

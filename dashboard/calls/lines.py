@@ -98,7 +98,7 @@ def short(value: Any) -> str:
 
 
 def summary_of(body: Any) -> str:
-    """What the post-prompt says of the call (CONTRACT.md, 2.4): parsed JSON, else its text; "" if nothing."""
+    """What the post-prompt says of the call (docs/contract.md, 2.4): parsed JSON, else its text; "" if nothing."""
     told = body.get("post_prompt_data") if isinstance(body, dict) else None
     if not isinstance(told, dict):
         return body if isinstance(body, str) else ""

@@ -67,7 +67,7 @@ def replay(event: dict[str, Any]) -> str:
 
 
 def arguments(body: Any) -> Any:
-    """What a function was called with (`argument.parsed[0]`, CONTRACT.md 2.3); None if nothing says so."""
+    """What a function was called with (`argument.parsed[0]`, docs/contract.md, 2.3); None if nothing says so."""
     given = body.get("argument") if isinstance(body, dict) else None
     parsed = given.get("parsed") if isinstance(given, dict) else None
     return parsed[0] if isinstance(parsed, list) and parsed else None

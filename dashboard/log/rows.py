@@ -34,7 +34,8 @@ def row_of(event: Mapping[str, Any], zone: ZoneInfo | None) -> str:
         if key in rendered:
             rendered.move_to_end(key)
             return rendered[key]
-    text = template(TEMPLATE).render({"event": event, "rule": rule_of(event), "dialled": name_of(event["to"])})
+    context = {"event": event, "rule": rule_of(event), "dialled": name_of(event["to"])}
+    text = template(TEMPLATE).render(context).strip()  # or a page that is open for days keeps what is between its rows
     with lock:
         rendered[key] = text
         while len(rendered) > KEPT:

@@ -1,12 +1,13 @@
 """Tags of the dashboard's templates: statuses, times, figures."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
 
@@ -57,6 +58,13 @@ def status(word: str, label: str = "") -> SafeString:
     return format_html(
         '<span class="status is-{}"><i class="jack" aria-hidden="true"></i>{}</span>', tone, label or text
     )
+
+
+@register.filter
+def codes(values: Iterable[Any], attribute: str = "") -> SafeString:
+    """Names in a sentence: each as code, with commas between them. `attribute`: where each value has its name."""
+    names = (getattr(value, attribute) if attribute else value for value in values)
+    return format_html_join(", ", "<code>{}</code>", ((name,) for name in names))
 
 
 @register.filter

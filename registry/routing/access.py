@@ -1,4 +1,4 @@
-"""Who may ask: Basic credentials (RFC 7617) and the platform's request signatures (CONTRACT.md, 2.6)."""
+"""Who may ask: Basic credentials (RFC 7617) and the platform's request signatures (docs/contract.md, 2.6)."""
 
 import base64
 import binascii

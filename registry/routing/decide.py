@@ -65,7 +65,7 @@ def decide_central(table: RoutingTable, facts: Facts, now: float) -> Decision:
 
 
 def decide_sip(table: RoutingTable, facts: Facts, asked: RouteEntry, now: float) -> Decision:
-    """`POST <agent>/sip`: a redirect to whoever has the name, else the agent that was asked (CONTRACT.md, 1.7)."""
+    """`POST <agent>/sip`: a redirect to whoever has the name, else the agent that was asked (docs/contract.md, 1.2)."""
     if facts.method != "POST" or facts.dialled is None:
         return answered_by(asked, "sip", (asked.step, Step("sip", "no name was dialled")), now)
     username = sip_username(facts.dialled)

@@ -57,7 +57,7 @@ def facts_of(path: str, method: str, sub_path: str, query: Mapping[str, str], bo
         return Facts(path, method, dialled, None, token, (), "", caller, call_id, query, body)
     in_body, conversation = body.get("call_id"), text(body.get("conversation_id"))
     call_id = text(in_body) or conversation or text(call.get("call_id")) or query.get("call_id", "")
-    # A token may be for these; SWAIG's body alone counts (CONTRACT.md, 2.5), for a post-prompt the URL too (2.4).
+    # A token may be for these; SWAIG's body alone counts (docs/contract.md, 2.5), for a post-prompt the URL too (2.4).
     named = text(in_body if sub_path == "swaig" else in_body or query.get("call_id"))
     ids = (named, conversation) if named and conversation else (named or conversation,) if named or conversation else ()
     function, mark = body.get("function"), query.get(VERSION_MARK, "")

@@ -1,4 +1,4 @@
-"""/health and /ready for load balancers (CONTRACT.md, 1.2), answered without the database."""
+"""/health and /ready for load balancers (docs/contract.md, 1.1), answered without the database."""
 
 import time
 from collections.abc import Callable

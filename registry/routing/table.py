@@ -135,7 +135,7 @@ class RoutingTable:
 
     @cached_property
     def health(self) -> bytes:
-        """The answer of /health (CONTRACT.md, 1.2)."""
+        """The answer of /health (docs/contract.md, 1.1)."""
         paths = [entry.path for entry in sorted(self.routes.values(), key=lambda entry: entry.id)]
         return orjson.dumps({"status": "ok", "agents": len(self.agents), "routes": paths})
 

@@ -16,7 +16,9 @@ def signed_in(role: str, name: str = "") -> Client:
 
 
 def html_of(answer: Any) -> str:
-    return str(answer.content.decode())
+    """A page with its marks. A new line of its template is a space, as in a browser, but in `pre` and `textarea`."""
+    parts = re.split(r"(<(?:pre|textarea)\b.*?</(?:pre|textarea)>)", answer.content.decode(), flags=re.DOTALL)
+    return "".join(part if number % 2 else re.sub(r"\s*\n\s*", " ", part) for number, part in enumerate(parts))
 
 
 def words_of(answer: Any) -> str:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from dashboard.calls.ids import CallId
 from dashboard.calls.lines import summary_of, words
 from registry.log.models import RoutingEvent
+from tests.dashboard.browsing import html_of
 from tests.events import write_events
 from tests.registry.api.conftest import person
 
@@ -62,7 +63,7 @@ def test_what_is_new_and_what_runs(client):
     write_events(
         [{"agent": "pharmacy", "call_id": "one", "function": "refill"}, {"agent": "pharmacy", "call_id": "two"}]
     )
-    text = client.get(news).content.decode()
+    text = html_of(client.get(news))
     assert "1 new call: show" in text
     assert text.count("hx-swap-oob") == 4
     write_events([{"agent": "pharmacy", "call_id": "one", "kind": "post_prompt"}])

@@ -12,6 +12,7 @@ from registry.actions import agents, trash, versions
 from registry.actions.etags import definition_tag
 from registry.actions.transaction import Actor
 from registry.actions.versions import get_version
+from tests.dashboard.browsing import html_of
 from tests.events import write_events
 from tests.registry.api.conftest import person
 
@@ -104,7 +105,7 @@ def test_only_the_editor_is_sent_to_htmx(pharmacy, browser):
 def test_problems_stand_beside_their_fields_all_at_once_and_nothing_is_saved(pharmacy, browser):
     broken = definition_with(pharmacy, hints=[1], record_call=7, languages=[{"name": "A", "code": "b"}])
     answer = browser.post(f"{HERE}edit/", sent(pharmacy, broken, do="save"))
-    page = answer.content.decode()
+    page = html_of(answer)
     assert answer.status_code == 422
     assert "3 problems keep it from being saved" in page
     assert page.count('aria-invalid="true"') >= 3
@@ -122,7 +123,7 @@ def test_the_check_says_problems_and_difference_and_saves_nothing(pharmacy, brow
     assert 'id="problems" class="problems" hx-swap-oob="true"' in page
     assert "keep it from" not in page
     typed = {"line:/languages/#0/voice": ""}
-    page = browser.post(f"{HERE}check/", sent(pharmacy, definition_with(pharmacy), **typed)).content.decode()
+    page = html_of(browser.post(f"{HERE}check/", sent(pharmacy, definition_with(pharmacy), **typed)))
     assert "1 problem keeps it from being saved" in page
     assert "languages.0.voice" in page
     assert "data-for=" in page
@@ -158,7 +159,8 @@ def test_who_edits_what_is_not_live_any_more_is_warned_too(pharmacy, browser):
     mine = sent(pharmacy, definition_with(pharmacy, hints=["mine"]), do="save")
     assert browser.get(f"{HERE}changed/?base={mine['base']}").content.strip() == b""
     agents.publish("pharmacy", definition_with(pharmacy, hints=["theirs"]), by=BOB)
-    assert b"<b>bob</b> has changed what is live: v2" in browser.get(f"{HERE}changed/?base={mine['base']}").content
+    told = html_of(browser.get(f"{HERE}changed/?base={mine['base']}"))
+    assert "<b>bob</b> has changed what is live: v2" in told
     assert browser.post(f"{HERE}edit/", mine).status_code == 412
     assert state(pharmacy) == (2, None, 2)
 
@@ -182,7 +184,7 @@ def test_publishing_says_what_will_change_and_can_be_undone(pharmacy, browser):
     ])  # fmt: skip
     changed = definition_with(pharmacy, hints=["x"], functions={})
     versions.save_draft("pharmacy", changed, by=BOB, note="fewer functions")
-    page = browser.get("/dashboard/agents/pharmacy/publish/").content.decode()
+    page = html_of(browser.get("/dashboard/agents/pharmacy/publish/"))
     for words in (
         "1 function will not be offered any more: <code>refill</code>",
         "<code>/pharmacy</code>", "<code>refills</code>",

@@ -19,6 +19,7 @@ from registry.policy import Level, Principal
 from registry.reports.activity import busiest, calls_by_minute, calls_now, expiring_tokens, failures
 from registry.reports.traffic import Standing, troubled
 from tests.client import load_table
+from tests.dashboard.browsing import html_of
 from tests.events import write_events, write_minutes
 from tests.registry.api.conftest import person
 
@@ -36,7 +37,7 @@ def _nothing_is_kept():
 def page(db) -> Any:
     client = Client()
     client.force_login(person("olga", "Operator"))
-    return lambda path=PAGE, **headers: client.get(path, headers=headers).content.decode()
+    return lambda path=PAGE, **headers: html_of(client.get(path, headers=headers))
 
 
 def test_a_calm_fleet_is_said_to_be_calm(fleet, page):
@@ -67,7 +68,7 @@ def test_the_figures_of_the_last_hour(fleet, page):
         "p50",
     ):
         assert expected in text
-    assert '<p class="value">2</p>' in text
+    assert '<p class="value"> 2 </p>' in text
 
 
 def test_calls_run_until_their_summary_or_silence(fleet):

@@ -9,6 +9,7 @@ from django.test import Client
 from agents.models import Agent
 from registry.actions import agents, trash
 from registry.models import Route, SipMapping
+from tests.dashboard.browsing import html_of
 from tests.events import write_events
 from tests.registry.api.conftest import person
 
@@ -84,11 +85,11 @@ def test_what_is_not_typed_yet_is_a_problem_only_when_it_is_sent(operator):
 
 def test_while_one_types_the_owner_is_named_and_the_normalised_form_shown(operator):
     answer = operator.post(CHECK, {**GOOD, "route": "clinic/booking/", "sip": "Appointments"})
-    text = answer.content.decode()
+    text = html_of(answer)
     assert answer.status_code == 200
     assert "<code>/clinic/booking</code> belongs to <a" in text
     assert "<code>appointments</code> belongs to <a" in text
-    free = operator.post(CHECK, {**GOOD, "route": "", "sip": "Pump-Sales"}).content.decode()
+    free = html_of(operator.post(CHECK, {**GOOD, "route": "", "sip": "Pump-Sales"}))
     assert "Free: <code>/pumps</code>" in free
     assert "<code>Pump-Sales</code> → <code>pump-sales</code> free" in free
     assert "<b>pumps</b> answers with version 1" in free

@@ -12,6 +12,7 @@ from registry.actions import agents
 from registry.actions import versions as version_actions
 from registry.actions.transaction import Actor
 from registry.actions.versions import get_version
+from tests.dashboard.browsing import html_of
 from tests.events import write_events
 from tests.registry.api.conftest import person
 
@@ -72,7 +73,7 @@ def test_any_two_are_compared_as_fields_and_as_documents(line, browser):
 
 def test_one_that_cannot_be_served_any_more_can_be_looked_at(line, browser):
     broken = AgentVersion.objects.create(agent=line, number=5, definition={"prompt": 1}, author="sql")
-    page = browser.get(f"{HERE}?from=2&to={broken.number}&view=document").content.decode()
+    page = html_of(browser.get(f"{HERE}?from=2&to={broken.number}&view=document"))
     assert "v5 cannot be served any more" in page
     assert browser.get(f"{HERE}5/").status_code == 200
 

@@ -19,7 +19,7 @@ from .frames import BEGUN, SLOTS, STALE_SECONDS, Frames, Head, frame
 
 PLACEHOLDER = base64.b64encode(f"{placeholders.USER}:{placeholders.PASSWORD}".encode())
 AUTHORIZATION = (b"authorization", b"Basic " + PLACEHOLDER)
-# What a proxy says is for the worker to judge; on the SDK it changes other people's calls (CONTRACT.md, 3.2).
+# What a proxy says is for the worker to judge; on the SDK it changes other people's calls (docs/contract.md, 3.2).
 NOT_PASSED_ON = frozenset(
     {"authorization", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-original-host"}
 )

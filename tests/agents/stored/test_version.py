@@ -1,4 +1,4 @@
-"""What a stored agent answers on each of its sub-paths (CONTRACT.md, 2.2 to 2.4 and "Where we differ")."""
+"""What a stored agent answers on each of its sub-paths (docs/contract.md, 2.2 to 2.4)."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -22,7 +22,7 @@ def document(**ai: Any) -> dict[str, Any]:
     return {"version": "1.0.0", "sections": {"main": [{"answer": {}}, {"ai": ai}]}}
 
 
-# As the reference writes them (CONTRACT.md, 3), but with the registered route in their URLs.
+# As the reference writes them (docs/contract.md, 3.1), but with the registered route in their URLs.
 BOOKING = document(
     prompt={
         "pom": [
