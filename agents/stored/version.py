@@ -68,7 +68,8 @@ class StoredVersion:
         if purposes:
             call_id = request.call_id or secrets.token_urlsafe(16)
             tokens = self.key.mint(self.number, int(request.now) + TOKEN_SECONDS, purposes, call_id)
-        return Answer(200, self.document.splice(request.urls.own, request.urls.base, tokens))
+        urls = request.urls
+        return Answer(200, self.document.splice(urls.own, urls.base, tokens))
 
     def shown(self, url: bytes, base: bytes, mask: bytes) -> bytes:
         """The document at these addresses, with `mask` in the place of tokens."""

@@ -4,23 +4,26 @@ from registry.routing.public_url import Sender
 from registry.routing.table import RouteEntry, RoutingTable
 
 
+def agent_url(sender: Sender, route: RouteEntry) -> str:
+    """The URL of a route with its agent's credentials; no slash at its end."""
+    credentials = route.agent.credentials
+    return f"{sender.scheme}{credentials.userinfo if credentials else ''}{sender.host}{route.prefix}"
+
+
 class AgentUrls:
     """Made when they are asked for: most functions of a call need none."""
 
-    __slots__ = ("found", "route", "sender", "table")
+    __slots__ = ("route", "sender", "table")
 
     def __init__(self, sender: Sender, table: RoutingTable, route: RouteEntry):
         self.sender = sender
         self.table = table
         self.route = route
-        self.found = b""
 
     @property
     def own(self) -> bytes:
-        """The URL of the agent that is asked, with its credentials; no slash at its end."""
-        if not self.found:
-            self.found = self.url(self.route).encode()
-        return self.found
+        """The URL of the agent that is asked, with its credentials."""
+        return agent_url(self.sender, self.route).encode()
 
     @property
     def base(self) -> bytes:
@@ -30,14 +33,9 @@ class AgentUrls:
     def of(self, name: str) -> str | None:
         """Another agent's by name; None if it has no route."""
         route = self.table.agents.get(name)
-        return self.url(route) if route else None
+        return agent_url(self.sender, route) if route else None
 
     def at(self, path: str) -> str | None:
         """The same of whoever is at a route."""
         route = self.table.routes.get(path)
-        return self.url(route) if route else None
-
-    def url(self, route: RouteEntry) -> str:
-        """The URL of a route with its agent's credentials."""
-        credentials, sender = route.agent.credentials, self.sender
-        return f"{sender.scheme}{credentials.userinfo if credentials else ''}{sender.host}{route.prefix}"
+        return agent_url(self.sender, route) if route else None

@@ -11,7 +11,7 @@ from agents.wire import Answer
 from registry.routing.answers import headers_of
 from registry.routing.context import Context
 from registry.routing.exchange import Exchange
-from registry.routing.http import AnyHeaders, ClientGone, Receive, Scope, Send, respond
+from registry.routing.http import AnyHeaders, ClientGone, Receive, Scope, Send
 from registry.routing.record import record
 from registry.routing.table import RoutingTable, Tables
 
@@ -57,4 +57,8 @@ class Dispatcher:
             headers = self.json_headers if answer.status == 200 else headers_of(answer, self.http)
             if given := exchange.marks.request_id:
                 headers = [*headers, (b"x-request-id", given.encode())]
-            await respond(send, answer.status, answer.body, headers, head=exchange.method == "HEAD")
+            # As `http.respond` does, written out: a coroutine more is 0.3 µs more.
+            body = answer.body
+            headers = [*headers, (b"content-length", b"%d" % len(body))]
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+            await send({"type": "http.response.body", "body": b"" if exchange.method == "HEAD" else body})

@@ -6,7 +6,7 @@ from typing import Any
 
 from agents import mcp
 from agents.safe_answers import SAFE_DOCUMENT, apology
-from agents.wire import Answer, Onward, Sent, request_to
+from agents.wire import NO_QUERY, AgentRequest, Answer, Onward, Sent, request_to
 from registry.routing import answers
 from registry.routing.access import authorised, has_signature, signed
 from registry.routing.agent_urls import AgentUrls
@@ -51,7 +51,8 @@ class Exchange:
         self.method: str = scope["method"]
         self.headers: Headers = dict(scope["headers"])
         self.sender: Sender = context.public_url.sender(scope, self.headers)
-        self.query: Mapping[str, str] = parse_query(scope["query_string"])
+        query: bytes = scope["query_string"]
+        self.query: Mapping[str, str] = parse_query(query) if query else NO_QUERY
 
     # --- the way of a request, step by step --------------------------------------------------------------------------
 
@@ -82,7 +83,14 @@ class Exchange:
         now = self.context.clock()
         facts = self.facts = facts_of(self.path, self.method, self.sub_path, self.query, self.parsed)
         decision = self.decision = decide(self.table, facts, now, found)
-        return self.refuse_late(decision) or await self.carry_out(decision, now)
+        settled = self.refuse_late(decision) or self.settle(decision)
+        if settled is not None:
+            return settled
+        assert decision.version is not None
+        answer = await decision.version.answer(self.request(decision, now))
+        if decision.fallback and answer.outcome == "ok":
+            return answer._replace(outcome="fallback")
+        return answer
 
     def refuse_early(self) -> Answer | None:
         """What can be refused before the body is read."""
@@ -119,22 +127,28 @@ class Exchange:
             return Answer(403, answers.FORBIDDEN, "refused")
         return None
 
-    async def carry_out(self, decision: Decision, now: float) -> Answer:
-        """What was decided."""
-        if decision.outcome == "not_found":
+    def settle(self, decision: Decision) -> Answer | None:
+        """What is answered without asking a version."""
+        outcome, route = decision.outcome, decision.route
+        if outcome == "agent":
+            return None
+        if outcome == "not_found":
             return Answer(404, answers.NOT_FOUND, "not_found")
-        route, version = decision.route, decision.version
         assert route is not None
-        if decision.outcome == "redirect":
+        if outcome == "redirect":
             return Answer(307, b"", "redirect", f"to {route.path}", location=route.path)
-        if decision.outcome == "paused":
+        if outcome == "paused":
             if decision.sub_path == "mcp":
                 return mcp.paused(self.parsed, route.agent.name)
             return Answer(200, route.agent.paused or SAFE_DOCUMENT, "paused")
-        if version is None:
-            return self.apology(route.agent.problem)
+        return self.apology(route.agent.problem)
+
+    def request(self, decision: Decision, now: float) -> AgentRequest:
+        """What the version is asked that was decided on."""
+        route, context = decision.route, self.context
+        assert route is not None
         agent = route.agent
-        request = request_to(
+        return request_to(
             agent=agent.name,
             sub_path=decision.sub_path,
             method=self.method,
@@ -144,12 +158,8 @@ class Exchange:
             now=now,
             sent=Sent(self.body, self.headers, self.scope["query_string"], self.query),
             urls=AgentUrls(self.sender, self.table, route),
-            onward=Onward(self.context.webhooks, self.headers_onward, agent.upstream, agent.signing_key),
+            onward=Onward(context.webhooks, self.headers_onward, agent.upstream, agent.signing_key),
         )
-        answer = await version.answer(request)
-        if decision.fallback and answer.outcome == "ok":
-            return answer._replace(outcome="fallback")
-        return answer
 
     def apology(self, detail: str = "an error of ours, see the server's log") -> Answer:
         """What a caller hears if we fail."""

@@ -1,6 +1,7 @@
 """What the metrics and the routing log hear of a request and its answer."""
 
 import time
+from operator import attrgetter
 
 from agents.wire import Answer
 from registry.log.event import Event
@@ -13,6 +14,7 @@ from registry.routing.table import Step
 from registry.routing.trace_headers import NO_MARKS
 
 DOCUMENTS = frozenset({"swml", "sip"})  # kinds whose good answers are documents
+AS_JSON = attrgetter("json")
 ALWAYS = frozenset({"check_for_input", "debug_events"})  # kinds in any method
 
 
@@ -44,7 +46,7 @@ def record(exchange: Exchange, answer: Answer) -> None:
         "status": answer.status,
         "outcome": answer.outcome,
         "detail": answer.detail,
-        "steps": [step.json for step in steps_of(exchange)],
+        "steps": list(map(AS_JSON, steps_of(exchange))),
         "microseconds": microseconds,
     }
     if marks is not NO_MARKS:
@@ -61,22 +63,22 @@ def record(exchange: Exchange, answer: Answer) -> None:
 def kind_of(exchange: Exchange) -> str:
     """What sort of request it was."""
     sub_path = exchange.sub_path
-    if sub_path == "sip" or exchange.path == CENTRAL_SIP:
-        return "sip"
     if exchange.route is None:
-        return "unmatched"
-    if (exchange.method == "POST" and sub_path in CALL_KINDS) or sub_path in ALWAYS:
+        return "sip" if exchange.path == CENTRAL_SIP else "unmatched"
+    if not sub_path:
+        return "swml"
+    if sub_path == "sip" or sub_path in ALWAYS or (exchange.method == "POST" and sub_path in CALL_KINDS):
         return sub_path
     return "swml"  # the agent's own sub-paths, too: the SDK's routing callbacks answer with documents
 
 
 def steps_of(exchange: Exchange) -> tuple[Step, ...]:
     """How it was decided, what came before or after that, and a host that was not believed."""
-    decision, route = exchange.decision, exchange.route
+    decision, route, refused_host = exchange.decision, exchange.route, exchange.sender.refused_host
     steps = decision.steps if decision is not None else (route.step,) if route is not None else ()
     if exchange.steps:
         steps += exchange.steps
-    if refused_host := exchange.sender.refused_host:
+    if refused_host:
         host = refused_host.rpartition("@")[2]  # userinfo has no place there, yet may be sent
         steps += (Step("host", f"{host} is not in ALLOWED_HOSTS", ok=False),)
     return steps
