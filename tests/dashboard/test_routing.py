@@ -8,6 +8,7 @@ from django.test import Client
 from agents.models import Agent
 from registry.actions import pauses, routes
 from registry.models import Route, SipMapping
+from tests.dashboard.browsing import html_of
 from tests.events import write_events, write_minutes
 from tests.registry.api.conftest import person
 
@@ -268,17 +269,17 @@ def test_routes_are_switched_and_made_the_default(operator):
 def test_a_default_route_that_is_off_is_not_said_to_take_calls(operator, actor):
     one, two = Route.objects.order_by("pk")[:2]
     routes.update_route(one.pk, default=True, enabled=False, by=actor)
-    text = operator.get(PAGE, {"route": one.pk}).content.decode()
+    text = html_of(operator.get(PAGE, {"route": one.pk}))
     assert "It takes the calls to SIP names that nobody has once it is switched on; until then they get 404." in text
-    tested = operator.get(PAGE, {"ask": "sip:nobody-has-it@example.com"}).content.decode()
+    tested = html_of(operator.get(PAGE, {"ask": "sip:nobody-has-it@example.com"}))
     assert f"The default route <code>{one.path}</code> is switched off" in tested
     answer = operator.get(PAGE, {"route": two.pk})
     words = f"Calls to SIP names that nobody has will reach {two.agent.name}; they get 404 at present."
-    assert words in answer.content.decode()
+    assert words in html_of(answer)
     assert any(line.endswith("will reach nobody: 404.") for line in answer.context["effects"])
     routes.update_route(two.pk, enabled=False, by=actor)
     routes.update_route(one.pk, enabled=True, by=actor)
-    text = operator.get(PAGE, {"route": two.pk}).content.decode()
+    text = html_of(operator.get(PAGE, {"route": two.pk}))
     words = "will get 404 until this route is switched on, no longer reach "
     assert f"Calls to SIP names that nobody has {words}{one.agent.name} at <code>{one.path}</code>." in text
 
