@@ -44,14 +44,15 @@ PAUSE_SECONDS = 0.2  # between two calls of a horror by one caller
 CALLERS = 4  # of a horror at once
 HEALTH_SECONDS = 0.02  # between two questions
 REGISTER = """
-from registry import actions, sources
+from agents.python import kind
+from registry.actions import agents
 from registry.actions.transaction import Actor
-by, inspect, seen = Actor("benchmark", "command", may_run_code=True), sources.inspect, {}
+by, inspect, seen = Actor("benchmark", "command", may_run_code=True), kind.inspect, {}
 def once(source, whereabouts):
     return seen.get(source.class_) or seen.setdefault(source.class_, inspect(source, whereabouts))
-sources.inspect = once
-for name, kind in NAMES:
-    actions.register(name, "/" + name, {"python": {"class": "sdk_agents:" + kind}}, by=by, wait=True)
+kind.inspect = once
+for name, agent in NAMES:
+    agents.register(name, "/" + name, {"python": {"class": "sdk_agents:" + agent}}, by=by, wait=True)
 """
 
 

@@ -29,6 +29,7 @@ from config.supervisor import Options, Supervisor
 from registry.base.checks import OK, Check
 from registry.routing.probes import Probes
 from registry.routing.table import Tables
+from tests.client import HTTP
 from tests.e2e.server import database_url
 from tests.e2e.test_outage import Forwarder
 
@@ -342,7 +343,9 @@ def test_what_a_worker_answers_is_said_in_words() -> None:
 
 def test_a_workers_answer_is_read_from_what_ready_says() -> None:
     tables = Tables()
-    probes = Probes(tables, lambda: {"table": Check("stale", "from the snapshot of x"), "database": Check("away")})
+    probes = Probes(
+        tables, HTTP, lambda: {"table": Check("stale", "from the snapshot of x"), "database": Check("away")}
+    )
     status, body = probes.readiness()
     answer = Answer.of(status, json.loads(body))
     assert (answer.stale, str(answer)) == ("from the snapshot of x", "table from the snapshot of x, database away")

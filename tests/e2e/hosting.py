@@ -22,18 +22,19 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from django.db import connections
-from registry import actions, sources
+from agents.python import kind
+from agents.python.source import PythonSource
+from registry.actions import agents, routes
 from registry.actions.transaction import Actor
-from registry.actions.routes import register_route
 if {once!r}:
-    looked_at = cache(lambda text, whereabouts: inspect(sources.PythonSource.model_validate_json(text), whereabouts))
-    inspect = sources.inspect
-    sources.inspect = lambda source, whereabouts: looked_at(source.model_dump_json(by_alias=True), whereabouts)
+    looked_at = cache(lambda text, whereabouts: inspect(PythonSource.model_validate_json(text), whereabouts))
+    inspect = kind.inspect
+    kind.inspect = lambda source, whereabouts: looked_at(source.model_dump_json(by_alias=True), whereabouts)
 by = Actor("tests", "command", may_run_code=True)
 def act(todo):
     verb, arguments = todo
     try:
-        change = (register_route if verb == "register_route" else getattr(actions, verb))(by=by, **arguments)
+        change = getattr(routes if verb == "register_route" else agents, verb)(by=by, **arguments)
         return {{"version": change.version, "warnings": change.warnings, "sip": change.sip}}
     except Exception as error:
         return {{"error": str(error), "kind": type(error).__name__}}

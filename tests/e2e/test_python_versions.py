@@ -254,12 +254,12 @@ def test_the_root_and_a_second_route_of_the_same_agent(server: Server) -> None:
 
 def test_whoever_may_not_run_code_registers_none(server: Server) -> None:
     code = """
-from registry import actions
+from registry.actions import agents
 from registry.actions.transaction import Actor
 from registry.base.errors import RegistryError
 for what in ({"python": {"class": "sdk_agents:Steady"}},):
     try:
-        actions.register("sneaky", "/sneaky", what, by=Actor("operator", "api"))
+        agents.register("sneaky", "/sneaky", what, by=Actor("operator", "api"))
     except RegistryError as error:
         print(type(error).__name__, error)
 

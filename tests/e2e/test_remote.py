@@ -33,8 +33,8 @@ def register(server: Server, name: str, urls: list[str]) -> None:
     """Register a remote agent at /NAME-line."""
     source = {"remote": {"url": urls[0], "more_urls": urls[1:], "keep_last_document": True}}
     code = (
-        "from registry import actions; from registry.actions.transaction import Actor;"
-        f"actions.register({name!r}, '/{name}-line', {source!r}, by=Actor('alice', 'command', may_run_code=True),"
+        "from registry.actions import agents; from registry.actions.transaction import Actor;"
+        f"agents.register({name!r}, '/{name}-line', {source!r}, by=Actor('alice', 'command', may_run_code=True),"
         f"upstream={(USER, PASSWORD)!r}, wait=True)"
     )
     server.command("shell", "-c", code)

@@ -96,6 +96,7 @@ def test_the_audit_is_searched_in_its_address(console: Server, visit: Callable[.
     expect(page.locator("#list tbody tr")).to_have_count(1)
     page.get_by_label("Name has").fill("nobody has this name")
     page.get_by_label("Name has").press("Enter")
+    page.wait_for_url("**/audit/?q=nobody*")  # there is no row while the page changes, too
     expect(page.locator("#list tbody tr")).to_have_count(0)
     page.go_back()
     expect(page.get_by_role("row", name="reception")).to_be_visible()
