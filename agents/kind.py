@@ -175,7 +175,9 @@ class Kind(ABC, Generic[S]):
 
     def check(self, value: Any, refused: Callable[[str], str]) -> S:
         """The same of what is to become a version. `refused`: why a variable is not for agents, "" if it is."""
-        return self.read(value)
+        source = self.read(value)
+        refuse_variables(source, refused)
+        return source
 
     def inspect(self, source: S, around: Surroundings) -> Seen:
         """Look at what it stands for, outside of any lock; `UnusableSource` if it cannot be served."""
@@ -232,6 +234,13 @@ class Kind(ABC, Generic[S]):
     def key_for(self, key: Key, own: TokenKey, numbers: Iterable[int]) -> Key:
         """What knows the tokens of an agent that has versions of this kind too, of these numbers."""
         return key
+
+
+def refuse_variables(source: Source, refused: Callable[[str], str]) -> None:
+    """Raise `InvalidDefinition` for references to variables that are not for agents. `refused`: see `Kind.check`."""
+    problems = {path: problem for path, name in source.variables().items() if (problem := refused(name))}
+    if problems:
+        raise InvalidDefinition(problems)
 
 
 class KeyedKind(Kind[K]):

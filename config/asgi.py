@@ -35,8 +35,10 @@ OURS = frozenset(RESERVED_FIRST - {"sip", "health", "ready", "metrics"})
 MOST = {"dashboard": 64 * 1024, "admin": settings.MAX_BODY_BYTES, "api": settings.MAX_BODY_BYTES}
 # Where a whole fleet comes in: by the API, and by the dashboard's import.
 FLEETS = frozenset({"/api/v1/apply", "/dashboard/settings/apply/plan/"})
-# Whose forms hold a definition.
-EDITOR = re.compile(r"/dashboard/(agents/[^/]+/definition/(edit|check|theirs)|register(/check)?)/\Z")
+# Whose forms hold a definition, or a removed route with all its names.
+EDITOR = re.compile(
+    r"/dashboard/(agents/[^/]+/(definition/(edit|check|theirs)|routes/restore)|register(/check)?|routing/routes/restore)/\Z"
+)
 TOO_LARGE = orjson.dumps(
     {"type": "about:blank", "title": "Request Entity Too Large", "status": 413, "detail": "the body is too large"}
 )

@@ -48,11 +48,13 @@ DEFAULT_MASKED_KEYS = [
 
 
 class Variables(EnvSettingsSource):
-    """The process's variables. An empty one is as good as none, except for a list."""
+    """The process's variables. An empty one is as good as none, except for a list; so is a blank one for a number."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """The text of one."""
         text, key, is_complex = super().get_field_value(field, field_name)
+        if field.annotation is int and text is not None:
+            text = text.strip()
         return text if text or isinstance(field.get_default(), list) else None, key, is_complex
 
 
@@ -74,7 +76,7 @@ class Environment(BaseSettings):
     """Connections that a process keeps open; 0 = one per thread. `serve` gives its workers 8."""
     EMBEDDED_POSTGRES_OPTIONS: Arguments = ""
     """More settings for the embedded Postgres, as for `postgres -c`; the tests switch fsync off with it."""
-    DATA_DIR: Place = ROOT / ".data"
+    DATA_DIR: Place = (ROOT / ".data").resolve()
     """Secret key, embedded Postgres, spool of the routing log, counters for `/metrics`, snapshot of the registry. One
     per replica."""
     SECRET_KEY: str = Field("", repr=False)

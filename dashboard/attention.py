@@ -91,7 +91,7 @@ def unwell(ill: dict[str, AgentTrouble], *, down: bool) -> list[Item]:
     for since, name in chosen:
         found = ill[name]
         where = "" if found.workers == found.of else f" On {found.workers} of {found.of} workers."
-        text = f"{'Unavailable' if down else 'Partly unavailable'}: {found.detail.rstrip('.')}.{where}"
+        text = f"{'Down' if down else 'Shaky'}: {found.detail.rstrip('.')}.{where}"
         page = reverse("dashboard:agent", args=[name])
         items.append(Item(f"ill-{name}", found.state, name, text, "Open it", page, name, since=since))
     return items

@@ -2,8 +2,7 @@
 
 from django.urls import path, re_path
 
-from dashboard import shell
-from dashboard import sign_in as signing_in
+from dashboard import shell, sign_in
 from dashboard.pages import (
     agent,
     agents,
@@ -20,11 +19,11 @@ from dashboard.pages import (
 
 app_name = "dashboard"
 urlpatterns = [
-    path("", signing_in.home, name="home"),
-    path("sign-in/", signing_in.SignIn.as_view(), name="sign-in"),
-    path("sign-in/link/<str:uid>/<str:token>/", signing_in.sign_in_link, name="sign-in-link"),
-    path("sign-out/", signing_in.SignOut.as_view(), name="sign-out"),
-    path("password/", signing_in.password, name="password"),
+    path("", sign_in.home, name="home"),
+    path("sign-in/", sign_in.SignIn.as_view(), name="sign-in"),
+    path("sign-in/link/<str:uid>/<str:token>/", sign_in.sign_in_link, name="sign-in-link"),
+    path("sign-out/", sign_in.SignOut.as_view(), name="sign-out"),
+    path("password/", sign_in.password, name="password"),
     *frame.urlpatterns,
     *search.urlpatterns,
     *overview.urlpatterns,

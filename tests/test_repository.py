@@ -1,6 +1,7 @@
 """Tests whose input is the whole repository: what holds for every file, setting and endpoint."""
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
@@ -98,8 +99,27 @@ def test_statements_are_composed_and_texts_searched_in_one_place():
     for path in APPLICATION:
         text = path.read_text()
         assert not re.search(r"noqa: S608|\.extra\(where|objects\.raw\(", text), f"{path}: see registry/base/sql.py"
-        assert "ILIKE" not in text or path.match("registry/base/contains.py"), f"{path}: has_text does it"
+        assert not re.search("ILIKE|__icontains", text) or path.match("registry/base/contains.py"), (
+            f"{path}: has_text does it"
+        )
         assert "fmt: skip" not in text or path.match("config/settings.py"), f"{path}: ruff's own format will do"
+
+
+def test_programs_in_strings_name_what_is_there():
+    """What another process is given to run is read by no checker; tests and benchmarks hold modules of ours in it."""
+    line = re.compile(
+        r"^\s*from ((?:agents|registry|dashboard|config)[\w.]*) import ([\w, ]+?)(?:;|\s*#|$)", re.MULTILINE
+    )
+    for name in TRACKED:
+        if not re.match(r"(tests|benchmarks)/.*\.py$", name):
+            continue
+        for node in ast.walk(ast.parse((ROOT / name).read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                for module, things in line.findall(node.value.replace("; ", "\n")):
+                    found = importlib.import_module(module)
+                    for thing in things.split(","):
+                        known = hasattr(found, thing.strip()) or importlib.util.find_spec(f"{module}.{thing.strip()}")
+                        assert known, f"{name}: {module}.{thing.strip()}"
 
 
 def test_code_is_clean():

@@ -19,7 +19,7 @@ class PythonSource(ElsewhereSource):
     script: Word | None = Field(None, description="path of a script below a folder of AGENT_PATH")
     route: Word | None = Field(None, description="route at which the script registers the agent")
     arguments: Object = Field(default={}, description="keyword arguments of the class")
-    code: Text = Field("", description="digest of the code that was seen (switchboard_host/seeing.py)")
+    code: Text = Field("", description="digest of the code that was seen (switchboard_host/survey.py)")
 
     @model_validator(mode="after")
     def one_of_two(self) -> "PythonSource":

@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agents.definition import AgentDefinition, Function
-from agents.errors import InvalidDefinition
-from agents.kind import Kind
+from agents.kind import Kind, refuse_variables
 from agents.runners import Making
 from agents.stored.checks import check
 from agents.stored.version import StoredVersion
@@ -69,9 +68,7 @@ class StoredKind(Kind[AgentDefinition]):
         """The definition, also of a plain SWML document, with what is checked only when it is saved."""
         definition = AgentDefinition.read(definition_of(value) if is_document(value) else value)
         check(definition)
-        problems = {path: problem for path, name in definition.variables().items() if (problem := refused(name))}
-        if problems:
-            raise InvalidDefinition(problems)
+        refuse_variables(definition, refused)
         return definition
 
     def functions(self, source: AgentDefinition) -> Mapping[str, Function]:

@@ -1,4 +1,4 @@
-"""The form of a definition: what it is made of. What stands in which part is in definition_parts.py."""
+"""The form of a definition: what it is made of. What stands in which part is in parts.py."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence

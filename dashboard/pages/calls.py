@@ -10,7 +10,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from dashboard.calls import ids as ids  # registers its converter
-from dashboard.calls import timeline as drawing
+from dashboard.calls import timeline
 from dashboard.calls.lines import Line, story, summary_of
 from dashboard.fields import MAX_WORD, line_of
 from dashboard.log.details import log_of
@@ -89,14 +89,14 @@ def call(request: HttpRequest, call_id: str) -> HttpResponse:
     told = events[:STORY_EVENTS]
     post_prompts = [event["id"] for event in events if is_end(event)]
     bodies = bodies_of({*(event["id"] for event in told if event["function"]), *post_prompts[-1:]})
-    drawn = drawing.timeline(told, now=timezone.now() if line.running else None)
-    lanes = [(lane.name, drawing.lane(drawn, lane, last=lane is drawn.lanes[-1])) for lane in drawn.lanes]
+    drawn = timeline.timeline(told, now=timezone.now() if line.running else None)
+    lanes = [(lane.name, timeline.lane(drawn, lane, last=lane is drawn.lanes[-1])) for lane in drawn.lanes]
     condition = condition_text("call", call_id)
     context = {
         "line": line,
         "call": line.call,
-        "began": drawing.moment(events[0]),
-        "axis": drawing.axis(drawn),
+        "began": timeline.moment(events[0]),
+        "axis": timeline.axis(drawn),
         "lanes": lanes,
         "story": story(told, bodies),
         "untold": len(events) - len(told),

@@ -16,7 +16,7 @@ from dashboard.log.rows import rows_of
 from dashboard.shell import common, page_for, part_wanted, show
 from dashboard.zones import zone_of
 from registry.base.errors import Malformed, NotFound
-from registry.log import cursor as reading
+from registry.log import cursor
 from registry.log.export import Form, export
 from registry.log.filters import Filter
 from registry.log.search import event_with_bodies, search
@@ -110,7 +110,7 @@ def socket(wanted: Asked, zone: str, cursor: str) -> str:
 def snapshot() -> str:
     """This moment of the database."""
     connection.ensure_connection()
-    return str(reading.now(connection.connection))
+    return str(cursor.now(connection.connection))
 
 
 urlpatterns = [

@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
 from dashboard.pages import routing_acts as acts
-from dashboard.routing import tables as tables
+from dashboard.routing import tables
 from dashboard.routing.page import shown, text_of
 from dashboard.shell import page_for
 from registry.policy import Deed

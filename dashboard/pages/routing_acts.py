@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from dashboard import toasts
 from dashboard.fields import line_of
-from dashboard.routing import tables as tables
+from dashboard.routing import tables
 from dashboard.routing.page import kept, shown
 from dashboard.shell import page_for
 from registry.actions import routes, sip_names, trash

@@ -37,7 +37,7 @@ def test(request: HttpRequest) -> HttpResponse:
 def agent_names(request: HttpRequest) -> HttpResponse:
     """The names of agents that have what is typed, for a datalist."""
     typed = line_of(request.GET, "agent")
-    found = Agent.objects.exclude(state=Agent.State.TRASHED).filter(name__icontains=typed)
+    found = Agent.objects.exclude(state=Agent.State.TRASHED).filter(name__has_text=typed)
     return render(
         request, "parts/zone_names.html", {"names": found.order_by("name").values_list("name", flat=True)[:NAMES]}
     )

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from dashboard.fields import line_of
-from dashboard.routing import tables as tables
+from dashboard.routing import tables
 from dashboard.routing.decisions import log_of, tell
 from dashboard.shell import part_wanted, show
 from dashboard.zones import moment_typed

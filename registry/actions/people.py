@@ -25,7 +25,7 @@ LINK = "/dashboard/sign-in/link/"
 class SignInTokens(PasswordResetTokenGenerator):
     """Tokens for sign-in links: good once, because signing in changes what they are made of, for a day."""
 
-    key_salt = "registry.actions.people.SignInTokens"
+    key_salt = "registry.people.SignInTokens"  # part of every open link: it names no module, and stays
 
     def _make_hash_value(self, user: AbstractBaseUser, timestamp: int) -> str:
         """Django's own looks at whole seconds: a link that is used in the second of its making would stay good."""

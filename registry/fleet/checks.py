@@ -21,7 +21,7 @@ from registry.fleet.present import PresentAgent
 from registry.fleet.references import upstream_for
 from registry.reports.describe import as_written
 
-# Between two definitions, so that a worker that checks a thousand for the API goes on answering calls: see loading.py.
+# Between two definitions, so that a worker that checks a thousand for the API answers calls: see serving/loader.py.
 GENTLE_SECONDS = 0.00005
 Progress = Callable[[str, int, int], None]  # what is being done, how many of how many
 NOBODY = Actor("nobody", "plan")

@@ -97,7 +97,7 @@ class Document:
 
     agents: Mapping[str, FleetAgent]
     left_out: Mapping[str, str] = field(default_factory=dict)
-    checked: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # see checking.py
+    checked: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # see checks.py
 
     def as_plain(self) -> dict[str, Any]:
         """As JSON has it; agents by name."""

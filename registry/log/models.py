@@ -34,7 +34,7 @@ class RoutingEvent(models.Model):
     response = models.JSONField(null=True)
     request_id = models.TextField(default="", help_text="that its sender gave; empty: it is known by this event's id")
     trace_id = models.TextField(default="", help_text="of the W3C trace that it belongs to")
-    batch = models.BigIntegerField(default=0, help_text="transaction that wrote it; see events/reading.py")
+    batch = models.BigIntegerField(default=0, help_text="transaction that wrote it; see log/cursor.py")
 
     class Meta:
         managed = False  # Django cannot say PARTITION BY; see the migration

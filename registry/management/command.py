@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 3  # without a word
 
 
 class RegistryCommand(BaseCommand):
-    """A command over `registry.actions.agents`. Subclasses have `run(options)`, which returns what --json prints."""
+    """A command over `registry.actions`. Subclasses have `run(options)`, which returns what --json prints."""
 
     requires_system_checks = []  # a command at 3 a.m. must start quickly
     exit_code = 0  # for a result that is an answer and no success
@@ -48,8 +48,10 @@ class RegistryCommand(BaseCommand):
             result = self.run(options)
         except RegistryError as error:
             self.fail(str(error), REFUSED, problems=error.problems)
-        except UnicodeEncodeError:  # of what a shell passes on that is no UTF-8, nothing can be asked
-            self.fail("an argument is no UTF-8", REFUSED)
+        except UnicodeEncodeError as error:
+            if error.encoding != "utf-8":  # a terminal that cannot show what was done
+                raise
+            self.fail("an argument is no UTF-8", REFUSED)  # of what the shell passes on nothing can be asked
         except ProgrammingError:
             self.fail("this database has no tables yet: start `serve` once, or run `migrate`", REFUSED)
         except Error as error:

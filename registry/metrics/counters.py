@@ -74,7 +74,7 @@ class Counters:
             counter, histogram = self.places[agent, kind, outcome]
         except KeyError:
             counter, histogram = self.places_of(agent, kind, outcome)
-        bucket = (microseconds >> 6).bit_length()  # as in events/minutes.py: below 64 µs, 128, 256 …
+        bucket = (microseconds >> 6).bit_length()  # as in log/minutes.py: below 64 µs, 128, 256 …
         slots = self.slots
         slots[counter] += 1
         slots[histogram + (bucket if bucket < LAST else LAST)] += 1  # noqa: FURB136 - min() takes as long as all this

@@ -31,7 +31,7 @@ from registry.log.event import BLANK, Event
 from registry.log.masking import MASK, Masker
 from registry.log.recorder import Excerpts, Recorder
 from registry.models import Route
-from registry.rehearsal import served as elsewhere
+from registry.rehearsal import served
 from registry.rehearsal.stage import Stage
 from registry.routing.addresses import prefix_of
 from registry.routing.table import AgentEntry, Step
@@ -86,14 +86,14 @@ def preview(name: str, which: str, call: Call, base: str, stage: Stage | None = 
 
 def asked_itself(agent: Agent, version: AgentVersion, call: Call, base: str, stage: Stage | None) -> Preview:
     """The document that the agent's own code or server gives for a call, masked."""
-    entry = elsewhere.served_entry(stage.tables.current if stage else None, agent, version)
+    entry = served.served_entry(stage.tables.current if stage else None, agent, version)
     assert stage is not None
     assert entry.live is not None
     known = call if call.call_id else replace(call, call_id=f"test-{uuid4()}")
     request = request_of(agent, known, known.body(), base, stage.webhooks, entry)
-    _, answer = async_to_sync(elsewhere.document_answer)(entry.live, request)
+    _, answer = async_to_sync(served.document_answer)(entry.live, request)
     problem = "" if answer.outcome == "ok" else answer.detail or answer.outcome
-    return Preview(version.number, agent.current_state, elsewhere.shown(answer.body, entry), problem)
+    return Preview(version.number, agent.current_state, served.shown(answer.body, entry), problem)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Run:
 async def run(version: Version, request: AgentRequest, by: str, stage: Stage) -> Run:
     """Call a function of a prepared version, and log it as a test."""
     if not kind_named(version.kind).here:
-        request = await elsewhere.with_token(version, request)
+        request = await served.with_token(version, request)
     started = time.perf_counter_ns()
     answer = await version.answer(request)
     microseconds = (time.perf_counter_ns() - started) // 1000
@@ -190,8 +190,8 @@ def version_to_run(
 ) -> tuple[Version, AgentEntry | None]:
     """The version that has the function, ready to answer; of an agent that runs elsewhere, how it is served too."""
     if not kind_of(version.definition).here:
-        elsewhere.refuse_unknown(parsed(version.definition), function, version.number, agent.name)
-        entry = elsewhere.served_entry(stage.tables.current if stage else None, agent, version)
+        served.refuse_unknown(parsed(version.definition), function, version.number, agent.name)
+        entry = served.served_entry(stage.tables.current if stage else None, agent, version)
         assert entry.live is not None
         return entry.live, entry
     prepared = prepared_version(agent, version, environment())
@@ -213,12 +213,12 @@ def request_of(
         body=body,
         call_id=call.call_id,
         now=time.time() if call.at is None else call.at,
-        sent=Sent(orjson.dumps(body), elsewhere.JSON_HEADERS),
+        sent=Sent(orjson.dumps(body), served.JSON_HEADERS),
         urls=FixedUrls(
             f"{base}{first_prefix(agent)}".encode(),
             base.encode(),
-            lambda other: f"{base}{by_agent[other].rstrip('/')}" if other in by_agent else None,
-            lambda path: f"{base}{path.rstrip('/')}" if path in paths else None,
+            lambda other: f"{base}{prefix_of(by_agent[other])}" if other in by_agent else None,
+            lambda path: f"{base}{prefix_of(path)}" if path in paths else None,
         ),
         onward=Onward(webhooks, lambda: {"X-Request-ID": request_id}, entry.upstream if entry else ""),
     )

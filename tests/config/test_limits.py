@@ -70,6 +70,8 @@ def test_the_declared_length(text: bytes, size: int) -> None:
         ("/dashboard/register/x/done/", 64 * 1024),
         ("/dashboard/agents/sales/definition/check/", settings.MAX_BODY_BYTES),
         ("/dashboard/agents/sales/definition/theirs/", settings.MAX_BODY_BYTES),
+        ("/dashboard/agents/sales/routes/restore/", settings.MAX_BODY_BYTES),
+        ("/dashboard/routing/routes/restore/", settings.MAX_BODY_BYTES),
         ("/dashboard/agents/sales/definition/discard/", 64 * 1024),
         ("/dashboard/agents/sales/x/definition/edit/", 64 * 1024),
         ("/dashboard/sign-in/", 64 * 1024),
@@ -81,7 +83,7 @@ def test_the_declared_length(text: bytes, size: int) -> None:
         ("/ws/page", 0),
     ],
 )
-def test_only_where_definitions_and_fleets_come_in_a_body_may_be_large(path: str, most: int) -> None:
+def test_only_where_definitions_fleets_and_removed_routes_come_in_a_body_may_be_large(path: str, most: int) -> None:
     assert most_of(path, path[1:].partition("/")[0]) == most
 
 

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client as Browser
 
-from dashboard import sign_in as signing_in
+from dashboard import sign_in
 from registry.actions import people
 from registry.models import Member
 from tests.registry.log.test_writer import apart
@@ -221,7 +221,7 @@ def test_who_guesses_waits_but_only_there_and_a_link_still_works(browser, make_m
 def taken(monkeypatch):
     """Somebody else's passwords are being checked, for as long as the test goes on."""
     checks = threading.BoundedSemaphore(2)
-    monkeypatch.setattr(signing_in, "CHECKS", checks)
+    monkeypatch.setattr(sign_in, "CHECKS", checks)
     for _ in range(2):
         assert checks.acquire(blocking=False)
     return checks

@@ -23,7 +23,7 @@ from registry.routing.table import RoutingTable
 from registry.serving.loader import Loader, read_records
 from registry.serving.snapshot import SnapshotFile
 from tests.agents.building import NoWebhooks
-from tests.agents.echo import ECHO, EchoKind, echo
+from tests.agents.echo import ECHO, EchoKind, EchoSource, echo
 from tests.client import Client, basic, load_table
 from tests.registry.api.conftest import Asker, look, token
 
@@ -129,6 +129,12 @@ def test_an_agent_changes_its_kind_and_back(hall, actor):
 def test_who_may_not_have_code_run_is_refused_whatever_kind_runs_it(actor, monkeypatch):
     monkeypatch.setattr(EchoKind, "runs_code", True)
     with pytest.raises(Forbidden, match="a Echo agent runs code"):
+        agents.register("hall", "/hall", HELLO, by=actor)
+
+
+def test_a_variable_that_is_not_for_agents_is_refused_whatever_kind_names_it(actor, monkeypatch):
+    monkeypatch.setattr(EchoSource, "variables", lambda _source: {"echo.says": "DATABASE_URL"})
+    with pytest.raises(Malformed, match="DATABASE_URL is not for agents"):
         agents.register("hall", "/hall", HELLO, by=actor)
 
 

@@ -7,9 +7,7 @@ import os
 import sys
 from typing import Any
 
-from . import build as loading
-from . import notes, zygote
-from . import survey as seeing
+from . import build, notes, survey, zygote
 
 
 def inspect() -> None:
@@ -29,15 +27,15 @@ def looked_at(order: dict[str, Any]) -> dict[str, Any]:
     notes.listen()
     try:
         if order.get("list"):
-            loading.prepare(order)
-            script = loading.run_script(order)
-            code = seeing.digest(order["path"])
-            seen = seeing.look_at_script(script, order)
+            build.prepare(order)
+            script = build.run_script(order)
+            code = survey.digest(order["path"])
+            seen = survey.look_at_script(script, order)
         else:
-            agent = loading.build(order)
-            code = seeing.digest(order["path"])  # now, as a host does it: what is loaded later is not in it
-            seen = asyncio.run(seeing.look(agent, order))
-    except loading.CannotLoad as error:
+            agent = build.build(order)
+            code = survey.digest(order["path"])  # now, as a host does it: what is loaded later is not in it
+            seen = asyncio.run(survey.look(agent, order))
+    except build.CannotLoad as error:
         return {"failed": str(error)}
     except BaseException as error:  # noqa: BLE001 - its code may do anything
         with contextlib.suppress(Exception):

@@ -18,8 +18,7 @@ import socket
 import sys
 import time
 
-from . import notes
-from . import survey as seeing
+from . import notes, survey
 from .build import CannotLoad, Order, build
 from .frames import SLOTS, Frames, Head, frame
 from .serve import AgentHost, adopt
@@ -188,7 +187,7 @@ def serve(sock: socket.socket, begun: mmap.mmap, order: Order) -> int:
         if isinstance(error, CannotLoad) or order.get("quiet"):  # the traceback was told more than once
             return 1
         raise
-    code = seeing.digest(order["path"])
+    code = survey.digest(order["path"])
     adopt(agent, order)
     gc.collect()
     gc.freeze()

@@ -113,7 +113,7 @@ def show_members(request: HttpRequest, open_one: dict[str, Any], status: int = 2
     text, after = line_of(request.GET, "q"), request.GET.get("after", "")
     found = Member.objects.prefetch_related("groups").order_by("username")
     if text:
-        found = found.filter(Q(username__icontains=text) | Q(email__icontains=text))
+        found = found.filter(Q(username__has_text=text) | Q(email__has_text=text))
     rows = list(found.filter(username__gt=after)[: ROWS + 1]) if after else list(found[: ROWS + 1])
     attempts = AccessAttempt.objects.order_by("-attempt_time").values(
         "username", "ip_address", "attempt_time", "failures_since_start"

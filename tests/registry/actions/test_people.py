@@ -26,6 +26,10 @@ def parts(link):
     return link.removeprefix(people.LINK).strip("/").split("/")
 
 
+def test_links_that_are_open_outlive_an_update_of_ours():
+    assert people.SignInTokens.key_salt == "registry.people.SignInTokens", "it is part of what links prove"
+
+
 def test_an_account_has_a_role_and_no_password(bob):
     assert people.given_role(bob) == "Viewer"
     assert not bob.has_usable_password()

@@ -19,8 +19,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.db import OperationalError, connection
 from django.test import Client
 
-from dashboard import consumers
-from dashboard import outage as away
+from dashboard import consumers, outage
 from dashboard.consumers import EventsConsumer
 from dashboard.watchers import MAY_NOT, SIGN_IN, TOO_OFTEN, Watched
 from registry.actions import people
@@ -400,7 +399,7 @@ def test_a_socket_whose_session_cannot_be_read_is_told_and_closed(
         assert await viewer.connect(5) == (True, None)
         assert json.loads(await viewer.receive_from(5)) == {"type": "away"}
         ended = await viewer.receive_output(5)
-        assert (ended["type"], ended["code"]) == ("websocket.close", away.TRY_AGAIN)
+        assert (ended["type"], ended["code"]) == ("websocket.close", outage.TRY_AGAIN)
 
     asyncio.run(watch())
 

@@ -12,7 +12,7 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.log import cursor as reading
+from registry.log import cursor
 from registry.log.cursor import COLUMNS, Cursor, Read, now, read_since
 from registry.log.ids import uuid7
 from tests.registry.log.test_writer import apart, empty_log
@@ -156,7 +156,7 @@ def test_of_too_many_the_newest_are_read_and_the_others_counted(connected: Calla
 def test_what_was_missed_is_counted_up_to_a_limit(
     connected: Callable[[], Connection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "MAX_MISSED", 3)
+    monkeypatch.setattr(cursor, "MAX_MISSED", 3)
     writer = connected()
     start = now(writer)
     made = [insert(writer) for _ in range(10)]
@@ -185,7 +185,7 @@ def test_a_time_out_is_no_absent_database_and_one_begins_with_the_newest(
     monkeypatch.setattr(psycopg.Cursor, "execute", execute)
     writer.execute("SET statement_timeout = '50ms'")
     read = read_since(writer, start, 3)
-    assert (ids(read), read.missed) == (made[1:], reading.MAX_MISSED)
+    assert (ids(read), read.missed) == (made[1:], cursor.MAX_MISSED)
     assert seen not in ids(read)
     assert writer.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
     assert ids(read_since(writer, read.cursor, 3)) == []

@@ -1,6 +1,6 @@
 import json
 from datetime import datetime, timedelta
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -434,6 +434,14 @@ def test_a_default_route_that_is_off_is_said_to_be_off(run, run_json, fleet, act
 )  # fmt: skip
 def test_what_is_no_utf_8_is_refused_and_no_error_of_ours(refused, fleet, arguments):
     assert refused(*arguments)
+
+
+def test_a_terminal_that_cannot_show_what_was_done_is_not_told_that_it_was_refused(fleet):
+    narrow = TextIOWrapper(BytesIO(), "latin-1")
+    with pytest.raises(UnicodeEncodeError):
+        call_command("pause", "info-line", stdout=narrow)
+    narrow.detach()
+    assert Agent.objects.get(name="info-line").state == "paused"
 
 
 def test_a_sip_address_is_tested_with_each_step(transactional_db, fleet, run, run_json, actor):
