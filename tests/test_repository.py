@@ -122,6 +122,17 @@ def test_programs_in_strings_name_what_is_there():
                         assert known, f"{name}: {module}.{thing.strip()}"
 
 
+def test_what_is_asked_for_twice_at_once_is_one_step_back():
+    """Enter in a field that was typed in is a change and a submit: without hx-sync both would go into the history."""
+    tag = re.compile(r"<[a-z]+\b(?:[^>{]|\{\{.*?\}\}|\{%.*?%\}|\{(?![{%]))*>", re.DOTALL)
+    for name in TRACKED:
+        if name.endswith(".html"):
+            for element in tag.findall((ROOT / name).read_text()):
+                trigger = re.search(r'hx-trigger="([^"]*)"', element)
+                if 'hx-push-url="true"' in element and trigger and "," in trigger[1]:
+                    assert "hx-sync" in element, f"{name}: {element}"
+
+
 def test_code_is_clean():
     run("ruff", "check", ".")
     run("ruff", "format", "--check", ".")

@@ -18,7 +18,7 @@ ARGUMENTS = [
 ACTION_SECONDS = 10
 EXPECTED = re.compile(
     r"Failed to load resource|WebSocket connection to|Response Status Error Code (4\d\d|503)|"
-    r"htmx:(sendError|afterRequest)|^\[object Event\]$"
+    r"htmx:(sendError|sendAbort|afterRequest)|^\[object Event\]$"
 )
 
 
