@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 # All tests in several processes, each with a PostgreSQL and servers of its own; a file's tests stay together, and the
-# longest come first: see tests/longest.py.
-SEVERAL = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadgroup"]
+# longest come first: see tests/longest.py. One process more than there are cores, for many tests wait.
+SEVERAL = ["-n", str(min((os.cpu_count() or 1) + 1, 4)), "--dist", "loadgroup"]
 
 
 class Command(BaseCommand):
