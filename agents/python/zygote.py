@@ -31,6 +31,7 @@ class Zygote:
         self.whereabouts = whereabouts
         self.process: subprocess.Popen[bytes] | None = None
         self.control: socket.socket | None = None
+        self.ending: asyncio.Future[int] | None = None  # of the one before
         self.turns = Turns()
         self.number = 0
         self.ordered: dict[int, tuple[Callable[[int], None], Ended]] = {}  # hosts that have no process yet
@@ -93,6 +94,8 @@ class Zygote:
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # also what agents have started
+            # Its socket ends a moment before it does: who only asks whether it has ended leaves a zombie.
+            self.ending = asyncio.get_running_loop().run_in_executor(None, process.wait)
         lost = [ended for _, ended in self.ordered.values()] + list(self.running.values())
         self.ordered, self.running = {}, {}
         for ended in lost:
@@ -114,13 +117,13 @@ class Zygote:
             asyncio.get_running_loop().remove_reader(self.control.fileno())
             self.control.close()
             self.control = None
-        if process is not None:
-            process.poll()
         return process
 
     async def close(self) -> None:
         """End it and all hosts."""
         process = self.drop()
+        if self.ending is not None:
+            await self.ending
         if process is None:
             return
         try:

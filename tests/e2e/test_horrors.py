@@ -190,13 +190,13 @@ def test_fifty_dead_hosts_leave_nothing_behind(server: Server) -> None:
     def descriptors() -> int:
         return len(list(Path(f"/proc/{worker}/fd").iterdir()))
 
-    hosts, before, dead = wait_for(all_there, 30), descriptors(), 0
+    hosts, before, dead = wait_for(all_there), descriptors(), 0
     while dead < 50:
         for pid in hosts:
             os.kill(pid, signal.SIGKILL)
         dead += len(hosts)
         wait_for(lambda last=hosts: not last & set(processes_of(server)))
-        hosts = wait_for(all_there, 40)
+        hosts = wait_for(all_there)
     wait_for(lambda: descriptors() <= before)
     assert functions(server, "/steady", "well") == {"response": "well"}
 
@@ -227,7 +227,7 @@ def test_a_zygote_that_is_killed_is_replaced_and_nobody_else_notices(server: Ser
     zygote = next(pid for pid, line in processes_of(server).items() if is_host(line))
     with others_asked(server, python=False):
         os.kill(zygote, signal.SIGKILL)
-        wait_for(lambda: zygote not in processes_of(server) and well(server, "steady"), 30)
+        wait_for(lambda: zygote not in processes_of(server) and well(server, "steady"))
 
 
 def test_a_worker_that_is_killed_leaves_no_host(server: Server) -> None:
@@ -235,8 +235,8 @@ def test_a_worker_that_is_killed_leaves_no_host(server: Server) -> None:
     [worker] = workers_of(server)
     os.kill(worker, signal.SIGKILL)
     hosts = {pid for pid, line in before.items() if is_host(line)}
-    wait_for(lambda: not hosts & alive(), 30)
-    wait_for(lambda: well(server, "steady"), 40)
+    wait_for(lambda: not hosts & alive())
+    wait_for(lambda: well(server, "steady"))
 
 
 def test_nothing_is_left_when_serve_is_killed(server: Server) -> None:
@@ -247,7 +247,7 @@ def test_nothing_is_left_when_serve_is_killed(server: Server) -> None:
         wait_for(lambda: "R" in {line[0] for line in processes_of(server).values() if is_host(line)})
         left = set(processes_of(server))
         server.kill()
-        wait_for(lambda: not left & alive(), 40)
+        wait_for(lambda: not left & alive())
         for call in calls:
             with contextlib.suppress(OSError, http.client.HTTPException):
                 call.result()
