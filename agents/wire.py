@@ -1,6 +1,6 @@
 """What an agent is asked and what it answers: the same two values for every kind of agent."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -145,8 +145,8 @@ class Version(Protocol):
     by_mark: bool  # its documents carry its number in their URLs, for it checks its tokens itself
     paths: frozenset[str]  # sub-paths that it answers besides SUB_PATHS
 
-    async def answer(self, request: AgentRequest) -> Answer:
-        """Answer a request to this agent, whatever its sub-path."""
+    def answer(self, request: AgentRequest) -> Answer | Coroutine[Any, Any, Answer]:
+        """Answer a request to this agent, whatever its sub-path: at once, or by whatever has to be waited for."""
         ...
 
 
@@ -164,6 +164,11 @@ class LocalVersion(Version, Protocol):
 
 
 NO_PATHS: frozenset[str] = frozenset()
+
+
+async def awaited(answer: Answer | Awaitable[Answer]) -> Answer:
+    """An answer, waited for if it is not there yet."""
+    return answer if isinstance(answer, Answer) else await answer
 
 
 def function_of(request: AgentRequest) -> str:

@@ -25,11 +25,11 @@ from registry.metrics.endpoint import PATH as METRICS  # noqa: E402
 from registry.metrics.endpoint import Metrics  # noqa: E402
 from registry.metrics.gate import TokenGate  # noqa: E402
 from registry.rehearsal.stage import Stage  # noqa: E402
-from registry.routing.addresses import RESERVED_FIRST  # noqa: E402
+from registry.routing.dispatcher import NOT_OURS  # noqa: E402
 from registry.routing.http import BODY_SECONDS, Message, Receive, Scope, Send, respond  # noqa: E402
 from registry.routing.probes import PATHS  # noqa: E402
 
-OURS = frozenset(RESERVED_FIRST - {"sip", "health", "ready", "metrics"})
+DJANGOS = frozenset(NOT_OURS - {"health", "ready", "metrics"})
 
 # Bytes of a body. Forms are taken apart while everybody waits; in the admin's a definition is a field.
 MOST = {"dashboard": 64 * 1024, "admin": settings.MAX_BODY_BYTES, "api": settings.MAX_BODY_BYTES}
@@ -91,6 +91,7 @@ class Front:
 
     def __init__(self, services: Services):
         self.dispatcher = services.dispatcher
+        self.lane = None if services.sync else services.dispatcher  # an answer that waits for the disk is not at once
         self.probes = services.probes
         self.metrics = Metrics(services.exposition, TokenGate(), services.http)
         self.too_large = TOO_LARGE_HEADERS + services.http.security_headers
@@ -114,7 +115,7 @@ class Front:
             await self.probes(scope, receive, send)
         elif path == METRICS:
             await self.metrics(scope, receive, send)
-        elif (first := path[1:].partition("/")[0]) in OURS:
+        elif (first := path[1:].partition("/")[0]) in DJANGOS:
             most = most_of(path, first)
             if declared(scope) > most:
                 await respond(send, 413, TOO_LARGE, self.too_large)

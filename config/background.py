@@ -194,6 +194,11 @@ class Background:
         assert app is not None
         return app
 
+    @property
+    def lane(self) -> Dispatcher | None:
+        """Whoever answers without ASGI, once the application is there (config/protocol.py)."""
+        return getattr(self.app, "lane", None)
+
     def announce_end(self) -> None:
         """Be out of the load balancer's rotation from now on; calls are answered until the end comes."""
         if self.services is not None:

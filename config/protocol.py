@@ -1,17 +1,57 @@
-"""uvicorn's HTTP protocol with what it lacks: answers in one piece, a limit on a request's head, a gentle end."""
+"""uvicorn's HTTP protocol with what it lacks: a lane for what is answered at once, whole answers, limits, a gentle end.
+
+The lane: a request that has come whole, and that the dispatcher answers without waiting, gets its answer in the
+parser's own callback: no scope, no task, no messages, one write. ASGI takes as long for these as all the rest does.
+Everything else goes the ASGI way, and whatever the lane has begun to read goes with it.
+"""
 
 import asyncio
+import logging
+from collections.abc import Coroutine
 from typing import Any
+from typing import Protocol as Interface
+from urllib.parse import unquote
 
+import httptools
 from django.conf import settings
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    HEADER_VALUE_RE,
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
+from registry.routing.http import AnyHeaders, Connection, Head, Response
+
+logger = logging.getLogger(__name__)
 MAX_HEAD_BYTES = 64 * 1024  # of a request's line and headers; browsers and proxies stay below 16 kB
 CHUNK_BYTES = 256 * 1024  # that uvloop reads at once
 DISCARD_BYTES = 16 * 1024 * 1024  # of a body whose request was refused already; uvicorn throws it away
+MAX_AT_ONCE = 64  # answers to one chunk of pipelined requests that are written before anybody has read one of them
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-STATUS_LINE = b"HTTP/1.1 "
+BEGINNING = b"HTTP/1.1 "
 CONTINUE = b"HTTP/1.1 100"
+METHODS = {b"POST": "POST", b"GET": "GET"}  # that the lane takes
+FAILED = Response(
+    500, ((b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")), b"Internal Server Error"
+)
+
+
+NOBODYS = Head("", "", b"", b"", (), Connection())  # of a request that nobody waits for any more
+
+
+class Lane(Interface):
+    """Whoever answers at once: `registry.routing.dispatcher.Dispatcher`."""
+
+    body_bytes: int  # that a body may have; a larger one goes the ASGI way
+
+    def takes(self, path: str) -> bool:
+        """Whether a path is its to answer."""
+        ...
+
+    def answer_now(self, head: Head, body: bytes) -> Response | Coroutine[Any, Any, Response]:
+        """The response, or what has to be waited for."""
+        ...
 
 
 class Protocol(HttpToolsProtocol):
@@ -21,18 +61,42 @@ class Protocol(HttpToolsProtocol):
     ending = False  # of the class, when the server is about to end: answers close their connection then
     silent: asyncio.TimerHandle | None = None  # closes a connection that never asks anything
     unclaimed = 0  # bytes received since the last request began or went on
+    lane: Lane | None = None
+    head: Head | None = None  # of the request that is in the lane
+    parts: list[bytes]  # of its body
+    size = 0  # bytes of them
+    at_once = 0  # answers to the chunk that is being read
+    answered_at = 0.0  # the loop's time of the last answer
+    idle: asyncio.TimerHandle | None = None  # closes a connection that asks nothing more
 
     def connection_made(self, transport: Any) -> None:
         """Put the transport that keeps answers together in between."""
         super().connection_made(transport)
-        self.transport = WholeAnswers(transport, self.loop)  # type: ignore[assignment]
+        self.answers = WholeAnswers(transport, self.loop)
+        self.transport = self.answers  # type: ignore[assignment]
         self.silent = self.loop.call_later(settings.HEAD_SECONDS, self.transport.close)
+        self.lane = getattr(self.app, "lane", None)  # the application's, once it has started
+        self.connection = Connection(
+            self.client[0] if self.client else "",
+            str(self.scheme),
+            self.server or Connection._field_defaults["server"],
+        )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The end: nobody waits for a timer of ours any more."""
+        super().connection_lost(exc)
+        for timer in (self.silent, self.idle):
+            if timer is not None:
+                timer.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Look whether this belongs to a running request; if not, it is a head in pieces, or a refused body's rest."""
+        self.at_once = 0
         super().data_received(data)
+        if self.head is not None:  # and its body has not come whole
+            self.leave_lane()
         cycle = self.cycle
-        if self.silent is not None and cycle is not None:
+        if self.silent is not None and (cycle is not None or self.answered_at):
             self.silent.cancel()
             self.silent = None
         if self.ending and cycle is not None:
@@ -47,12 +111,144 @@ class Protocol(HttpToolsProtocol):
                 self.transport.write(TOO_LARGE)
             self.transport.close()
 
+    # --- the parser's callbacks ---------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request begins. Its scope is made when somebody needs it."""
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+
+    def on_headers_complete(self) -> None:
+        """The lane, if it takes the request, else ASGI."""
+        self.head = self.lane_head(self.lane) if self.lane is not None else None
+        if self.head is None:
+            self.begin()
+        else:
+            self.parts, self.size = [], 0
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        if self.head is None:
+            super().on_body(body)
+            return
+        self.parts.append(body)
+        self.size += len(body)
+        if self.lane is not None and self.size > self.lane.body_bytes:
+            self.leave_lane()
+
     def on_message_complete(self) -> None:
         """A request has come whole, also one that was refused before: what comes now is the next one's head."""
-        super().on_message_complete()
-        if self.cycle is not None:
-            self.cycle.more_body = False
+        if self.head is not None:
+            self.answer_in_lane(self.head)
+        else:
+            super().on_message_complete()
+            if self.cycle is not None:
+                self.cycle.more_body = False
         self.unclaimed = -CHUNK_BYTES  # this chunk is counted yet, and has more than a head in it
+
+    # --- the lane -----------------------------------------------------------------------------------------------------
+
+    def lane_head(self, lane: Lane) -> Head | None:
+        """The head of a request that may be answered at once: it is a usual one, and nothing before it runs."""
+        parser, cycle = self.parser, self.cycle
+        if self.answers.transport.is_closing() and (cycle is None or cycle.response_complete):
+            return NOBODYS
+        method = METHODS.get(parser.get_method())
+        if (
+            method is None
+            or (cycle is not None and not cycle.response_complete)
+            or self.ending
+            or self.expect_100_continue
+            or self.at_once >= MAX_AT_ONCE
+            or self.flow.write_paused
+            or not parser.should_keep_alive()
+            or parser.should_upgrade()
+            or parser.get_http_version() != "1.1"
+        ):
+            return None
+        url = httptools.parse_url(self.url)
+        raw_path = url.path
+        path = raw_path.decode("ascii")
+        if "%" in path:
+            path = unquote(path)
+        if not lane.takes(path):
+            return None
+        return tuple.__new__(Head, (method, path, raw_path, url.query or b"", self.headers, self.connection))
+
+    def leave_lane(self) -> None:
+        """Go on the ASGI way, with what has been read."""
+        if self.answers.transport.is_closing():
+            return
+        parts, self.head, self.parts = self.parts, None, []
+        self.begin()
+        for part in parts:
+            super().on_body(part)
+
+    def begin(self) -> None:
+        """Begin a request the ASGI way, of which nothing but its head has been read."""
+        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = url, headers, expect
+        self.scope["headers"] = headers
+        super().on_headers_complete()
+
+    def answer_in_lane(self, head: Head) -> None:
+        """Answer at once, or have the answer waited for as ASGI does it: pipelining, cancelling, leaving clients."""
+        assert self.lane is not None
+        self.head = None
+        if self.answers.transport.is_closing():
+            return  # the parser goes on when the connection is done for: what it finds is not carried out
+        parts = self.parts
+        try:
+            response = self.lane.answer_now(head, parts[0] if len(parts) == 1 else b"".join(parts))
+            if not isinstance(response, Response):
+                self.wait_for(response)
+                return
+            self.answers.send(response, self.server_state.default_headers)
+        except Exception:  # of which the parser would make a 400
+            logger.exception("Failed to answer %s in the lane", head.path[:200])
+            self.answers.send(FAILED, self.server_state.default_headers)
+            self.answers.close()
+            return
+        self.server_state.total_requests += 1
+        self.at_once += 1
+        self.answered_at = self.loop.time()
+        if self.idle is None:
+            self.idle = self.loop.call_later(self.timeout_keep_alive, self.close_if_idle)
+
+    def wait_for(self, response: Coroutine[Any, Any, Response]) -> None:
+        """Send a response when it is there."""
+
+        async def send_it(_scope: Any, _receive: Any, send: Any) -> None:
+            status, headers, body = await response
+            headers = [*headers, (b"content-length", b"%d" % len(body))]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+
+        app, self.app = self.app, send_it
+        try:
+            self.begin()
+        finally:
+            self.app = app
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer has gone the ASGI way."""
+        super().on_response_complete()
+        self.answered_at = self.loop.time()
+
+    def close_if_idle(self) -> None:
+        """Close a connection on which nothing was asked for long. One timer, not one for each answer."""
+        self.idle = None
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            return  # whose end sets uvicorn's timer
+        rest = self.answered_at + self.timeout_keep_alive - self.loop.time()
+        if rest > 0:
+            self.idle = self.loop.call_later(rest, self.close_if_idle)
+        else:
+            self.timeout_keep_alive_handler()
 
     def handle_websocket_upgrade(self) -> None:
         """Sockets have no answers to keep together."""
@@ -60,6 +256,32 @@ class Protocol(HttpToolsProtocol):
             self.silent.cancel()
         self.transport = self.transport.transport  # type: ignore[attr-defined]
         super().handle_websocket_upgrade()
+
+
+class Heads:
+    """Beginnings of answers as bytes, up to their length. The last one is kept: nearly always it is the next one."""
+
+    def __init__(self) -> None:
+        self.dated: Any = None  # uvicorn's own headers, which are a new list each second
+        self.status = 0
+        self.headers: AnyHeaders = ()
+        self.begun = b""
+
+    def of(self, response: Response, dated: list[tuple[bytes, bytes]]) -> bytes:
+        """The beginning of this response; ValueError for a header that HTTP cannot carry."""
+        status, headers, _ = response
+        if headers is not self.headers or dated is not self.dated or status != self.status:
+            pieces = [STATUS_LINE[status]]
+            for name, value in (*dated, *headers):
+                if HEADER_VALUE_RE.search(value):
+                    raise ValueError(f"the value of {name.decode()} has control characters")
+                pieces += (name, b": ", value, b"\r\n")
+            self.begun = b"".join((*pieces, b"content-length: "))
+            self.dated, self.headers, self.status = dated, headers, status
+        return self.begun
+
+
+HEADS = Heads()
 
 
 class WholeAnswers:
@@ -80,11 +302,18 @@ class WholeAnswers:
         """Hold a head back; send what follows with it."""
         if self.head:
             data, self.head = self.head + data, b""
-        elif data.startswith(STATUS_LINE) and not data.startswith(CONTINUE):
+        elif data.startswith(BEGINNING) and not data.startswith(CONTINUE):
             self.head = data
             self.loop.call_soon(self.flush)
             return
         self.transport.write(data)
+
+    def send(self, response: Response, dated: list[tuple[bytes, bytes]]) -> None:
+        """Send a response at once. `dated`: the server's own headers."""
+        begun, body = HEADS.of(response, dated), response.body
+        if self.head:
+            self.flush()
+        self.transport.write(b"%b%d\r\n\r\n%b" % (begun, len(body), body))
 
     def flush(self) -> None:
         """Send a head that is still held back."""

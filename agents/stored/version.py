@@ -41,18 +41,17 @@ class StoredVersion:
         self.safe_line = definition.safe_line or SAFE_LINE
         self.mcp = definition.mcp
 
-    async def answer(self, request: AgentRequest) -> Answer:
+    def answer(self, request: AgentRequest) -> Answer | Coroutine[Any, Any, Answer]:
         """Answer a request to this agent, whatever its sub-path."""
         sub_path = request.sub_path
         post = request.method == "POST"
         if sub_path:
             if sub_path == "swaig" and post:
-                answered = self.swaig(request)
-                return answered if isinstance(answered, Answer) else await answered
+                return self.swaig(request)
             if sub_path == "post_prompt" and post:
                 return self.post_prompt(request)
             if sub_path == "mcp" and post:
-                return await self.tools(request)
+                return self.tools(request)
             if sub_path == "check_for_input":
                 return self.check_for_input(request)
             if sub_path == "debug_events":

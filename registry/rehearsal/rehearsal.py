@@ -21,7 +21,18 @@ from agents.models import Agent, AgentVersion
 from agents.runners import Making
 from agents.swml.document import pause_document
 from agents.tokens import TokenKey, for_function
-from agents.wire import AgentRequest, Answer, FixedUrls, LocalVersion, Onward, Sent, Version, Webhooks, request_to
+from agents.wire import (
+    AgentRequest,
+    Answer,
+    FixedUrls,
+    LocalVersion,
+    Onward,
+    Sent,
+    Version,
+    Webhooks,
+    awaited,
+    request_to,
+)
 from registry.actions.inspection import parsed
 from registry.actions.lookups import get_agent
 from registry.actions.versions import get_version
@@ -114,7 +125,7 @@ async def run(version: Version, request: AgentRequest, by: str, stage: Stage) ->
     if not kind_named(version.kind).here:
         request = await served.with_token(version, request)
     started = time.perf_counter_ns()
-    answer = await version.answer(request)
+    answer = await awaited(version.answer(request))
     microseconds = (time.perf_counter_ns() - started) // 1000
     event = log(version, request, answer, microseconds, by, stage.recorder)
     masker = Masker(settings.MASKED_KEYS, environment().values())

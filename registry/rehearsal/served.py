@@ -10,7 +10,12 @@ from django.conf import settings
 from agents.kinds import kind_of_source
 from agents.models import Agent, AgentVersion
 from agents.sources import Source
-from agents.wire import AgentRequest, Answer, Version
+from agents.wire import (
+    AgentRequest,
+    Answer,
+    Version,
+    awaited,
+)
 from registry.base.errors import Conflict, NotFound, RegistryError
 from registry.environment import environment
 from registry.log.masking import Masker
@@ -64,7 +69,7 @@ def refuse_unknown(source: Source, function: str, number: int, name: str) -> Non
 
 async def document_answer(version: Version, request: AgentRequest) -> tuple[Any, Answer]:
     """The document that the agent renders for this call, with its tokens; `NoDocument` if it gives none."""
-    answer = await version.answer(request)
+    answer = await awaited(version.answer(request))
     try:
         document = orjson.loads(answer.body)
     except orjson.JSONDecodeError:

@@ -1,7 +1,7 @@
 """One request to an agent and what becomes of it: the checks, the decision, the answer."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from agents import mcp
@@ -13,7 +13,7 @@ from registry.routing.agent_urls import AgentUrls
 from registry.routing.context import Context
 from registry.routing.decide import CENTRAL_SIP, Decision, decide
 from registry.routing.facts import Facts, facts_of
-from registry.routing.http import BodyTooLarge, BodyTooSlow, Receive, Scope, discard, parse_json, parse_query, read_body
+from registry.routing.http import BodyTooLarge, BodyTooSlow, Head, Receive, discard, parse_json, parse_query, read_body
 from registry.routing.public_url import Sender
 from registry.routing.table import RouteEntry, RoutingTable, Step
 from registry.routing.trace_headers import NO_MARKS, Marks, new_id
@@ -35,6 +35,7 @@ class Exchange:
     body = b""
     parsed: Any = None
     facts = UNREAD
+    found: tuple[RouteEntry, str] | None = None  # what the table says of the path
     route: RouteEntry | None = None
     sub_path = ""
     decision: Decision | None = None
@@ -42,54 +43,61 @@ class Exchange:
     marks = NO_MARKS
     event_id = ""
 
-    def __init__(self, context: Context, table: RoutingTable, scope: Scope):
+    def __init__(self, context: Context, table: RoutingTable, head: Head):
         self.started = time.perf_counter_ns()
         self.context = context
         self.table = table
-        self.scope = scope
-        self.path: str = scope["path"]
-        self.method: str = scope["method"]
-        self.headers: Headers = dict(scope["headers"])
-        self.sender: Sender = context.public_url.sender(scope, self.headers)
-        query: bytes = scope["query_string"]
+        self.head = head
+        self.method, self.path, _, query, headers, connection = head
+        self.headers: Headers = dict(headers)
+        self.sender: Sender = context.public_url.sender(connection, self.headers)
         self.query: Mapping[str, str] = parse_query(query) if query else NO_QUERY
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path[:200]}"
 
     # --- the way of a request, step by step --------------------------------------------------------------------------
 
-    async def answer(self, receive: Receive) -> Answer:
-        """From the cheap checks to the agent's answer. What is refused here never reaches an agent."""
-        found = None
+    def refusal(self) -> Answer | None:
+        """What is answered before the body is read: what is nobody's, or refused. It never reaches an agent."""
         if self.path != CENTRAL_SIP:
-            found = self.table.find(self.path)
+            found = self.found = self.table.find(self.path)
             if found is None:
                 self.decision = decide(self.table, Facts(self.path, self.method), 0)
                 if self.path == "/" and b"text/html" in self.headers.get(b"accept", b""):
                     return Answer(307, b"", "redirect", "a browser, to the dashboard", location=DASHBOARD)
                 return Answer(404, answers.NOT_FOUND, "not_found")
             self.route, self.sub_path = found
-        refused = self.refuse_early()
-        if refused is not None:
-            return refused
+        return self.refuse_early()
+
+    async def read(self, receive: Receive) -> Answer | None:
+        """Read the body; the answer if it is too large or too slow."""
+        if self.method != "POST":
+            return None
+        try:
+            self.body = await read_body(receive, self.headers.get(b"content-length"), self.context.http)
+        except BodyTooLarge as error:
+            if error.unread:
+                await discard(receive, self.context.http)
+            return Answer(413, answers.TOO_LARGE, "invalid", "the body is too large")
+        except BodyTooSlow:
+            return Answer(408, answers.TOO_SLOW, "invalid", "the body timed out")
+        return None
+
+    def answer(self) -> Answer | Coroutine[Any, Any, Answer]:
+        """From the body to the agent's answer, or to whatever has to be waited for."""
         if self.method == "POST":
-            try:
-                self.body = await read_body(receive, self.headers.get(b"content-length"), self.context.http)
-            except BodyTooLarge as error:
-                if error.unread:
-                    await discard(receive, self.context.http)
-                return Answer(413, answers.TOO_LARGE, "invalid", "the body is too large")
-            except BodyTooSlow:
-                return Answer(408, answers.TOO_SLOW, "invalid", "the body timed out")
             self.parsed = parse_json(self.body)
         now = self.context.clock()
         facts = self.facts = facts_of(self.path, self.method, self.sub_path, self.query, self.parsed)
-        decision = self.decision = decide(self.table, facts, now, found)
+        decision = self.decision = decide(self.table, facts, now, self.found)
         settled = self.refuse_late(decision) or self.settle(decision)
         if settled is not None:
             return settled
         assert decision.version is not None
-        answer = await decision.version.answer(self.request(decision, now))
-        if decision.fallback and answer.outcome == "ok":
-            return answer._replace(outcome="fallback")
+        answer = decision.version.answer(self.request(decision, now))
+        if decision.fallback:
+            return as_fallback(answer) if answer.__class__ is Answer else fallen_back(answer)
         return answer
 
     def refuse_early(self) -> Answer | None:
@@ -122,7 +130,7 @@ class Exchange:
                 self.steps = (BAD_CREDENTIALS,)
                 return Answer(401, answers.UNAUTHORIZED, "refused")
         key = asked.agent.signing_key if asked else self.context.fleet_key
-        if key and not signed(key, self.sender.url_of(self.scope), self.query, self.body, self.headers):
+        if key and not signed(key, self.sender.url_of(self.head), self.query, self.body, self.headers):
             self.steps = (BAD_SIGNATURE if has_signature(self.headers) else NO_SIGNATURE,)
             return Answer(403, answers.FORBIDDEN, "refused")
         return None
@@ -156,7 +164,7 @@ class Exchange:
             call_id=self.facts.call_id,
             claim=decision.claim,
             now=now,
-            sent=Sent(self.body, self.headers, self.scope["query_string"], self.query),
+            sent=Sent(self.body, self.headers, self.head.query_string, self.query),
             urls=AgentUrls(self.sender, self.table, route),
             onward=Onward(context.webhooks, self.headers_onward, agent.upstream, agent.signing_key),
         )
@@ -173,7 +181,7 @@ class Exchange:
         """What the request says of itself; most say nothing."""
         headers = self.headers
         if self.marks is NO_MARKS and (b"x-request-id" in headers or b"traceparent" in headers):
-            self.marks = Marks.of(self.scope["headers"])
+            self.marks = Marks.of(self.head.headers)
         return self.marks
 
     @property
@@ -187,3 +195,13 @@ class Exchange:
     def headers_onward(self) -> dict[str, str]:
         """The headers by which an author's server can tell which request it is asked for."""
         return self.read_marks().headers(self.request_id)
+
+
+def as_fallback(answer: Answer) -> Answer:
+    """A good answer as that of whoever takes what is nobody's."""
+    return answer._replace(outcome="fallback") if answer.outcome == "ok" else answer
+
+
+async def fallen_back(answer: Coroutine[Any, Any, Answer]) -> Answer:
+    """The same of one that has to be waited for."""
+    return as_fallback(await answer)

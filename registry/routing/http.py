@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
 import orjson
@@ -33,6 +33,47 @@ SECURITY_HEADERS: Headers = (
 )
 HTTPS_ONLY: Headers = ((b"strict-transport-security", b"max-age=31536000; includeSubDomains"),)
 JSON: Headers = ((b"content-type", b"application/json"),)
+
+
+class Connection(NamedTuple):
+    """How a request came in."""
+
+    client: str = ""  # the address of whoever opened the connection; "" if that is not known
+    scheme: str = "http"
+    server: tuple[str, int | None] = ("127.0.0.1", None)  # where it was opened to: address and port
+
+    @classmethod
+    def of(cls, scope: Scope) -> "Connection":
+        """What ASGI says of it."""
+        client = scope.get("client")
+        host, port = scope.get("server") or cls._field_defaults["server"]
+        return cls(client[0] if client else "", scope.get("scheme", "http"), (host, port))
+
+
+class Head(NamedTuple):
+    """A request without its body, whatever server received it."""
+
+    method: str
+    path: str  # decoded
+    raw_path: bytes  # as it came
+    query_string: bytes
+    headers: Sequence[tuple[bytes, bytes]]  # names in lower case, in the order in which they came
+    connection: Connection
+
+    @classmethod
+    def of(cls, scope: Scope) -> "Head":
+        """The head as ASGI has it."""
+        path: str = scope["path"]
+        raw_path: bytes = scope.get("raw_path") or path.encode()
+        return cls(scope["method"], path, raw_path, scope["query_string"], scope["headers"], Connection.of(scope))
+
+
+class Response(NamedTuple):
+    """An answer as HTTP has it; `content-length` is not among the headers yet."""
+
+    status: int
+    headers: AnyHeaders
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)

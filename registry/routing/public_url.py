@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from registry.routing.http import Scope
+from registry.routing.http import Connection, Head
 
 logger = logging.getLogger(__name__)
 MAX_WARNINGS = 20  # a scanner must not fill the server's log
@@ -27,10 +27,9 @@ class Sender(NamedTuple):
     base: str  # the public URL: both of them, no slash at the end
     refused_host: str = ""  # what it claimed instead, if that is not in ALLOWED_HOSTS
 
-    def url_of(self, scope: Scope) -> str:
+    def url_of(self, head: Head) -> str:
         """The URL of a request as its sender knows it."""
-        path: bytes = scope.get("raw_path") or scope["path"].encode()
-        query: bytes = scope["query_string"]
+        path, query = head.raw_path, head.query_string
         return self.base + (path + b"?" + query if query else path).decode("latin-1")
 
 
@@ -52,10 +51,10 @@ class PublicUrl:
         self.known_senders: dict[tuple[str, bytes, str], Sender] = {}
         self.known_proxies: dict[str, bool] = {}
 
-    def sender(self, scope: Scope, headers: Headers) -> Sender:
+    def sender(self, connection: Connection, headers: Headers) -> Sender:
         """Who sent a request, and the URL by which it may be told to come back."""
-        address = scope["client"][0] if scope.get("client") else ""
-        scheme, claimed = scope.get("scheme", "http"), headers.get(b"host", b"")
+        address, scheme, server = connection
+        claimed = headers.get(b"host", b"")
         if self.trusted_proxies and self.is_proxy(address):
             address = self.forwarded_for(headers, address)
             proto = last(headers.get(b"x-forwarded-proto", b"")).lower()
@@ -70,7 +69,7 @@ class PublicUrl:
         if host is None:
             host = self.check_host(claimed)
         if not host:
-            own = own_address(scope)
+            own = own_address(server)
             return Sender(address, f"{scheme}://", own, f"{scheme}://{own}", claimed.decode("latin-1")[:100])
         if len(self.known_senders) >= MAX_REMEMBERED:
             self.known_senders = {}
@@ -141,8 +140,8 @@ def last(value: bytes) -> str:
     return value.decode("latin-1").rpartition(",")[2].strip()
 
 
-def own_address(scope: Scope) -> str:
+def own_address(server: tuple[str, int | None]) -> str:
     """The address that a request came in at."""
-    host, port = scope.get("server") or ("127.0.0.1", None)
-    host = f"[{host}]" if ":" in str(host) else host
-    return f"{host}:{port}" if port else str(host)
+    host, port = server
+    host = f"[{host}]" if ":" in host else host
+    return f"{host}:{port}" if port else host

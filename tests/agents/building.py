@@ -14,7 +14,17 @@ from agents.errors import InvalidDefinition
 from agents.stored.functions import PreparedFunction, Result
 from agents.stored.version import StoredVersion
 from agents.tokens import TokenKey
-from agents.wire import AgentRequest, Answer, FixedUrls, Onward, Sent, Urls, Webhooks, request_to
+from agents.wire import (
+    AgentRequest,
+    Answer,
+    FixedUrls,
+    Onward,
+    Sent,
+    Urls,
+    Webhooks,
+    awaited,
+    request_to,
+)
 
 FLEET = Path(__file__).parent.parent / "fleet.yaml"
 URL = "https://u:p@voice.example.com/clinic/booking"
@@ -110,7 +120,7 @@ class NoWebhooks:
 
 def answer(agent: StoredVersion, asked: AgentRequest) -> Answer:
     """What an agent answers."""
-    return asyncio.run(agent.answer(asked))
+    return asyncio.run(awaited(agent.answer(asked)))
 
 
 def said(agent: StoredVersion, asked: AgentRequest) -> tuple[int, Any]:

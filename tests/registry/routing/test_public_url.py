@@ -6,6 +6,7 @@ from django.http.request import validate_host
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from registry.routing.http import Connection
 from registry.routing.public_url import MAX_REMEMBERED, MAX_WARNINGS, PublicUrl, is_allowed
 
 PROXIES = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")]
@@ -16,7 +17,7 @@ def ask(
 ):
     scope = {"client": (client, 1) if client else None, "scheme": scheme, "server": server}
     named = {name.replace("_", "-").encode(): value for name, value in headers.items()}
-    return public_url.sender(scope, {b"host": host, **named} if host is not None else named)
+    return public_url.sender(Connection.of(scope), {b"host": host, **named} if host is not None else named)
 
 
 def make(public_url="", hosts=("voice.example.com",), proxies=()):
