@@ -17,6 +17,7 @@ class ElsewhereKind(KeyedKind[E]):
 
     here = False
     by_mark = True
+    at_once = None
     takes_time = True
     reloads = True
 

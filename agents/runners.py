@@ -84,6 +84,7 @@ class ElsewhereVersion:
 
     __slots__ = ("kind", "mcp", "number", "paths", "source")
     by_mark = True
+    at_once = None
 
     def __init__(self, source: ElsewhereSource, making: Making):
         self.kind = source.KIND

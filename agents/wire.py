@@ -136,6 +136,18 @@ class Answer(NamedTuple):
     allow: str = ""  # of a 405
 
 
+class AtOnce(Protocol):
+    """A version that asks nobody else, so that usual requests can be answered by a plan (registry/routing/plan.py)."""
+
+    def document(self, call_id: str, now: float, url: bytes, base: bytes) -> bytes:
+        """Its document for a call, with tokens. `url`: the agent's, with its credentials; `base`: the server's."""
+        ...
+
+    def called(self, name: str, body: Mapping[str, Any], url_of: Callable[[str], str | None]) -> Answer | None:
+        """What a function answers whose token is good; None if it has none such, or another server must be asked."""
+        ...
+
+
 class Version(Protocol):
     """One version of an agent, of whatever kind, that answers for itself."""
 
@@ -144,6 +156,11 @@ class Version(Protocol):
     mcp: bool  # whether it offers its functions as MCP tools
     by_mark: bool  # its documents carry its number in their URLs, for it checks its tokens itself
     paths: frozenset[str]  # sub-paths that it answers besides SUB_PATHS
+
+    @property
+    def at_once(self) -> AtOnce | None:
+        """Itself, if it asks nobody else."""
+        ...
 
     def answer(self, request: AgentRequest) -> Answer | Coroutine[Any, Any, Answer]:
         """Answer a request to this agent, whatever its sub-path: at once, or by whatever has to be waited for."""

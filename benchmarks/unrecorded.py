@@ -18,8 +18,12 @@ from config.background import Background, Services  # noqa: E402
 class Forgetful:
     """In the place of registry.log.recorder.Recorder."""
 
-    def record(self, event: dict[str, Any], excerpts: Any) -> None:
+    def record(self, *_event: Any) -> None:
         """Forget it."""
+
+    def template(self, _event: Any) -> "Forgetful":
+        """Forgets those that are alike."""
+        return self
 
 
 class Unrecorded(Front):

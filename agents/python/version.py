@@ -34,6 +34,7 @@ class PythonVersion:
     __slots__ = ("agent", "checks", "hosts", "id", "mcp", "number", "paths", "route", "secret", "source")
     kind = PythonSource.KIND
     by_mark = True
+    at_once = None
 
     def __init__(
         self,

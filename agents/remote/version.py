@@ -58,6 +58,7 @@ class RemoteVersion:
 
     kind = RemoteSource.KIND
     by_mark = True
+    at_once = None
 
     def __init__(self, number: int, agent: str, source: RemoteSource, endpoints: Sequence[Endpoint], around: Around):
         self.number = number

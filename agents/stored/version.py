@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import orjson
@@ -25,7 +25,7 @@ DENIED = orjson.dumps(
 class StoredVersion:
     """One version of a stored agent, ready to answer."""
 
-    __slots__ = ("document", "functions", "key", "mcp", "number", "safe_line")
+    __slots__ = ("functions", "key", "mcp", "number", "prepared", "safe_line")
     kind = AgentDefinition.KIND
     by_mark = False
     paths = NO_PATHS
@@ -34,12 +34,17 @@ class StoredVersion:
         """`environment`: the variables that definitions may refer to."""
         self.number = number
         self.key = key
-        self.document = PreparedDocument(definition, environment)
+        self.prepared = PreparedDocument(definition, environment)
         self.functions = {
             name: PreparedFunction(name, function, environment) for name, function in definition.functions.items()
         }
         self.safe_line = definition.safe_line or SAFE_LINE
         self.mcp = definition.mcp
+
+    @property
+    def at_once(self) -> "StoredVersion":
+        """Itself: it asks nobody else, but for webhooks."""
+        return self
 
     def answer(self, request: AgentRequest) -> Answer | Coroutine[Any, Any, Answer]:
         """Answer a request to this agent, whatever its sub-path."""
@@ -62,17 +67,20 @@ class StoredVersion:
 
     def swml(self, request: AgentRequest) -> Answer:
         """The document, with fresh tokens for this call; a request that names none gets tokens for one made up."""
-        purposes = self.document.purposes
-        tokens = []
-        if purposes:
-            call_id = request.call_id or secrets.token_urlsafe(16)
-            tokens = self.key.mint(self.number, int(request.now) + TOKEN_SECONDS, purposes, call_id)
         urls = request.urls
-        return Answer(200, self.document.splice(urls.own, urls.base, tokens))
+        return Answer(
+            200, self.document(request.call_id or secrets.token_urlsafe(16), request.now, urls.own, urls.base)
+        )
+
+    def document(self, call_id: str, now: float, url: bytes, base: bytes) -> bytes:
+        """The document for a call. `url`: the agent's, with its credentials; `base`: the server's."""
+        purposes = self.prepared.purposes
+        tokens = self.key.mint(self.number, int(now) + TOKEN_SECONDS, purposes, call_id) if purposes else []
+        return self.prepared.splice(url, base, tokens)
 
     def shown(self, url: bytes, base: bytes, mask: bytes) -> bytes:
         """The document at these addresses, with `mask` in the place of tokens."""
-        return self.document.splice(url, base, [mask] * len(self.document.purposes))
+        return self.prepared.splice(url, base, [mask] * len(self.prepared.purposes))
 
     def swaig(self, request: AgentRequest) -> Answer | Coroutine[Any, Any, Answer]:
         """A function call, answered at once if it can be.
@@ -93,6 +101,12 @@ class StoredVersion:
             return Answer(200, DENIED, "denied", "no valid token for this function and call", name)
         result = function.call(CallValues(body), request.urls.of)
         return self.answered(name, result) if result else self.from_webhook(function, request)
+
+    def called(self, name: str, body: dict[str, Any], url_of: Callable[[str], str | None]) -> Answer | None:
+        """What a function answers whose token is good; None if it has none such, or the author's server is asked."""
+        function = self.functions.get(name)
+        result = function.call(CallValues(body), url_of) if function else None
+        return self.answered(name, result) if result else None
 
     def answered(self, name: str, result: Result) -> Answer:
         """A function's result as an answer."""

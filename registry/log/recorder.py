@@ -15,6 +15,7 @@ EXCERPT_BYTES = 4096  # how much of a request or an answer the routing log keeps
 STRUCTURED_BYTES = 64 * 1024  # of a body that is looked at key by key, some 10 ms at worst
 MARGIN_BYTES = 1024  # that are looked at behind the cut
 MAX_FIELD = 256  # characters of a field that callers choose
+VARYING = ("id", "microseconds", "call_id", "from", "to", "request", "response")  # of events that are alike
 MAX_DETAIL = 512  # characters of the reason, which may repeat arguments
 
 
@@ -56,6 +57,10 @@ class Recorder:
         except orjson.JSONEncodeError:
             line = orjson.dumps(printable(event), default=str)
         self.spool.append(without_nul(self.masker.line(line)))
+
+    def template(self, event: Event) -> "Template":
+        """Whoever writes events like this one."""
+        return Template(self, event)
 
     def request(self, body: bytes, parsed: Any) -> tuple[Any, Verbatim]:
         """The body as JSON where it is, else as text; masked, and cut where it is long. And what was masked in it."""
@@ -110,6 +115,41 @@ class Recorder:
         if known is not self.masker.known:
             masked = known.masked(masked.decode(errors="replace")).encode()
         return masked[: self.excerpt_bytes].decode(errors="replace")
+
+
+class Template:
+    """Writes events that differ in `VARYING` alone: what they share is serialised and masked once.
+
+    Its lines are those that `Recorder.record` would write, with their keys in another order.
+    """
+
+    __slots__ = ("begun", "recorder")
+
+    def __init__(self, recorder: Recorder, event: Event):
+        constant = {key: value for key, value in event.items() if key not in VARYING}
+        line = orjson.dumps({**constant, "replica": recorder.replica})
+        self.recorder = recorder
+        self.begun = without_nul(recorder.masker.line(line))[:-1]
+
+    def record(
+        self, microseconds: int, call_id: str, caller: Any, dialled: Any, body: bytes, parsed: Any, answer: bytes = b""
+    ) -> None:
+        """Append one event. Never raises for what a caller has sent."""
+        recorder = self.recorder
+        request, known = recorder.request(body, parsed)
+        response = recorder.response(answer, known) if answer else None
+        dumps = orjson.dumps
+        varying = b'"call_id":%b,"from":%b,"to":%b,"request":%b,"response":%b}' % (
+            dumps(short(call_id)),
+            dumps(short(caller)),
+            dumps(short(dialled)),
+            dumps(request),
+            dumps(response),
+        )
+        varying = without_nul(recorder.masker.line(varying))
+        recorder.spool.append(
+            b'%b,"id":"%b","microseconds":%d,%b' % (self.begun, uuid7().encode(), microseconds, varying)
+        )
 
 
 def without_nul(line: bytes) -> bytes:

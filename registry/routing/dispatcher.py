@@ -15,6 +15,7 @@ from registry.routing.answers import headers_of
 from registry.routing.context import Context
 from registry.routing.exchange import Exchange
 from registry.routing.http import AnyHeaders, ClientGone, Head, Receive, Response, Scope, Send
+from registry.routing.plan import Plans
 from registry.routing.record import record
 from registry.routing.table import RoutingTable, Tables
 
@@ -32,6 +33,7 @@ class Dispatcher:
     def __init__(self, tables: Tables, context: Context):
         self.tables = tables
         self.context = context
+        self.plans = Plans(context)
         self.sync = context.sync
         self.http = context.http
         self.body_bytes = context.http.body_bytes
@@ -46,16 +48,26 @@ class Dispatcher:
 
         Raises nothing. Answers are not kept back until the log is on the disk (LOG_FSYNC): `__call__` does that.
         """
-        exchange = Exchange(self.context, self.tables.current or NO_TABLE, head)
+        table = self.tables.current
+        planned = self.plans.answer(table, head, body)
+        if planned is not None:
+            return Response(200, self.json_headers, planned)
+        exchange = Exchange(self.context, table or NO_TABLE, head)
         exchange.body = body
         try:
-            answer = (exchange.refusal() or exchange.answer()) if self.tables.current else NOT_YET
+            answer = (exchange.refusal() or exchange.answer()) if table else NOT_YET
         except Exception:  # a caller must hear something, whatever we did wrong
             logger.exception("Failed to answer %s", exchange, extra={"request": exchange})
             answer = exchange.apology()
         if not isinstance(answer, Answer):
             return self.answer_later(exchange, answer)
-        return self.response(exchange, answer)
+        response = self.response(exchange, answer)
+        try:
+            if table:
+                self.plans.learn(table, exchange, answer)
+        except Exception:
+            logger.exception("Failed to make a plan of %s", exchange, extra={"request": exchange})
+        return response
 
     async def answer_later(self, exchange: Exchange, answer: Coroutine[Any, Any, Answer]) -> Response:
         """The response once an agent has answered that asks somebody else first."""

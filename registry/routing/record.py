@@ -10,7 +10,7 @@ from registry.routing.access import authorised
 from registry.routing.decide import CENTRAL_SIP
 from registry.routing.exchange import Exchange
 from registry.routing.facts import CALL_KINDS
-from registry.routing.table import Step
+from registry.routing.table import RouteEntry, Step
 from registry.routing.trace_headers import NO_MARKS
 
 DOCUMENTS = frozenset({"swml", "sip"})  # kinds whose good answers are documents
@@ -20,23 +20,30 @@ ALWAYS = frozenset({"check_for_input", "debug_events"})  # kinds in any method
 
 def record(exchange: Exchange, answer: Answer) -> None:
     """One row of the routing log, also for what was refused. Of a stranger's many, some are only counted."""
-    decision, facts = exchange.decision, exchange.facts
-    route = (decision.route if decision else None) or exchange.route
-    version = decision.version if decision else None
-    agent = route.agent.name if route else ""
+    route = route_of(exchange)
     kind = kind_of(exchange)
     microseconds = (time.perf_counter_ns() - exchange.started) // 1000
-    exchange.context.count(agent, kind, answer.outcome, microseconds)
-    marks = exchange.read_marks()
+    exchange.context.count(route.agent.name if route else "", kind, answer.outcome, microseconds)
     if route is None and is_counted_only(exchange, answer):
         return
+    event = event_of(exchange, answer, microseconds)
+    shown = shown_of(kind, answer)
+    # What somebody sends who may not: a body of a megabyte for each wrong guess would be theirs to keep here.
+    body, parsed = (b"", None) if answer.outcome == "refused" else (exchange.body, exchange.parsed)
+    exchange.context.recorder.record(event, Excerpts(body, parsed, shown))
+
+
+def event_of(exchange: Exchange, answer: Answer, microseconds: int) -> Event:
+    """The row, but for what the recorder says."""
+    decision, facts, route = exchange.decision, exchange.facts, route_of(exchange)
+    version = decision.version if decision else None
     event: Event = {
-        "kind": kind,
+        "kind": kind_of(exchange),
         "method": exchange.method[:16],
         "path": exchange.path[:512],
         "source": exchange.sender.address,
         "route": route.path if route else "",
-        "agent": agent,
+        "agent": route.agent.name if route else "",
         "version": version.number if version else None,
         "call_id": facts.call_id[:MAX_FIELD],
         "sip_user": decision.sip_user[:MAX_FIELD] if decision else "",
@@ -49,15 +56,25 @@ def record(exchange: Exchange, answer: Answer) -> None:
         "steps": list(map(AS_JSON, steps_of(exchange))),
         "microseconds": microseconds,
     }
+    marks = exchange.read_marks()
     if marks is not NO_MARKS:
         event["request_id"], event["trace_id"] = marks.request_id, marks.trace_id
     if exchange.event_id:
         event["id"] = exchange.event_id
-    # A document can be had again at any time, from its version, and has secrets for the platform; others cannot.
-    shown = b"" if kind in DOCUMENTS and answer.status == 200 else answer.body
-    # What somebody sends who may not: a body of a megabyte for each wrong guess would be theirs to keep here.
-    body, parsed = (b"", None) if answer.outcome == "refused" else (exchange.body, exchange.parsed)
-    exchange.context.recorder.record(event, Excerpts(body, parsed, shown))
+    return event
+
+
+def route_of(exchange: Exchange) -> RouteEntry | None:
+    """The route of whoever answers, else of whoever was asked."""
+    return (exchange.decision.route if exchange.decision else None) or exchange.route
+
+
+def shown_of(kind: str, answer: Answer) -> bytes:
+    """What the log keeps of an answer.
+
+    A document can be had again at any time, from its version, and has secrets for the platform; others cannot.
+    """
+    return b"" if kind in DOCUMENTS and answer.status == 200 else answer.body
 
 
 def kind_of(exchange: Exchange) -> str:

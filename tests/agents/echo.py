@@ -47,6 +47,7 @@ class EchoVersion:
 
     kind = "echo"
     by_mark = False
+    at_once = None
     paths = NO_PATHS
     mcp = False
 

@@ -1,0 +1,170 @@
+"""Plans: all that the table decides for requests whose heads are alike, worked out once.
+
+Most requests are the usual ones: the document for a new call, and a function of the live version with its token. Of
+these the whole function (exchange.py) answers the first; a plan is made of that and answers the others, for a third of
+the time. It takes only what it knows to be the same: of anything unusual it answers nothing, does nothing, and the
+whole function is asked. tests/registry/routing/test_plan.py holds both against each other.
+"""
+
+import hmac
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from agents.tokens import for_function
+from agents.wire import Answer, AtOnce
+from registry.log.recorder import Template
+from registry.routing.agent_urls import AgentUrls
+from registry.routing.context import Context
+from registry.routing.exchange import Exchange
+from registry.routing.facts import NOTHING
+from registry.routing.http import Head, parse_json
+from registry.routing.record import event_of
+from registry.routing.table import RouteEntry, RoutingTable
+from registry.routing.trace_headers import NO_MARKS
+
+MAX_PLANS = 16_384  # about 3 kB each; then all are made anew
+CONTENT_TYPES = frozenset({None, b"application/json"})
+MARKS = frozenset({b"x-request-id", b"traceparent"})  # of a request that has an id of its own
+FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
+TOKEN = b"__token="
+NO_TABLE = RoutingTable()
+
+Headers = Mapping[bytes, bytes]
+Key = tuple[Any, ...]
+
+
+class Plans:
+    """The plans of the current table, which go with it."""
+
+    def __init__(self, context: Context):
+        self.context = context
+        self.proxied = bool(context.public_url.trusted_proxies)
+        self.table = NO_TABLE
+        self.known: dict[Key, Plan] = {}
+
+    def answer(self, table: RoutingTable | None, head: Head, body: bytes) -> bytes | None:
+        """The body of a good answer, which is recorded then; None if the whole function is to be asked."""
+        if table is not self.table:
+            return None
+        headers = dict(head.headers)
+        plan = self.known.get(self.key(head, headers))
+        if plan is None or not hmac.compare_digest(headers.get(b"authorization", b""), plan.authorization):
+            return None
+        if headers.get(b"content-type") not in CONTENT_TYPES or not MARKS.isdisjoint(headers):
+            return None
+        return plan.answer(head.query_string, body)
+
+    def key(self, head: Head, headers: Headers) -> Key:
+        """All that route, sub-path and sender depend on, besides the table."""
+        forwarded = tuple(map(headers.get, FORWARDED)) if self.proxied else None
+        return head.path, head.method, head.connection, headers.get(b"host"), forwarded
+
+    def learn(self, table: RoutingTable, exchange: Exchange, answer: Answer) -> None:
+        """Make a plan of what the whole function has just answered, if it was a usual request."""
+        decision, route = exchange.decision, exchange.route
+        if decision is None or route is None or answer.outcome != "ok" or answer.status != 200 or answer.detail:
+            return
+        agent = route.agent
+        live, credentials = agent.live, agent.credentials
+        if live is None or live.at_once is None or credentials is None or agent.signing_key or agent.paused is not None:
+            return
+        if exchange.method != "POST" or exchange.sender.refused_host or exchange.read_marks() is not NO_MARKS:
+            return
+        if decision.version is not live or decision.steps != (route.step, agent.live_step) or exchange.steps:
+            return
+        if table is not self.table or len(self.known) >= MAX_PLANS:
+            self.table, self.known = table, {}
+        key = self.key(exchange.head, exchange.headers)
+        if exchange.sub_path == "" and not exchange.query and key not in self.known:
+            self.known[key] = DocumentPlan(exchange, route, live.at_once, credentials.header, answer)
+        elif exchange.sub_path == "swaig" and decision.claim == for_function(answer.function):
+            plan = self.known.get(key) or FunctionPlan(exchange, route, live.at_once, credentials.header)
+            assert isinstance(plan, FunctionPlan)
+            plan.learn(exchange, answer)
+            self.known[key] = plan
+
+
+class Plan:
+    """What both sorts have: the agent, its URLs as the sender knows them, and who is told of an answer."""
+
+    def __init__(self, exchange: Exchange, route: RouteEntry, version: AtOnce, authorization: bytes):
+        self.authorization = authorization
+        self.agent = route.agent
+        self.version = version
+        self.context = exchange.context
+        self.urls = AgentUrls(exchange.sender, exchange.table, route)
+        self.own, self.base = self.urls.own, self.urls.base
+
+    def answer(self, query: bytes, body: bytes) -> bytes | None:
+        """The body of a good answer; None, and nothing done, if this request is not one of the usual."""
+        raise NotImplementedError
+
+    def template(self, exchange: Exchange, answer: Answer) -> Template:
+        """The events of all answers like this one."""
+        return exchange.context.recorder.template(event_of(exchange, answer, 0))
+
+
+class DocumentPlan(Plan):
+    """For a new call: the document, with its tokens."""
+
+    def __init__(self, exchange: Exchange, route: RouteEntry, version: AtOnce, authorization: bytes, answer: Answer):
+        super().__init__(exchange, route, version, authorization)
+        self.events = self.template(exchange, answer)
+
+    def answer(self, query: bytes, body: bytes) -> bytes | None:
+        """The document for the call that the body names."""
+        started = time.perf_counter_ns()
+        parsed = parse_json(body)
+        if query or parsed.__class__ is not dict or (call := parsed.get("call")).__class__ is not dict:
+            return None
+        call_id = parsed.get("call_id") or call.get("call_id")
+        if not call_id or call_id.__class__ is not str:
+            return None
+        context = self.context
+        document = self.version.document(call_id, context.clock(), self.own, self.base)
+        caller = call.get("from") or parsed.get("caller_id_num")
+        microseconds = (time.perf_counter_ns() - started) // 1000
+        context.count(self.agent.name, "swml", "ok", microseconds)
+        self.events.record(microseconds, call_id, caller, call.get("to"), body, parsed)
+        return document
+
+
+class FunctionPlan(Plan):
+    """For a running call: functions of the live version, by a token of their own."""
+
+    def __init__(self, exchange: Exchange, route: RouteEntry, version: AtOnce, authorization: bytes):
+        super().__init__(exchange, route, version, authorization)
+        self.number = route.agent.live.number if route.agent.live else 0
+        self.functions: dict[str, tuple[bytes, Template]] = {}  # by name: the purpose of its token, its events
+
+    def learn(self, exchange: Exchange, answer: Answer) -> None:
+        """Answer this function, too, from now on."""
+        if answer.function not in self.functions:
+            self.functions[answer.function] = for_function(answer.function), self.template(exchange, answer)
+
+    def answer(self, query: bytes, body: bytes) -> bytes | None:
+        """What a function answers, if its token says that this call has it, and the live version."""
+        started = time.perf_counter_ns()
+        parsed = parse_json(body)
+        if parsed.__class__ is not dict or not query.startswith(TOKEN):
+            return None
+        name, call_id, call = parsed.get("function"), parsed.get("call_id"), parsed.get("call", NOTHING)
+        known = self.functions.get(name) if name.__class__ is str else None
+        if known is None or not call_id or call_id.__class__ is not str or call.__class__ is not dict:
+            return None
+        purpose, events = known
+        context = self.context
+        token = query[len(TOKEN) :].decode("latin-1")  # what is escaped in it, or follows it, is no token's character
+        if "conversation_id" in parsed or self.number != self.agent.key.version_of(
+            token, purpose, (call_id,), context.clock()
+        ):
+            return None
+        answer = self.version.called(name, parsed, self.urls.of)
+        if answer is None or answer.outcome != "ok" or answer.detail:
+            return None
+        caller = call.get("from") or parsed.get("caller_id_num")
+        microseconds = (time.perf_counter_ns() - started) // 1000
+        context.count(self.agent.name, "swaig", "ok", microseconds)
+        events.record(microseconds, call_id, caller, call.get("to"), body, parsed, answer.body)
+        return answer.body
