@@ -8,7 +8,7 @@ Everything else goes the ASGI way, and whatever the lane has begun to read goes 
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, ClassVar
 from typing import Protocol as Interface
 from urllib.parse import unquote
 
@@ -285,41 +285,58 @@ HEADS = Heads()
 
 
 class WholeAnswers:
-    """A transport that sends an answer's head together with the beginning of its body.
+    """A transport that sends an answer's head with the beginning of its body, and all answers of one turn together.
 
-    uvicorn writes them one after the other, which are two system calls, two packets, and for the receiver two wake-ups.
-    A head whose body does not follow at once is sent alone, in the event loop's next turn.
+    uvicorn writes head and body one after the other, which are two system calls, two packets, and for the receiver two
+    wake-ups. What is held back is sent at the end of the event loop's turn, all connections' one after the other: who
+    asks on many of them is woken once, which takes 5 µs of the kernel's time for an answer.
     """
 
-    __slots__ = ("head", "loop", "transport")
+    __slots__ = ("held", "loop", "transport")
+    waiting: ClassVar[list["WholeAnswers"]] = []  # to be sent at the end of the turn
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop):
         self.transport = transport
         self.loop = loop
-        self.head = b""
+        self.held = b""
 
     def write(self, data: bytes) -> None:
         """Hold a head back; send what follows with it."""
-        if self.head:
-            data, self.head = self.head + data, b""
+        if self.held:
+            data, self.held = self.held + data, b""
         elif data.startswith(BEGINNING) and not data.startswith(CONTINUE):
-            self.head = data
-            self.loop.call_soon(self.flush)
+            self.hold(data)
             return
         self.transport.write(data)
 
     def send(self, response: Response, dated: list[tuple[bytes, bytes]]) -> None:
-        """Send a response at once. `dated`: the server's own headers."""
-        begun, body = HEADS.of(response, dated), response.body
-        if self.head:
-            self.flush()
-        self.transport.write(b"%b%d\r\n\r\n%b" % (begun, len(body), body))
+        """Send a response at the end of the turn. `dated`: the server's own headers."""
+        body = response.body
+        self.hold(b"%b%d\r\n\r\n%b" % (HEADS.of(response, dated), len(body), body))
+
+    def hold(self, data: bytes) -> None:
+        """Keep what is to be sent at the end of the turn, behind what is kept already."""
+        if self.held:
+            self.held += data
+            return
+        self.held = data
+        if not self.waiting:
+            self.loop.call_soon(self.flush_all)
+        self.waiting.append(self)
+
+    @classmethod
+    def flush_all(cls) -> None:
+        """The end of the turn."""
+        waiting, cls.waiting = cls.waiting, []
+        for answers in waiting:
+            answers.flush()
 
     def flush(self) -> None:
-        """Send a head that is still held back."""
-        if self.head:
-            data, self.head = self.head, b""
-            self.transport.write(data)
+        """Send what is still held back, unless whom it is for has gone."""
+        if self.held:
+            data, self.held = self.held, b""
+            if not self.transport.is_closing():
+                self.transport.write(data)
 
     def close(self) -> None:
         """Send what is held back, then close."""
