@@ -16,7 +16,7 @@ TOKEN_SECONDS = 24 * 60 * 60  # a call that lasts longer than a day keeps talkin
 HEAD = struct.Struct(">II")
 MAC_BYTES = 16
 TOKEN_CHARACTERS = 2 * (HEAD.size + MAC_BYTES)
-DIGEST_BYTES = 8
+DIGEST_CHARACTERS = 16
 NO_TOKEN = bytes(HEAD.size)  # before what is digested: as a token it would have expired in 1970
 
 FOR_DEFAULTS = b"defaults"  # SWAIG.defaults.web_hook_url: names the version, opens no secure function
@@ -66,9 +66,8 @@ class TokenKey:
     def digest(self, text: bytes) -> str:
         """By which answers are told apart. Only who has the key can find out by trying what was in a masked one."""
         keyed = self.keyed.copy()
-        keyed.update(NO_TOKEN)
-        keyed.update(text)
-        return keyed.digest()[:DIGEST_BYTES].hex()
+        keyed.update(NO_TOKEN + text)
+        return keyed.hexdigest()[:DIGEST_CHARACTERS]
 
     def mint(self, version: int, expires: int, purposes: Iterable[bytes], call_id: str) -> list[bytes]:
         """A token for each purpose, for one call."""

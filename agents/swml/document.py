@@ -234,7 +234,7 @@ class PreparedDocument:
     def digested(self, key: Key) -> str:
         """The digest of all its forms, which differ in URLs and tokens only; kept."""
         bare = self.raw
-        for mark in (TOKEN_MARK, URL_MARK, BASE_MARK):
+        for mark in (f"?__token={TOKEN_MARK}", URL_MARK, BASE_MARK):
             bare = bare.replace(mark.encode(), b"")
         self.digest = key.digest(bare)
         return self.digest

@@ -58,22 +58,21 @@ class Recorder:
             event["response"] = self.response(excerpts.answer, known)
         if detail := event.get("detail"):  # masked before it is cut: half a secret is not recognised
             event["detail"] = (detail if known is NO_SECRETS else known.masked(detail))[:MAX_DETAIL]
-        if not whole:
-            self.say_so(event)
-        line = dumped(event)
+        if not whole and "digest" in event:
+            event["replayable"] = False
+        try:
+            line = orjson.dumps(event)
+        except orjson.JSONEncodeError:
+            line = orjson.dumps(printable(event), default=str)
         stored = without_nul(self.masker.line(line))
-        if stored != line and whole and event["request"] is not None:
-            # Something in it is masked, which need not be the request.
-            request = orjson.dumps(event["request"])
-            if without_nul(self.masker.line(request)) != request:
-                self.say_so(event)
-                stored = without_nul(self.masker.line(dumped(event)))
+        if stored != line and whole and "digest" in event and self.changes(event["request"]):
+            stored = stored[:-1] + b',"replayable":false}'
         self.spool.append(stored)
 
-    def say_so(self, event: Event) -> None:
-        """The request is not kept as it was: it cannot be replayed. Of an event without a digest nobody thinks so."""
-        if "digest" in event:
-            event["replayable"] = False
+    def changes(self, request: Any) -> bool:
+        """Whether a request that is kept as it came is masked with the rest of its line."""
+        text = orjson.dumps(request)
+        return without_nul(self.masker.line(text)) != text
 
     def request(self, body: bytes, parsed: Any) -> tuple[Any, Verbatim, bool]:
         """The body as JSON where it is, else as text; masked, and cut where it is long.
@@ -134,14 +133,6 @@ class Recorder:
         if known is not self.masker.known:
             masked = known.masked(masked.decode(errors="replace")).encode()
         return masked[: self.excerpt_bytes].decode(errors="replace")
-
-
-def dumped(event: Event) -> bytes:
-    """An event as a line, which is not masked yet."""
-    try:
-        return orjson.dumps(event)
-    except orjson.JSONEncodeError:
-        return orjson.dumps(printable(event), default=str)
 
 
 def without_nul(line: bytes) -> bytes:

@@ -57,14 +57,15 @@ def record(exchange: Exchange, answer: Answer) -> None:
         event["id"] = exchange.event_id
     # What an agent said to a request that was read. All else cannot be replayed, so nothing is compared with it.
     if answer.body and route is not None and decision is not None and answer.outcome != "refused":
-        event["digest"] = digest_of(answer, exchange.sender, route, version)
+        event["digest"] = digest_of(answer, exchange.sender, route)
     # Most have a token and nothing else.
-    query = b"" if TOKENS.issuperset(exchange.query) else exchange.scope["query_string"]
+    query = exchange.query
+    query_string = exchange.scope["query_string"] if query and not TOKENS.issuperset(query) else b""
     # A document can be had again at any time, from its version, and has secrets for the platform; others cannot.
     shown = b"" if kind in DOCUMENTS and answer.status == 200 else answer.body
     # What somebody sends who may not: a body of a megabyte for each wrong guess would be theirs to keep here.
     body, parsed = (b"", None) if answer.outcome == "refused" else (exchange.body, exchange.parsed)
-    exchange.context.recorder.record(event, Excerpts(body, parsed, shown, query))
+    exchange.context.recorder.record(event, Excerpts(body, parsed, shown, query_string))
 
 
 def kind_of(exchange: Exchange) -> str:
