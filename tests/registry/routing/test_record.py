@@ -1,4 +1,4 @@
-"""The columns of the log that say how a request can be had again and what was answered, as the dispatcher fills them."""
+"""The columns that say how a request can be had again and what was answered, as the dispatcher fills them."""
 
 import json
 from typing import Any
