@@ -67,10 +67,11 @@ class StoredVersion:
 
     def swml(self, request: AgentRequest) -> Answer:
         """The document, with fresh tokens for this call; a request that names none gets tokens for one made up."""
-        urls = request.urls
-        return Answer(
-            200, self.document(request.call_id or secrets.token_urlsafe(16), request.now, urls.own, urls.base)
-        )
+        call_id, urls = request.call_id or secrets.token_urlsafe(16), request.urls
+        document = self.document(call_id, request.now, urls.own, urls.base)
+        digest = self.prepared.digest or self.prepared.digested(self.key)
+        # By position: keywords take as long again.
+        return Answer(200, document, "ok", "", "", "", "", digest)
 
     def document(self, call_id: str, now: float, url: bytes, base: bytes) -> bytes:
         """The document for a call. `url`: the agent's, with its credentials; `base`: the server's."""

@@ -23,7 +23,7 @@ MAX_LOOKED_INTO = 128 * 1024
 PER_TEXT = 100
 PER_LOOSE_TEXT = 400
 USERINFO = re.compile(rb"(:(?:\\?/){2})[^/@\s\"\\]+@")  # also with JSON's escaped slashes
-SIP_PASSWORD = re.compile(rb"(\bsips?:[^:@;?\s\"\\]+:)[^@\s\"\\]+@")  # RFC 3261, 19.1.1
+SIP_PASSWORD = re.compile(rb"(sips?:[^:@;?\s\"\\]+:)[^@\s\"\\]+@")  # RFC 3261, 19.1.1
 SCHEME_SECRET = re.compile(rb"\b(Basic|Bearer) [A-Za-z0-9+/=._~-]{6,}", re.IGNORECASE)
 UNFINISHED_USERINFO = re.compile(rb"(:(?:\\?/){2})[^/@\s\"\\]+\Z")
 ESCAPED_SLASH = re.compile(r"(?<!\\)\\+/")  # as PHP writes it
@@ -80,6 +80,7 @@ class Masker:
         escaped_keys = [re.escape(key.encode()) for key in sorted(self.keys)]
         any_key = b"|".join(escaped_keys) or NOTHING
         names = rb"\"(?:" + any_key + rb")\""
+        self.ends = (*self.keys, "token")  # of a parameter's name, in lower case
         self.harmless: set[str] = set()  # keys that were looked at: the platform uses the same ones again and again
         # JSON inside the texts of a JSON text: one of the keys in it, or further escapes, behind which one may hide.
         self.inside = re.compile(rb"\\(?:\\|\"(?:" + any_key + rb")\\\")", re.IGNORECASE)
@@ -95,7 +96,7 @@ class Masker:
         self.named = re.compile(rb"(" + name + between + rb"\"value\"\s*:\s*)" + rest, flags)
         self.value_of_named = re.compile(rb"(\"value\"\s*:\s*)" + WHOLE_STRING + rb"(" + between + name + rb")", flags)
         # Begins with the one character, which is found quickly; then it is looked back. Names may end in a key.
-        ends = [*escaped_keys, b"token"]
+        ends = [re.escape(end.encode()) for end in sorted(self.ends)]
         self.parameter = re.compile(
             rb"=(?:" + b"|".join(rb"(?<=" + end + rb"=)" for end in ends) + rb")" + PARAMETER, re.IGNORECASE
         )
@@ -107,10 +108,15 @@ class Masker:
     # --- JSON values --------------------------------------------------------------------------------------------------
 
     def suspects(self, value: dict[str, Any] | list[Any]) -> bool:
-        """Whether a JSON value has something to mask. `RecursionError` if it is nested some hundred levels deep."""
+        """Whether a JSON value has something to mask. `RecursionError` if it is nested some hundred levels deep.
+
+        Not only keys count: SIP headers come as {"name": …, "value": …}.
+        """
         items: Iterable[Any] = value
         if value.__class__ is dict:
             if not self.harmless.issuperset(value) and not self.learn(value):
+                return True
+            if "name" in value and self.is_secret(value["name"]):
                 return True
             items = value.values()
         for item in items:
@@ -120,19 +126,20 @@ class Masker:
         return False
 
     def learn(self, value: Any) -> bool:
-        """Look at an object's keys and remember the harmless ones; False if one of them is not.
-
-        `name` is never remembered, because its value counts too: SIP headers come as {"name": …, "value": …}.
-        """
-        if any(self.is_secret(key) for key in value) or self.is_secret(value.get("name")):
+        """Look at an object's keys and remember the harmless ones; False if one of them is not."""
+        if any(self.is_secret(key) for key in value):
             return False
         if len(self.harmless) < MAX_HARMLESS:
-            self.harmless.update(key for key in value if key != "name" and len(key) <= MAX_HARMLESS_KEY)
+            self.harmless.update(key for key in value if len(key) <= MAX_HARMLESS_KEY)
         return True
 
     def is_secret(self, key: Any) -> bool:
         """Whether this key's value must not be seen."""
         return key.__class__ is str and key.lower() in self.keys
+
+    def is_secret_parameter(self, name: str) -> bool:
+        """Whether the value of a parameter of a URL must not be seen: its name ends in a key, perhaps in brackets."""
+        return name.lower().rstrip("[]").endswith(self.ends)
 
     def value(self, value: Any, known: Verbatim) -> Any:
         """A JSON value with what stands under those keys masked, and known secrets wherever they stand."""
@@ -261,7 +268,9 @@ class MaskedFormatter(logging.Formatter):
 
 def without_userinfo(text: bytes) -> bytes:
     """A text without users and passwords in its URLs."""
-    return SIP_PASSWORD.sub(rb"\1" + MASK.encode() + b"@", USERINFO.sub(rb"\1" + MASK.encode() + b"@", text))
+    if b":/" in text or b":\\/" in text:
+        text = USERINFO.sub(rb"\1" + MASK.encode() + b"@", text)
+    return SIP_PASSWORD.sub(rb"\1" + MASK.encode() + b"@", text) if b"sip" in text else text
 
 
 def end_masked(text: bytes) -> bytes:

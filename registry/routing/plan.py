@@ -11,14 +11,17 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from agents.tokens import for_function
 from agents.wire import Answer, AtOnce
-from registry.log.recorder import Template
+from registry.log.recorder import Said, Template
 from registry.routing.agent_urls import AgentUrls
 from registry.routing.context import Context
+from registry.routing.digest import digest_of
 from registry.routing.exchange import Exchange
 from registry.routing.facts import NOTHING
-from registry.routing.http import Head, parse_json
+from registry.routing.http import Head
 from registry.routing.record import event_of
 from registry.routing.table import RouteEntry, RoutingTable
 from registry.routing.trace_headers import NO_MARKS
@@ -29,6 +32,7 @@ MARKS = frozenset({b"x-request-id", b"traceparent"})  # of a request that has an
 FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
 TOKEN = b"__token="
 NO_TABLE = RoutingTable()
+NO_USUAL_BODY = (orjson.JSONDecodeError, orjson.JSONEncodeError)  # no JSON, or nested some hundred levels deep
 
 Headers = Mapping[bytes, bytes]
 Key = tuple[Any, ...]
@@ -53,7 +57,10 @@ class Plans:
             return None
         if headers.get(b"content-type") not in CONTENT_TYPES or not MARKS.isdisjoint(headers):
             return None
-        return plan.answer(head.query_string, body)
+        try:
+            return plan.answer(head.query_string, body)
+        except NO_USUAL_BODY:
+            return None
 
     def key(self, head: Head, headers: Headers) -> Key:
         """All that route, sub-path and sender depend on, besides the table."""
@@ -115,7 +122,8 @@ class DocumentPlan(Plan):
     def answer(self, query: bytes, body: bytes) -> bytes | None:
         """The document for the call that the body names."""
         started = time.perf_counter_ns()
-        parsed = parse_json(body)
+        parsed = orjson.loads(body)
+        written = orjson.dumps(parsed)
         if query or parsed.__class__ is not dict or (call := parsed.get("call")).__class__ is not dict:
             return None
         call_id = parsed.get("call_id") or call.get("call_id")
@@ -126,7 +134,7 @@ class DocumentPlan(Plan):
         caller = call.get("from") or parsed.get("caller_id_num")
         microseconds = (time.perf_counter_ns() - started) // 1000
         context.count(self.agent.name, "swml", "ok", microseconds)
-        self.events.record(microseconds, call_id, caller, call.get("to"), body, parsed)
+        self.events.record(microseconds, (call_id, caller, call.get("to")), written, parsed)
         return document
 
 
@@ -146,7 +154,8 @@ class FunctionPlan(Plan):
     def answer(self, query: bytes, body: bytes) -> bytes | None:
         """What a function answers, if its token says that this call has it, and the live version."""
         started = time.perf_counter_ns()
-        parsed = parse_json(body)
+        parsed = orjson.loads(body)
+        written = orjson.dumps(parsed)
         if parsed.__class__ is not dict or not query.startswith(TOKEN):
             return None
         name, call_id, call = parsed.get("function"), parsed.get("call_id"), parsed.get("call", NOTHING)
@@ -166,5 +175,6 @@ class FunctionPlan(Plan):
         caller = call.get("from") or parsed.get("caller_id_num")
         microseconds = (time.perf_counter_ns() - started) // 1000
         context.count(self.agent.name, "swaig", "ok", microseconds)
-        events.record(microseconds, call_id, caller, call.get("to"), body, parsed, answer.body)
+        said = Said(answer.body, digest_of(answer, self.urls.sender, self.urls.route))
+        events.record(microseconds, (call_id, caller, call.get("to")), written, parsed, said)
         return answer.body

@@ -5,9 +5,11 @@ from operator import attrgetter
 
 from agents.wire import Answer
 from registry.log.event import Event
+from registry.log.query import TOKENS
 from registry.log.recorder import MAX_FIELD, Excerpts, short
 from registry.routing.access import authorised
 from registry.routing.decide import CENTRAL_SIP
+from registry.routing.digest import digest_of
 from registry.routing.exchange import Exchange
 from registry.routing.facts import CALL_KINDS
 from registry.routing.table import RouteEntry, Step
@@ -27,10 +29,14 @@ def record(exchange: Exchange, answer: Answer) -> None:
     if route is None and is_counted_only(exchange, answer):
         return
     event = event_of(exchange, answer, microseconds)
-    shown = shown_of(kind, answer)
+    # A document can be had again at any time, from its version, and has secrets for the platform; others cannot.
+    shown = b"" if kind in DOCUMENTS and answer.status == 200 else answer.body
     # What somebody sends who may not: a body of a megabyte for each wrong guess would be theirs to keep here.
     body, parsed = (b"", None) if answer.outcome == "refused" else (exchange.body, exchange.parsed)
-    exchange.context.recorder.record(event, Excerpts(body, parsed, shown))
+    # Most have a token and nothing else.
+    query = exchange.query
+    query_string = exchange.head.query_string if query and not TOKENS.issuperset(query) else b""
+    exchange.context.recorder.record(event, Excerpts(body, parsed, shown, query_string))
 
 
 def event_of(exchange: Exchange, answer: Answer, microseconds: int) -> Event:
@@ -61,20 +67,15 @@ def event_of(exchange: Exchange, answer: Answer, microseconds: int) -> Event:
         event["request_id"], event["trace_id"] = marks.request_id, marks.trace_id
     if exchange.event_id:
         event["id"] = exchange.event_id
+    # What an agent said to a request that was read. All else cannot be replayed, so nothing is compared with it.
+    if answer.body and route is not None and decision is not None and answer.outcome != "refused":
+        event["digest"] = digest_of(answer, exchange.sender, route)
     return event
 
 
 def route_of(exchange: Exchange) -> RouteEntry | None:
     """The route of whoever answers, else of whoever was asked."""
     return (exchange.decision.route if exchange.decision else None) or exchange.route
-
-
-def shown_of(kind: str, answer: Answer) -> bytes:
-    """What the log keeps of an answer.
-
-    A document can be had again at any time, from its version, and has secrets for the platform; others cannot.
-    """
-    return b"" if kind in DOCUMENTS and answer.status == 200 else answer.body
 
 
 def kind_of(exchange: Exchange) -> str:
