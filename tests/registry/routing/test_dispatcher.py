@@ -841,6 +841,8 @@ def test_a_handler_with_a_bug_is_a_safe_line_and_the_other_agents_go_on(client, 
 )
 def test_a_bug_anywhere_on_the_way_is_heard_as_a_safe_document(client, monkeypatch, caplog, where):
     monkeypatch.setattr(where, broken)
+    if where.endswith("read_body"):
+        client.lane = None  # whose bodies have been read
     with caplog.at_level(logging.CRITICAL, "registry.routing.dispatcher"):
         response = client.post("/info", {})
     assert is_safe(response)
