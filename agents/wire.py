@@ -144,7 +144,7 @@ class AtOnce(Protocol):
         """Its document for a call, with tokens. `url`: the agent's, with its credentials; `base`: the server's."""
         ...
 
-    def called(self, name: str, body: Mapping[str, Any], url_of: Callable[[str], str | None]) -> Answer | None:
+    def called(self, name: str, body: dict[str, Any], url_of: Callable[[str], str | None]) -> Answer | None:
         """What a function answers whose token is good; None if it has none such, or another server must be asked."""
         ...
 

@@ -25,7 +25,7 @@ def public_base(request: HttpRequest) -> str:
 def sender_of(request: ASGIRequest) -> Sender:
     """Who sent the request and how they know us, as the dispatcher would see it."""
     url = PublicUrl(settings.PUBLIC_URL, settings.ALLOWED_HOSTS, settings.TRUSTED_PROXIES)
-    return url.sender(Connection.of(request.scope), dict(request.scope["headers"]))
+    return url.sender(Connection.of(dict(request.scope)), dict(request.scope["headers"]))
 
 
 def principal_of(request: HttpRequest) -> Principal:

@@ -97,7 +97,7 @@ class Exchange:
         assert decision.version is not None
         answer = decision.version.answer(self.request(decision, now))
         if decision.fallback:
-            return as_fallback(answer) if answer.__class__ is Answer else fallen_back(answer)
+            return as_fallback(answer) if isinstance(answer, Answer) else fallen_back(answer)
         return answer
 
     def refuse_early(self) -> Answer | None:

@@ -159,8 +159,13 @@ class FunctionPlan(Plan):
         if parsed.__class__ is not dict or not query.startswith(TOKEN):
             return None
         name, call_id, call = parsed.get("function"), parsed.get("call_id"), parsed.get("call", NOTHING)
-        known = self.functions.get(name) if name.__class__ is str else None
-        if known is None or not call_id or call_id.__class__ is not str or call.__class__ is not dict:
+        if (
+            not isinstance(name, str)
+            or (known := self.functions.get(name)) is None
+            or not call_id
+            or call_id.__class__ is not str
+            or call.__class__ is not dict
+        ):
             return None
         purpose, events = known
         context = self.context
