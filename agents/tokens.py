@@ -16,6 +16,8 @@ TOKEN_SECONDS = 24 * 60 * 60  # a call that lasts longer than a day keeps talkin
 HEAD = struct.Struct(">II")
 MAC_BYTES = 16
 TOKEN_CHARACTERS = 2 * (HEAD.size + MAC_BYTES)
+DIGEST_CHARACTERS = 16
+NO_TOKEN = bytes(HEAD.size)  # before what is digested: as a token it would have expired in 1970
 
 FOR_DEFAULTS = b"defaults"  # SWAIG.defaults.web_hook_url: names the version, opens no secure function
 FOR_POST_PROMPT = b"post_prompt"
@@ -40,6 +42,10 @@ class Key(Protocol):
         """The version that a token names, or None if it is not good for this purpose and call."""
         ...
 
+    def digest(self, text: bytes) -> str:
+        """By which answers of the agent are told apart, where they are not kept: 16 hexadecimal digits."""
+        ...
+
 
 class TokenKey:
     """Mints and checks the tokens of one agent."""
@@ -56,6 +62,12 @@ class TokenKey:
         keyed = self.keyed.copy()
         keyed.update(message)
         return keyed.digest()
+
+    def digest(self, text: bytes) -> str:
+        """By which answers are told apart. Only who has the key can find out by trying what was in a masked one."""
+        keyed = self.keyed.copy()
+        keyed.update(NO_TOKEN + text)
+        return keyed.hexdigest()[:DIGEST_CHARACTERS]
 
     def mint(self, version: int, expires: int, purposes: Iterable[bytes], call_id: str) -> list[bytes]:
         """A token for each purpose, for one call."""

@@ -134,6 +134,7 @@ class Answer(NamedTuple):
     function: str = ""
     location: str = ""  # of a redirect
     allow: str = ""  # of a 405
+    digest: str = ""  # of a body of which it is known beforehand, from the agent's key; see registry/routing/digest.py
 
 
 class Version(Protocol):

@@ -30,7 +30,8 @@ def write_events(rows: Iterable[Mapping[str, Any]], *, end: datetime | None = No
                 **dict.fromkeys(COLUMNS, ""), "status": 200, "outcome": "ok", "kind": "swml", "method": "POST",
                 "path": "/sales", "route": "/sales", "replica": "sb-1", "version": 1, "microseconds": 900,
                 "steps": [{"rule": "route", "detail": "/sales is a route of sales", "ok": True}],
-                "request": None, "response": None, "from": "+12125550148", "to": "sales", **row, "id": ids[-1],
+                "request": None, "response": None, "from": "+12125550148", "to": "sales", "channel": "voice",
+                "replayable": False, "asked_twice": False, **row, "id": ids[-1],
             }  # fmt: skip
             for column in JSON_COLUMNS:
                 event[column] = orjson.dumps(event[column]).decode()

@@ -44,6 +44,10 @@ class SdkKey:
         self.others = others or key
         self.secrets = {number: swaig_secret(key, number).encode() for number in versions}
 
+    def digest(self, text: bytes) -> str:
+        """The agent's, whatever its kind."""
+        return self.others.digest(text)
+
     def version_of(self, token: str, purpose: bytes, call_ids: Iterable[str], now: float) -> int | None:
         """The version whose token this is, None if it is nobody's, too old, or for something else."""
         ours = self.others.version_of(token, purpose, call_ids, now)

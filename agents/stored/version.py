@@ -63,13 +63,16 @@ class StoredVersion:
 
     def swml(self, request: AgentRequest) -> Answer:
         """The document, with fresh tokens for this call; a request that names none gets tokens for one made up."""
-        purposes = self.document.purposes
+        document = self.document
+        purposes = document.purposes
         tokens = []
         if purposes:
             call_id = request.call_id or secrets.token_urlsafe(16)
             tokens = self.key.mint(self.number, int(request.now) + TOKEN_SECONDS, purposes, call_id)
         urls = request.urls
-        return Answer(200, self.document.splice(urls.own, urls.base, tokens))
+        digest = document.digest or document.digested(self.key)
+        # By position: keywords take as long again.
+        return Answer(200, document.splice(urls.own, urls.base, tokens), "ok", "", "", "", "", digest)
 
     def shown(self, url: bytes, base: bytes, mask: bytes) -> bytes:
         """The document at these addresses, with `mask` in the place of tokens."""

@@ -19,7 +19,7 @@ from agents.definition import (
 )
 from agents.definition.agent import RECORD_CALL
 from agents.definition.variables import resolve
-from agents.tokens import FOR_DEFAULTS, FOR_POST_PROMPT, for_function
+from agents.tokens import FOR_DEFAULTS, FOR_POST_PROMPT, Key, for_function
 
 SWML_VERSION = "1.0.0"
 # Stands in the rendered document where the agent's URL goes, the server's, and a token. Not to be guessed, so that no
@@ -215,7 +215,7 @@ class PreparedDocument:
     order; most are there once, the one of the defaults may be there for several functions.
     """
 
-    __slots__ = ("cut", "purposes", "raw", "url")
+    __slots__ = ("cut", "digest", "purposes", "raw", "url")
 
     def __init__(self, definition: AgentDefinition, environment: Mapping[str, str]):
         marks = Marks()
@@ -229,6 +229,15 @@ class PreparedDocument:
         self.raw = TOKEN_MARK.encode().join([pieces[0], *(piece[MARK_DIGITS:] for piece in pieces[1:])])
         self.url = b""
         self.cut: tuple[bytes, ...] = ()
+        self.digest = ""  # once somebody has asked for the document
+
+    def digested(self, key: Key) -> str:
+        """The digest of all its forms, which differ in URLs and tokens only; kept."""
+        bare = self.raw
+        for mark in (f"?__token={TOKEN_MARK}", URL_MARK, BASE_MARK):
+            bare = bare.replace(mark.encode(), b"")
+        self.digest = key.digest(bare)
+        return self.digest
 
     def splice(self, url: bytes, base: bytes, tokens: list[bytes]) -> bytes:
         """The document for an agent's public URL (with credentials) and one token for each of `purposes`.

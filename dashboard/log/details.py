@@ -31,6 +31,7 @@ def details(request: HttpRequest, event: dict[str, Any]) -> dict[str, Any]:
         "replay": replay(event),
         "same_call": log_of("call", event["call_id"]) if event["call_id"] else "",
         "same_trace": log_of("trace", event["trace_id"]) if event["trace_id"] else "",
+        "same_answer": log_of("digest", event["digest"]) if event["digest"] else "",
         "known_as": event["request_id"] or event["id"],
     }
 
@@ -52,7 +53,8 @@ def curl(request: HttpRequest, event: dict[str, Any]) -> str:
     if event["request"] is not None:
         body = event["request"] if isinstance(event["request"], str) else orjson.dumps(event["request"]).decode()
         words += ["-H", "Content-Type: application/json", "--data-raw", body]
-    address = f"{request.scheme}://{request.get_host()}{event['path']}"
+    query = f"?{event['query']}" if event["query"] else ""
+    address = f"{request.scheme}://{request.get_host()}{event['path']}{query}"
     return " ".join(shlex.quote(word) for word in [*words, address])
 
 

@@ -58,6 +58,16 @@ class EventOut(Schema):
     microseconds: int
     request_id: str = Field(description="X-Request-ID of the request; empty: it is known by this event's id")
     trace_id: str = Field(description="of the W3C trace that it belongs to")
+    channel: str = Field(description="over which it came; `kind` is what was asked", examples=["voice", "test"])
+    query: str = Field(description="of its URL, without tokens; secrets are masked")
+    via: str = Field(description="the router that was asked and picked the agent; empty: the agent was asked")
+    rule: str = Field(description="the router's rule that picked it")
+    side: str = Field(description="of a canary, that the call is on")
+    digest: str = Field(
+        description="of what the agent answered: the same whenever the answer is, but for tokens and our own URLs"
+    )
+    replayable: bool = Field(description="its request is kept whole, and nothing in it masked")
+    asked_twice: bool = Field(description="the same request had come before: the platform sends it again in vain")
 
 
 class EventWhole(EventOut):

@@ -35,6 +35,14 @@ Event = TypedDict(
         "response": NotRequired[Any],
         "request_id": NotRequired[str],
         "trace_id": NotRequired[str],
+        "channel": NotRequired[str],  # left out: voice
+        "query": NotRequired[str],
+        "via": NotRequired[str],
+        "rule": NotRequired[str],
+        "side": NotRequired[str],
+        "digest": NotRequired[str],
+        "replayable": NotRequired[bool],  # left out: if it has a digest
+        "asked_twice": NotRequired[bool],
     },
 )
 

@@ -10,6 +10,8 @@ MAX_TERMS = 20  # conditions of a filter: each looks at every event
 WORDS = {
     "agent": "agent",
     "call": "call_id",
+    "channel": "channel",
+    "digest": "digest",
     "fn": "function",
     "from": "from",
     "kind": "kind",
@@ -25,8 +27,10 @@ WORDS = {
     "trace": "trace_id",
 }
 EXACT = {"call_id", "function", "request_id"}  # compared as they are written; of all others the case does not count
+SWITCHES = {"replayable": "replayable"}
+YES_OR_NO = {"yes": True, "no": False}
 NUMBERS = {"ms": ("microseconds", 1000), "status": ("status", 1), "version": ("version", 1)}
-SEARCHED = ("agent", "path", "call_id", "from", "to", "function", "sip_user", "detail", "outcome")
+SEARCHED = ("agent", "path", "query", "call_id", "from", "to", "function", "sip_user", "detail", "outcome")
 NUMBER = re.compile(r"(?P<sign>[<>]=?)?(?P<number>\d+(\.\d+)?)\Z")
 TERM = re.compile(r'(?P<without>-)?(?:(?P<word>[a-z]+):)?(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>\S+))')
 NEEDS_QUOTES = re.compile(r"[\s\"]|^-|^[a-z]+:|^$")
@@ -97,8 +101,12 @@ def term_of(found: re.Match[str]) -> Term:
         return Term("", "", value.casefold(), without)
     if word in WORDS:
         return Term(WORDS[word], "", value if WORDS[word] in EXACT else value.casefold(), without)
+    if word in SWITCHES:
+        if value.casefold() not in YES_OR_NO:
+            raise FilterError(f"{word}: is yes or no, not {value!r}")
+        return Term(SWITCHES[word], "", YES_OR_NO[value.casefold()], without)
     if word not in NUMBERS:
-        known = ", ".join(sorted([*WORDS, *NUMBERS]))
+        known = ", ".join(sorted([*WORDS, *NUMBERS, *SWITCHES]))
         raise FilterError(f"{word}: is not known; use {known}, or put a text with a colon in quotes")
     number = NUMBER.match(value)
     if not number:

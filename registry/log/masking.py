@@ -80,6 +80,7 @@ class Masker:
         escaped_keys = [re.escape(key.encode()) for key in sorted(self.keys)]
         any_key = b"|".join(escaped_keys) or NOTHING
         names = rb"\"(?:" + any_key + rb")\""
+        self.ends = (*self.keys, "token")  # of a parameter's name, in lower case
         self.harmless: set[str] = set()  # keys that were looked at: the platform uses the same ones again and again
         # JSON inside the texts of a JSON text: one of the keys in it, or further escapes, behind which one may hide.
         self.inside = re.compile(rb"\\(?:\\|\"(?:" + any_key + rb")\\\")", re.IGNORECASE)
@@ -95,7 +96,7 @@ class Masker:
         self.named = re.compile(rb"(" + name + between + rb"\"value\"\s*:\s*)" + rest, flags)
         self.value_of_named = re.compile(rb"(\"value\"\s*:\s*)" + WHOLE_STRING + rb"(" + between + name + rb")", flags)
         # Begins with the one character, which is found quickly; then it is looked back. Names may end in a key.
-        ends = [*escaped_keys, b"token"]
+        ends = [re.escape(end.encode()) for end in sorted(self.ends)]
         self.parameter = re.compile(
             rb"=(?:" + b"|".join(rb"(?<=" + end + rb"=)" for end in ends) + rb")" + PARAMETER, re.IGNORECASE
         )
@@ -133,6 +134,10 @@ class Masker:
     def is_secret(self, key: Any) -> bool:
         """Whether this key's value must not be seen."""
         return key.__class__ is str and key.lower() in self.keys
+
+    def is_secret_parameter(self, name: str) -> bool:
+        """Whether the value of a parameter of a URL must not be seen: its name ends in a key, perhaps in brackets."""
+        return name.lower().rstrip("[]").endswith(self.ends)
 
     def value(self, value: Any, known: Verbatim) -> Any:
         """A JSON value with what stands under those keys masked, and known secrets wherever they stand."""

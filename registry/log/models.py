@@ -34,6 +34,14 @@ class RoutingEvent(models.Model):
     response = models.JSONField(null=True)
     request_id = models.TextField(default="", help_text="that its sender gave; empty: it is known by this event's id")
     trace_id = models.TextField(default="", help_text="of the W3C trace that it belongs to")
+    channel = models.TextField(default="voice", help_text="voice, test, chat or a2a; `kind` is what was asked by it")
+    query = models.TextField(default="", help_text="of the request's URL: without tokens, and masked")
+    via = models.TextField(default="", help_text="the router that was asked and picked the agent; empty: it was asked")
+    rule = models.TextField(default="", help_text="the router's rule that did")
+    side = models.TextField(default="", help_text="of a canary, that the call is on")
+    digest = models.TextField(default="", help_text="of what the agent answered; see registry/routing/digest.py")
+    replayable = models.BooleanField(default=False, help_text="its request is here whole, nothing masked or cut off")
+    asked_twice = models.BooleanField(default=False, help_text="the same bytes had been sent before")
     batch = models.BigIntegerField(default=0, help_text="transaction that wrote it; see log/cursor.py")
 
     class Meta:

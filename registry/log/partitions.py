@@ -107,9 +107,9 @@ def make(day: date) -> None:
         # Nothing may come in between moving the rows and attaching their partition.
         cursor.execute(sql.SQL("LOCK TABLE {rest} IN ACCESS EXCLUSIVE MODE").format(**identifiers))
         cursor.execute(
-            sql.SQL("CREATE TABLE {name} (LIKE {parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)").format(
-                **identifiers
-            )
+            sql.SQL(
+                "CREATE TABLE {name} (LIKE {parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)"
+            ).format(**identifiers)
         )
         cursor.execute(
             sql.SQL(

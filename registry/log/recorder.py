@@ -8,6 +8,7 @@ from agents.wire import MALFORMED
 from registry.log.event import Event
 from registry.log.ids import uuid7
 from registry.log.masking import NO_SECRETS, Masker, Verbatim, end_masked
+from registry.log.query import query_kept
 from registry.log.spool import Spool
 
 CONTAINERS = (dict, list)
@@ -19,11 +20,12 @@ MAX_DETAIL = 512  # characters of the reason, which may repeat arguments
 
 
 class Excerpts(NamedTuple):
-    """A request's body and what was parsed of it, and the answer's body (JSON); empty where there is none."""
+    """A request's body and what was parsed of it, the answer's body (JSON), the query; empty where there is none."""
 
     body: bytes = b""
     parsed: Any = None
     answer: bytes = b""
+    query: bytes = b""
 
 
 class Recorder:
@@ -43,34 +45,53 @@ class Recorder:
         if "id" not in event:
             event["id"] = uuid7()
         event["replica"] = self.replica
-        known = self.masker.known
+        known, whole = self.masker.known, True
         event["request"] = event["response"] = None
         if excerpts.body:
-            event["request"], known = self.request(excerpts.body, excerpts.parsed)
+            event["request"], known, whole = self.request(excerpts.body, excerpts.parsed)
+        if excerpts.query:
+            query = query_kept(excerpts.query, self.masker, known)
+            whole = whole and query.whole
+            if query.text:
+                event["query"] = query.text
         if excerpts.answer:
             event["response"] = self.response(excerpts.answer, known)
         if detail := event.get("detail"):  # masked before it is cut: half a secret is not recognised
             event["detail"] = (detail if known is NO_SECRETS else known.masked(detail))[:MAX_DETAIL]
+        if not whole and "digest" in event:
+            event["replayable"] = False
         try:
             line = orjson.dumps(event)
         except orjson.JSONEncodeError:
             line = orjson.dumps(printable(event), default=str)
-        self.spool.append(without_nul(self.masker.line(line)))
+        stored = without_nul(self.masker.line(line))
+        if stored != line and whole and "digest" in event and self.changes(event["request"]):
+            stored = stored[:-1] + b',"replayable":false}'
+        self.spool.append(stored)
 
-    def request(self, body: bytes, parsed: Any) -> tuple[Any, Verbatim]:
-        """The body as JSON where it is, else as text; masked, and cut where it is long. And what was masked in it."""
+    def changes(self, request: Any) -> bool:
+        """Whether a request that is kept as it came is masked with the rest of its line."""
+        text = orjson.dumps(request)
+        return without_nul(self.masker.line(text)) != text
+
+    def request(self, body: bytes, parsed: Any) -> tuple[Any, Verbatim, bool]:
+        """The body as JSON where it is, else as text; masked, and cut where it is long.
+
+        And what was masked in it, and whether it is whole: JSON of which nothing was masked or cut off.
+        """
         known = self.masker.known
         if parsed is MALFORMED:
-            return self.text(body, known), known
+            return self.text(body, known), known, False
         try:
             # Written anew, which takes 0.5 µs: one line, no half surrogates, nothing escaped that need not be, and of
             # a key that comes twice no value that nobody has looked at.
             body = orjson.dumps(parsed)
         except orjson.JSONEncodeError:  # nested some hundred levels deep
-            return self.text(body, known), known
+            return self.text(body, known), known, False
+        sent = body
         closely = b"\\" in body and self.masker.inside.search(body) is not None
         if len(body) > STRUCTURED_BYTES:
-            return self.text(body, known), known
+            return self.text(body, known), known, False
         try:
             if closely or (parsed.__class__ in CONTAINERS and self.masker.suspects(parsed)):
                 known = self.masker.hidden(parsed)
@@ -78,8 +99,10 @@ class Recorder:
             elif known is not NO_SECRETS and known.is_in(body):
                 body = orjson.dumps(self.masker.value(parsed, known))
         except (RecursionError, orjson.JSONEncodeError):
-            return self.text(body, known), known
-        return orjson.Fragment(body) if len(body) <= self.excerpt_bytes else self.beginning(body), known
+            return self.text(body, known), known, False
+        if len(body) > self.excerpt_bytes:
+            return self.beginning(body), known, False
+        return orjson.Fragment(body), known, body == sent
 
     def response(self, answer: bytes, known: Verbatim) -> Any:
         """The answer, which we made ourselves: most have one key, such as `response`, which is none of the masked."""

@@ -19,7 +19,7 @@ from registry.log.ids import first_id
 SEARCH_SECONDS = 10  # then a search is given up: somebody who waits longer has asked for too much
 MAX_CALL_EVENTS = 1000
 # Columns whose values are all in one case: equality can use their index.
-LOWER_CASE = {"agent", "kind", "outcome", "trace_id"}
+LOWER_CASE = {"agent", "channel", "digest", "kind", "outcome", "trace_id"}
 
 
 class Range(NamedTuple):

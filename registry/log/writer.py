@@ -20,14 +20,22 @@ BATCH_BYTES = 1024 * 1024  # about a thousand events, 50 ms of the database's ti
 ADOPT_SECONDS = 30  # between two looks for what dead processes left
 QUARANTINE = ".quarantine"
 
-# Temporary: of this connection, in no backup, emptied (not deleted row by row) at each commit.
-STAGING = "CREATE TEMP TABLE IF NOT EXISTS event_staging (line text) ON COMMIT DELETE ROWS"
+# Temporary: of this connection, in no backup, emptied (not deleted row by row) at each commit. Lines are not compressed
+# and stay in their rows up to a page: both are for texts that last, and took 30 of 148 µs for a body of 4 kB.
+STAGING = (
+    "CREATE TEMP TABLE IF NOT EXISTS event_staging (line text) WITH (toast_tuple_target = 8160) ON COMMIT DELETE ROWS; "
+    "ALTER TABLE event_staging ALTER COLUMN line SET STORAGE EXTERNAL"
+)
 # Control characters cannot stand in JSON, so with them as CSV's marks each line is read as it is.
 COPY = r"COPY event_staging FROM STDIN (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02', ESCAPE E'\x02')"
 FIELDS = [field for field in RoutingEvent._meta.concrete_fields if field.column != "batch"]
 COLUMNS = [field.column for field in FIELDS]
-NEWER = {field.column for field in FIELDS if field.has_default()}  # texts that most lines do not have, and old ones not
-TYPES = {"uuid": "uuid", "integer": "integer", "smallint": "smallint", "jsonb": "jsonb"}
+# What most lines do not have, and those of earlier versions cannot: what stands for it. An event with a digest is
+# replayable if its line says nothing else; in lines from before there were digests nobody looked.
+NEWER = {field.column: field.get_default() for field in FIELDS if field.has_default()}
+FILLED = {name: f"'{value}'" if isinstance(value, str) else str(value).lower() for name, value in NEWER.items()}
+FILLED["replayable"] = "digest IS NOT NULL"
+TYPES = {"uuid": "uuid", "integer": "integer", "smallint": "smallint", "jsonb": "jsonb", "boolean": "boolean"}
 CHANNEL = "routing_events"
 ERRORS = "outcome = 'error' OR status >= 500"
 MINUTE = f"date_trunc('minute', to_timestamp({MILLISECONDS} / 1000.0), 'UTC')"
@@ -43,7 +51,7 @@ def move_statement() -> str:
     the same rows must do so in the same one.
     """
     names = ", ".join(f'"{column}"' for column in COLUMNS)
-    values = ", ".join(f"coalesce(\"{column}\", '')" if column in NEWER else f'"{column}"' for column in COLUMNS)
+    values = ", ".join(f'coalesce("{name}", {FILLED[name]})' if name in FILLED else f'"{name}"' for name in COLUMNS)
     typed = ", ".join(f'"{field.column}" {TYPES.get(str(field.db_type(connection)), "text")}' for field in FIELDS)
     latencies = ", ".join(f"count(*) FILTER (WHERE bucket = {bucket})" for bucket in range(1, BUCKETS + 1))
     minutes = AgentMinute._meta.db_table

@@ -37,7 +37,7 @@ from registry.routing.addresses import prefix_of
 from registry.routing.table import AgentEntry, Step
 from registry.routing.trace_headers import current, new_id
 
-TEST = "test"  # kind of the rows in the routing log
+TEST = "test"  # kind and channel of the rows in the routing log
 MAX_GIVEN = 64 * 1024  # bytes of arguments and data
 MAX_DEPTH = 32  # levels of them
 
@@ -145,6 +145,7 @@ def log(version: Version, request: AgentRequest, answer: Answer, microseconds: i
         "steps": [Step("test", f"run by {by}").json],
         "microseconds": microseconds,
         "request_id": request.onward.headers()["X-Request-ID"],
+        "channel": TEST,
     }
     recorder.record(event, Excerpts(request.sent.raw, request.body, answer.body))
     return str(UUID(str(event["id"])))

@@ -5,9 +5,11 @@ from operator import attrgetter
 
 from agents.wire import Answer
 from registry.log.event import Event
+from registry.log.query import TOKENS
 from registry.log.recorder import MAX_FIELD, Excerpts, short
 from registry.routing.access import authorised
 from registry.routing.decide import CENTRAL_SIP
+from registry.routing.digest import digest_of
 from registry.routing.exchange import Exchange
 from registry.routing.facts import CALL_KINDS
 from registry.routing.table import Step
@@ -53,11 +55,17 @@ def record(exchange: Exchange, answer: Answer) -> None:
         event["request_id"], event["trace_id"] = marks.request_id, marks.trace_id
     if exchange.event_id:
         event["id"] = exchange.event_id
+    # What an agent said to a request that was read. All else cannot be replayed, so nothing is compared with it.
+    if answer.body and route is not None and decision is not None and answer.outcome != "refused":
+        event["digest"] = digest_of(answer, exchange.sender, route)
+    # Most have a token and nothing else.
+    query = exchange.query
+    query_string = exchange.scope["query_string"] if query and not TOKENS.issuperset(query) else b""
     # A document can be had again at any time, from its version, and has secrets for the platform; others cannot.
     shown = b"" if kind in DOCUMENTS and answer.status == 200 else answer.body
     # What somebody sends who may not: a body of a megabyte for each wrong guess would be theirs to keep here.
     body, parsed = (b"", None) if answer.outcome == "refused" else (exchange.body, exchange.parsed)
-    exchange.context.recorder.record(event, Excerpts(body, parsed, shown))
+    exchange.context.recorder.record(event, Excerpts(body, parsed, shown, query_string))
 
 
 def kind_of(exchange: Exchange) -> str:

@@ -120,3 +120,21 @@ def test_a_token_with_blanks_or_of_another_length_is_refused() -> None:
 @given(st.text(st.characters(), max_size=TOKEN_CHARACTERS) | st.text("0123456789abcdef ", min_size=48, max_size=48))
 def test_any_text_is_refused_without_an_exception(text: str) -> None:
     assert KEY.version_of(text, FIND_SLOT, ["C7"], 0) is None
+
+
+@quick
+@given(st.binary(max_size=200))
+def test_a_digest_tells_answers_apart_for_who_has_the_key_alone(text: bytes) -> None:
+    digest = KEY.digest(text)
+    assert len(digest) == 16
+    assert set(digest) <= set("0123456789abcdef")
+    assert digest == TokenKey("master", "booking-desk").digest(text)  # another replica
+    assert digest not in {KEY.digest(text + b"!"), TokenKey("master", "pharmacy").digest(text)}
+
+
+def test_a_digest_is_no_part_of_a_token_that_is_good() -> None:
+    """What is digested is somebody else's choice: an answer that looks like a token's text."""
+    (token,) = KEY.mint(7, EXPIRES, [FIND_SLOT], "C7")
+    head = bytes.fromhex(token.decode())[:8]
+    assert not token.decode().endswith(KEY.digest(head + FIND_SLOT + b"\0C7"))
+    assert KEY.digest(head + FIND_SLOT + b"\0C7") not in token.decode()

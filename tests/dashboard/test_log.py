@@ -97,7 +97,8 @@ def test_the_rows_of_a_gap_are_capped(client, monkeypatch):
 def test_the_drawer_as_a_part_and_as_a_page(client):
     (event,) = write_events([{
         "agent": "pharmacy", "kind": "swaig", "function": "refill", "call_id": "c 1", "outcome": "error",
-        "detail": "late", "path": "/p/swaig?x=1", "response": {"response": "<b>"},
+        "detail": "late", "path": "/p/swaig", "query": "lang=es&x=<1", "channel": "test", "digest": "0123456789abcdef",
+        "response": {"response": "<b>"},
         "request": {"argument": {"parsed": [{"name": "it's"}]}},
         "steps": [{"rule": "route", "detail": "/p is pharmacy's", "ok": True},
                   {"rule": "x", "detail": "broke", "ok": False}],
@@ -109,6 +110,11 @@ def test_the_drawer_as_a_part_and_as_a_page(client):
     assert 'href="/dashboard/log/?filter=agent%3Apharmacy"' in text
     assert "&lt;b&gt;" in text
     assert text.count('<li class="is-bad">') == 1
+    assert "POST /p/swaig?lang=es&amp;x=&lt;1</dd>" in text
+    assert "http://testserver/p/swaig?lang=es&amp;x=&lt;1" in text
+    assert "<dd>test</dd>" in text
+    assert 'href="/dashboard/log/?filter=digest%3A0123456789abcdef"' in text
+    assert "in part: something was masked or cut off" in text
     assert "Replay in Test" not in text  # a Viewer may not
     whole = client.get(f"{address}?filter=agent:pharmacy").content.decode()
     assert "<aside" in whole
@@ -120,8 +126,8 @@ def test_the_drawer_as_a_part_and_as_a_page(client):
 
 def test_a_request_once_more(rf):
     event = {
-        "method": "POST", "path": "/p?a='b", "agent": "pharmacy", "function": "refill", "from": "+1", "to": "",
-        "request": {"argument": {"parsed": [{"name": "it's"}]}},
+        "method": "POST", "path": "/p", "query": "a='b", "agent": "pharmacy", "function": "refill", "from": "+1",
+        "to": "", "request": {"argument": {"parsed": [{"name": "it's"}]}},
     }  # fmt: skip
     text = curl(rf.get("/"), event)
     assert text.startswith("curl -u USER:PASSWORD -X POST -H 'Content-Type: application/json' --data-raw '{")

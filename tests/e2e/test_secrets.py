@@ -81,6 +81,15 @@ def ask_in_every_way(server: Server, token: str) -> int:
         "urls": [f"https://u:{BODY}@h/", f"https://h/?password={BODY}&token={token}"],
     }
     query = f"__token={token}&password={BODY}&call_id=C1"
+    for hidden in (
+        f"__TOKEN={token}&PassWord={BODY}&%70assword={BODY}&t%6fken={token}",
+        f"see=https%3A%2F%2Fu%3A{BODY}%40h%2F&next=%2Fx%3F__token%3D{token}%26password%3D{BODY}",
+        f"see=https://u:{BODY}@h/&b=Bearer+{BODY}&crm={CRM}&j=%7B%22password%22%3A%22{BODY}%22%7D",
+    ):
+        for auth in (f"u:{PASSWORD}", None):
+            server.get(f"/desk?{hidden}", auth=auth)
+            server.post(f"/desk/swaig?{hidden}", {"function": "say"}, auth=auth)
+            count += 2
     for auth in (f"u:{PASSWORD}", f"u:{WRONG}", f"f:{FLEET}", None):
         for path in ("/desk", "/signed", "/sip", "/nobody"):
             for sub_path in (

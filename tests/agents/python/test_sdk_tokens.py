@@ -116,3 +116,8 @@ def test_each_version_and_agent_has_a_secret_of_its_own() -> None:
     secrets = {swaig_secret(TokenKey("master", agent), version) for agent in ("a", "b") for version in (1, 2)}
     assert len(secrets) == 4
     assert swaig_secret(TokenKey("master", "a"), 1) in secrets, "the same in every process"
+
+
+def test_the_digest_of_an_answer_is_the_agents_whatever_its_kind() -> None:
+    assert KEY.digest(b"x") == MASTER.digest(b"x")
+    assert SdkKey(MASTER, [1], KEY).digest(b"x") == MASTER.digest(b"x")

@@ -58,6 +58,15 @@ def test_one_event_and_one_call(log, look):
     assert look.get("/calls/%00").status_code == 404
 
 
+def test_how_an_event_came_and_what_was_answered_is_shown_and_filtered(log, look):
+    (event,) = look.get("/events?filter=lang%3Des+replayable:yes").json()["items"]
+    later = {"via": "", "rule": "", "side": "", "asked_twice": False}
+    shown = {"channel": "voice", "query": "lang=ES&a=b", "digest": "0123456789abcdef", "replayable": True, **later}
+    assert {name: event[name] for name in shown} == shown
+    assert look.get("/events?filter=digest:0123456789abcdef").json()["items"] == [event]
+    assert [event["kind"] for event in look.get("/events?filter=channel:test").json()["items"]] == ["test"]
+
+
 def test_calls_by_agent_outcome_text_time_and_page(look):
     RoutingEvent.objects.all().delete()
     write_events([
@@ -103,6 +112,7 @@ async def test_an_export_is_all_of_it_page_by_page(log, look, monkeypatch, kind)
     if kind == "csv":
         rows = list(csv.DictReader(io.StringIO(text)))
         assert rows[-1]["from"] == "+15550100"
+        assert (rows[-1]["channel"], rows[-1]["query"], rows[-1]["replayable"]) == ("voice", "lang=ES&a=b", "True")
     else:
         rows = [json.loads(line) for line in text.splitlines()]
     assert [row["kind"] for row in rows] == [row["kind"] for row in reversed(ROWS)]

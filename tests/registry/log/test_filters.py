@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.log.filters import MAX_TERMS, MAX_TEXT, NUMBERS, SEARCHED, WORDS, Filter, FilterError, condition_text
+from registry.log.filters import (
+    MAX_TERMS,
+    MAX_TEXT,
+    NUMBERS,
+    SEARCHED,
+    SWITCHES,
+    WORDS,
+    Filter,
+    FilterError,
+    condition_text,
+)
 
 EVENT: dict[str, Any] = {
     "id": "0", "replica": "r-1", "kind": "swaig", "method": "POST", "path": "/sales/swaig", "source": "192.0.2.7",
@@ -14,6 +24,7 @@ EVENT: dict[str, Any] = {
     "from": "+1 555 0100",
     "to": "sip:sales@example.com", "function": "get_pricing", "status": 500, "outcome": "error", "detail": "Boom: late",
     "microseconds": 800_000, "steps": [], "request_id": "Edge-1", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+    "channel": "voice", "query": "lang=es&tier=Gold", "digest": "0123456789abcdef", "replayable": True,
 }  # fmt: skip
 
 
@@ -56,6 +67,14 @@ EVENT: dict[str, Any] = {
         ("swaig", True),
         ("192.0.2.7", False),  # addresses are asked for by their word
         ("500", False),
+        ("channel:Voice digest:0123456789ABCDEF", True),
+        ("channel:test", False),
+        ("digest:0123456789abcde0", False),
+        ("lang=es tier=gold", True),
+        ("lang=en", False),
+        ("replayable:yes", True),
+        ("replayable:No", False),
+        ("-replayable:no", True),
         ("-kind:test", True),
         ("-kind:swaig", False),
         ("-version:4 -version:<3", True),
@@ -98,6 +117,8 @@ def test_an_unknown_version_is_neither_less_nor_more() -> None:
         ("ms:-5", "needs a number"),
         ('status:"> 5"', "needs a number"),
         ("version:1e3", "needs a number"),
+        ("replayable:maybe", "replayable: is yes or no, not 'maybe'"),
+        ('replayable:""', "replayable: is yes or no, not ''"),
         ("x" * (MAX_TEXT + 1), f"longer than {MAX_TEXT}"),
         (" ".join(f"a{n}" for n in range(MAX_TERMS + 1)), f"more than {MAX_TERMS} conditions"),
     ],
@@ -123,7 +144,7 @@ def test_equal_filters_are_one_however_they_were_typed() -> None:
 
 
 def test_every_word_looks_at_a_column_that_is_there() -> None:
-    assert {*WORDS.values(), *(column for column, _ in NUMBERS.values()), *SEARCHED} <= EVENT.keys()
+    assert {*WORDS.values(), *(column for column, _ in NUMBERS.values()), *SWITCHES.values(), *SEARCHED} <= EVENT.keys()
 
 
 TEXT = st.text(max_size=30)
@@ -132,9 +153,10 @@ OTHERS = {
     "status": st.integers(),
     "microseconds": st.integers(),
     "steps": st.just([]),
+    "replayable": st.booleans(),
 }
 EVENTS = st.fixed_dictionaries(dict.fromkeys(EVENT.keys() - OTHERS.keys(), TEXT) | OTHERS)
-WORD = st.sampled_from([*WORDS, *NUMBERS, "x"])
+WORD = st.sampled_from([*WORDS, *NUMBERS, *SWITCHES, "x"])
 TERMS = st.builds("{}:{}{}".format, WORD, st.sampled_from(["", ">", "<=", '"']), TEXT | st.just("7"))
 
 

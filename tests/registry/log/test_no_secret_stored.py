@@ -4,6 +4,7 @@ import base64
 import json
 import logging
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.conf import settings
@@ -333,6 +334,18 @@ def test_no_secret_in_any_kind_of_request_reaches_the_spool_or_the_server_s_log(
         },
     }
     query = f"__token={token}&password={S}&api_key={S}&call_id=C1"
+    hidden = [
+        f"__TOKEN={token}&%70assword={S}&PassWord={S}",
+        f"t%6fken={token}&see=https%3A%2F%2Fu%3A{S}%40h%2F&__token%3D{token}",
+        f"see=https://u:{S}@h/&next=%2Fx%3Ftoken%3D{token}%26password%3D{S}",
+        f"b=Bearer+{S}&j=%7B%22password%22%3A%22{S}%22%7D&crm={quote(ENVIRONMENT['AGENT_SECRET_CRM'])}",
+        f"{quote(quote(f'password={S}&__token={token}'))}&crm={ENVIRONMENT['AGENT_SECRET_CRM']}",
+    ]
+    for other in hidden:
+        for path, auth in (("/desk", ours), ("/desk/swaig", ours), ("/desk", None), ("/nobody", None)):
+            client.post(f"{path}?{other}", body, auth=auth)
+            client.get(f"{path}?{other}", auth=auth)
+            assert client.spool.lines[-1].count(b'"query":') == 1
     for path in ("", "/debug", "/swaig", "/post_prompt", "/check_for_input", "/debug_events", "/mcp", "/sip"):
         for auth in (ours, basic("agent-user", WRONG), f"Bearer {S}", None):
             headers = {"Referer": f"https://h/?__token={token}", "Cookie": f"session={S}", "X-Api-Key": S}

@@ -19,11 +19,20 @@ from registry.log.search import Range, event_with_bodies, events_of_call, search
 pytestmark = pytest.mark.django_db
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ROWS: list[dict[str, Any]] = [
-    {"agent": "sales", "kind": "swml", "call_id": "C1", "from": "+15550100", "to": "sip:Sales@example.com"},
+    {
+        "agent": "sales",
+        "kind": "swml",
+        "call_id": "C1",
+        "from": "+15550100",
+        "to": "sip:Sales@example.com",
+        "query": "lang=ES&a=b",
+        "digest": "0123456789abcdef",
+        "replayable": True,
+    },
     {"agent": "sales", "kind": "swaig", "call_id": "C1", "function": "get_Price", "microseconds": 900_000},
     {"agent": "billing", "kind": "swaig", "call_id": "C1", "function": "pay", "outcome": "error", "status": 200},
     {"agent": "", "kind": "unmatched", "path": "/wp-admin_100%", "outcome": "not_found", "status": 404},
-    {"agent": "sales", "kind": "test", "version": 3, "detail": 'it said "Boom" \\ twice'},
+    {"agent": "sales", "kind": "test", "version": 3, "detail": 'it said "Boom" \\ twice', "channel": "test"},
     {"agent": "sales", "kind": "sip", "sip_user": "help-desk", "method": "GET", "path": "/Sales/x_y"},
 ]
 FILTERS = [
@@ -33,6 +42,8 @@ FILTERS = [
     "x%",
     "\\", "wp-admin agent:", "replica:r", "kind:test boom", "nothing-has-this", "sales", "example.com c1",
     "-kind:test", "-version:3", "-ms:>800 agent:sales", "-boom", "-from:+15550100", "-agent:sales -agent:", "-nothing",
+    "channel:test", "channel:VOICE -agent:sales", "digest:0123456789ABCDEF", '-digest:""', "lang=es", "a=b c1",
+    "replayable:yes", "-replayable:YES agent:sales", "replayable:no kind:swaig",
     '"said ""boom"""', f"-request:{UUID(int=5)}", "--x", "-",
 ]  # fmt: skip
 
@@ -47,7 +58,8 @@ def log() -> list[dict[str, Any]]:
         event = {
             **dict.fromkeys(columns, ""), "status": 200, "outcome": "ok", "method": "POST", "path": "/sales",
             "replica": "r", "steps": [{"rule": "route", "detail": "", "ok": True}], "microseconds": 1, "version": None,
-            "request": {"body": number}, "response": None, **row,
+            "request": {"body": number}, "response": None, "channel": "voice", "replayable": False,
+            "asked_twice": False, **row,
             "id": str(UUID(int=first_id(START + timedelta(minutes=number)).int + 1)),
         }  # fmt: skip
         for column in ("steps", "request"):
