@@ -20,8 +20,12 @@ BATCH_BYTES = 1024 * 1024  # about a thousand events, 50 ms of the database's ti
 ADOPT_SECONDS = 30  # between two looks for what dead processes left
 QUARANTINE = ".quarantine"
 
-# Temporary: of this connection, in no backup, emptied (not deleted row by row) at each commit.
-STAGING = "CREATE TEMP TABLE IF NOT EXISTS event_staging (line text) ON COMMIT DELETE ROWS"
+# Temporary: of this connection, in no backup, emptied (not deleted row by row) at each commit. Lines are not compressed
+# and stay in their rows up to a page: both are for texts that last, and took 30 of 148 µs for a body of 4 kB.
+STAGING = (
+    "CREATE TEMP TABLE IF NOT EXISTS event_staging (line text) WITH (toast_tuple_target = 8160) ON COMMIT DELETE ROWS; "
+    "ALTER TABLE event_staging ALTER COLUMN line SET STORAGE EXTERNAL"
+)
 # Control characters cannot stand in JSON, so with them as CSV's marks each line is read as it is.
 COPY = r"COPY event_staging FROM STDIN (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02', ESCAPE E'\x02')"
 FIELDS = [field for field in RoutingEvent._meta.concrete_fields if field.column != "batch"]
