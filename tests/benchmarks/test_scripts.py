@@ -27,8 +27,10 @@ SAID = {
     "dispatch.py": ["^SWAIG, recorded ", "Ordered by: internal time"],
     "fleet.py": [
         "^## Agents", "^## Bodies", "^## Connections", "^## The log on and off", "^## Latency at half load",
-        "^## Start", "^## Registering", "^## Goals", "^date: 20", "^machine: ", "^bare figure: ", r"^\| SWAIG +\| captured +\| SDK ",
+        "^## Start", "^## Registering", "^## Goals", "^date: 20", "^machine: ", "^bare figure: ",
+        r"^\| SWAIG +\| captured +\| SDK ",
     ],
+    "guard.py": ["nothing was kept", "DEARER$", "^1 figures, none of them changed$"],
     "log_live.py": [r"\b0 +0 +0 +\d+ +[\d.]+ +[\d.]+ +\d+ (met|MISSED)$"],
     "log_queries.py": ["^count per outcome, last day ", "^since a moment, count of all rows"],
     "log_writer.py": ["^500 B, two processes .* exact ", "^1.5 kB, one writer, steady 10,000/s .* exact "],
