@@ -38,8 +38,8 @@ def timed(figures: Figures, what: str, work: Callable[[], Any]) -> Any:
     began, used = time.perf_counter(), time.process_time()
     result = work()
     print(f"{what:<44}{(took := time.perf_counter() - began):7.2f} s", flush=True)
-    figures.add(what, took, "s", judged=False)
-    figures.add(f"{what}, CPU of ours", time.process_time() - used, "s")
+    figures.add(what, took, None, "s", judged=False)
+    figures.add(f"{what}, CPU of ours", time.process_time() - used, None, "s")
     return result
 
 

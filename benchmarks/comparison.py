@@ -159,17 +159,21 @@ def goals(sizes: list[int], rows: Rows) -> list[Goal]:
 def note(figures: Figures, rows: Rows) -> None:
     """For guard.py: what ours cost, beside the bare figure of the same run."""
     for case, row in rows.items():
-        if case.server == SDK:
+        if case.server in (SDK, BARE):
             continue
         bare = rows.get(case.bare)
         about = (case.server, f"{case.agents:,} agents", case.work, case.body, f"{case.connections} connections")
         name = ", ".join(about)
         if case.half:
-            beside = middle(bare["p99_ms"]) if bare else None
-            figures.add(f"{name}: p99 at half load", middle(row["p99_ms"]), "ms", beside, judged=False)
+            figures.add(f"{name}: p99 at half load", *beside(row, bare, "p99_ms"), "ms", judged=False)
             continue
-        beside = middle(bare["cpu_us"]) if bare else None
-        figures.add(f"{name}: CPU", middle(row["cpu_us"]), "µs", beside)
-        figures.add(f"{name}: a second", middle(row["rps"]), "requests/s", more_is_better=True, judged=False)
-        if case.server == OURS:
-            figures.add(f"{name}: CPU of Postgres", middle(row["postgres_us"]), "µs", beside)
+        figures.add(f"{name}: CPU", *beside(row, bare, "cpu_us"), "µs")
+        figures.add(f"{name}: a second", *beside(row, bare, "rps"), "requests/s", more_is_better=True, judged=False)
+        if case.server == OURS and bare:
+            figures.add(f"{name}: CPU of Postgres", middle(row["postgres_us"]), middle(bare["cpu_us"]), "µs")
+
+
+def beside(row: Row, bare: Row | None, key: str) -> tuple[float, float | None]:
+    """A figure and a bare one: the median, and what is to it as the rounds' own ratios are in the middle."""
+    value = middle(row[key])
+    return value, value / found if (found := ratio(row, bare, key)) else None

@@ -156,8 +156,8 @@ def main() -> None:
             good = queries < GOAL_QUERIES and milliseconds < GOAL_MILLISECONDS
             missed += not good
             print(f"{name:<28}{queries:>8}{milliseconds:>11.0f}{'' if good else '  above the goal'}", flush=True)
-            figures.add(f"{name}, queries", queries, "queries")
-            figures.add(f"{name}, median", milliseconds, "ms", judged=False)
+            figures.add(f"{name}, queries", queries, None, "queries")
+            figures.add(f"{name}, median", milliseconds, None, "ms", judged=False)
             if wanted.slow:
                 print(f"    {slowest}")
         print(f"\ngoal: below {GOAL_QUERIES} queries and {GOAL_MILLISECONDS} ms")

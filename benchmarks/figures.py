@@ -35,16 +35,16 @@ class Figures:
         self,
         name: str,
         value: float,
+        bare: float | None,
         unit: str,
-        bare: float | None = None,
         *,
         more_is_better: bool = False,
         judged: bool = True,
     ) -> None:
-        """Note one. Without a bare figure of its own it stands beside the yardstick, if it is of a clock."""
+        """Note one. Without a `bare` figure of its own it stands beside the yardstick, if it is of a clock."""
         beside = self.yardstick if bare is None and unit not in COUNTS else bare
         assert name not in self.found, name
-        self.found[name] = Figure(value, unit, beside, more_is_better, judged)
+        self.found[name] = Figure(rounded(value), unit, beside and rounded(beside), more_is_better, judged)
 
     def told(self) -> list[str]:
         """What stands above a table: when, where, and how fast that machine is by itself."""
@@ -57,3 +57,8 @@ class Figures:
             found = {name: asdict(figure) for name, figure in self.found.items()}
             run = {"script": self.script, "quick": options.quick, "machine": self.machine, "bare": self.yardstick}
             options.json.write_text(json.dumps({**run, "figures": found, "rows": rows}, indent=1, ensure_ascii=False))
+
+
+def rounded(value: float) -> float:
+    """A figure with the digits that can be worth something."""
+    return float(f"{value:.5g}")

@@ -113,7 +113,7 @@ class Benchmark:
         """Requests, to all servers by turns. What several axes need is measured once."""
         cases = {case for name in AXES if name in self.wanted.only for case in self.cases(name)}
         # The bare application answers as much as ours does.
-        for case in sorted(cases, key=lambda case: case.server == BARE):
+        for case in sorted(cases, key=lambda case: (case.server == BARE, order(case))):
             self.server(case.server, case.agents)
         for turn in range(self.wanted.rounds):
             say(f"round {turn + 1} of {self.wanted.rounds}, {len(cases)} turns")

@@ -168,12 +168,12 @@ def rehearse(wanted: argparse.Namespace) -> bool:
         seen = []
         for keep, factor in ((True, 1), (False, 1), (False, 1.5)):
             run = Figures("made_up.py")
-            run.add("work", run.yardstick * 3 * factor, "µs")
+            run.add("work", run.yardstick * 3 * factor, None, "µs")
             run.write(argparse.Namespace(json=file, quick=False))
             wanted.keep = keep
             seen.append(guard([read(file)], wanted))
     found = [yardstick() for _ in range(5)]
-    figures.add("the bare figure's own spread", max(found) / statistics.median(found), "times", judged=False)
+    figures.add("the bare figure's own spread", max(found) / statistics.median(found), None, "times", judged=False)
     figures.write(wanted)
     return seen == [True, True, False]
 

@@ -267,8 +267,8 @@ def main() -> None:
             p50, p99 = (statistics.median(each) for each in ([r.p50_ms for r in bad], [r.p99_ms for r in bad]))
             before = statistics.median(each.p99_ms for each in quiet)
             worst, calm = max(each.health_ms for each in bad), max(each.health_ms for each in quiet)
-            figures.add(f"{horror}, others' p99", p99, "ms", before, judged=False)
-            figures.add(f"{horror}, worst of /health", worst, "ms", calm, judged=False)
+            figures.add(f"{horror}, others' p99", p99, before, "ms", judged=False)
+            figures.add(f"{horror}, worst of /health", worst, calm, "ms", judged=False)
             print(
                 f"{horror:12} {p50:8.1f} {p99:8.1f} {before:10.1f} {p99 / before:6.2f} {worst:11.1f} {calm:6.1f}",
                 flush=True,

@@ -269,9 +269,9 @@ def measure(
     goal = GOALS.get(wanted_load, GOAL_MILLISECONDS)
     met = right and p99 < goal and most - before.megabytes < GOAL_MEGABYTES * len(workers)
     about = f"{len(workers)} workers, {viewers} viewers, {rate}/s"
-    figures.add(f"{about}, p50", p50, "ms", judged=False)
-    figures.add(f"{about}, p99", p99, "ms", judged=False)
-    figures.add(f"{about}, CPU of the workers an event", (after.cpu - used.cpu) / max(1, len(events)) * 1e6, "µs")
+    figures.add(f"{about}, p50", p50, None, "ms", judged=False)
+    figures.add(f"{about}, p99", p99, None, "ms", judged=False)
+    figures.add(f"{about}, CPU of the workers an event", (after.cpu - used.cpu) / max(1, len(events)) * 1e6, None, "µs")
     print(
         f"{len(workers):7} {viewers:7} {rate:5} {len(events):7,} {p50:6} {p99:6} {last:6}"
         f" {(after.cpu - used.cpu) / seconds:8.0%} {(database_after.cpu - database.cpu) / seconds:8.0%}"

@@ -181,10 +181,10 @@ def measure(
         f" {waited if pace else '':>8} {'exact' if right else 'WRONG':>6}  {verdict(met)}",
         flush=True,
     )
-    figures.add(f"{label}, CPU of the writer", cpu, "µs")
-    figures.add(f"{label}, CPU of Postgres", postgres, "µs")
+    figures.add(f"{label}, CPU of the writer", cpu, None, "µs")
+    figures.add(f"{label}, CPU of Postgres", postgres, None, "µs")
     if not pace:
-        figures.add(f"{label}, a second", rate, "events/s", more_is_better=True, judged=False)
+        figures.add(f"{label}, a second", rate, None, "events/s", more_is_better=True, judged=False)
     return right, met
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import options
 import sample
-from comparison import BARE, SDK, USUAL, WORKS
+from comparison import BARE, SDK, USUAL, WORKS, beside
 from figures import Figures
 from fleet import say, tidied, wait_until_gone
 from processes import HERE, new_data_folder, run
@@ -116,8 +116,8 @@ def note(figures: Figures, rows: list[Row]) -> None:
     """For guard.py."""
     for row in rows:
         bare = find(rows, work=row["work"], server=BARE)
-        if row["server"] != SDK and bare:
-            figures.add(f"{row['server']}, {row['work']}: CPU", middle(row["cpu_us"]), "µs", middle(bare["cpu_us"]))
+        if row["server"] not in (SDK, BARE):
+            figures.add(f"{row['server']}, {row['work']}: CPU", *beside(row, bare, "cpu_us"), "µs")
 
 
 def main() -> None:

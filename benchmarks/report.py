@@ -145,10 +145,10 @@ def note_starts(figures: Figures, rows: list[Row], registered: list[Row]) -> Non
     for row in rows:
         if row["server"] == "Switchboard":
             about = f"{row['agents']:,} agents"
-            figures.add(f"start, {about}", middle(row["start_s"]), "s", judged=False)
-            figures.add(f"table loaded, {about}", middle(row["table_s"]), "s", judged=False)
-            figures.add(f"memory, {about}", middle(row["bytes"]), "bytes")
+            figures.add(f"start, {about}", middle(row["start_s"]), None, "s", judged=False)
+            figures.add(f"table loaded, {about}", middle(row["table_s"]), None, "s", judged=False)
+            figures.add(f"memory, {about}", middle(row["bytes"]), None, "bytes")
     for row in registered:
         for key in ("register", "served", "everywhere"):
             name = f"registering, {key}, {row['agents']:,} agents: p50"
-            figures.add(name, percentile(row[key], 50), "ms", judged=False)
+            figures.add(name, percentile(row[key], 50), None, "ms", judged=False)

@@ -156,8 +156,8 @@ async def run(wanted: argparse.Namespace, replicas: list[Replica], port: int, fi
     outcomes = await loading
     answered, total = outcomes["200"], sum(outcomes.values())
     print(f"{total} calls at {wanted.rate}/s through {2 * wanted.restarts} restarts: {dict(outcomes)}")
-    figures.add("calls", total, "calls", more_is_better=True, judged=False)
-    figures.add("calls that failed", total - answered, "calls")
+    figures.add("calls", total, None, "calls", more_is_better=True, judged=False)
+    figures.add("calls that failed", total - answered, None, "calls")
     await asyncio.sleep(1)  # until the last events are in the database
     with psycopg.connect(replicas[0].url) as connection:
         query = (
