@@ -1,38 +1,23 @@
 #!/usr/bin/env python3
 """What fleet as code costs: seconds for the export, plan and application of a fleet of so many agents.
 
-    .venv/bin/python benchmarks/apply.py [AGENTS]          1,000 unless said
+    .venv/bin/python benchmarks/apply.py [AGENTS] [--quick] [--json FILE]          1,000 agents unless said
 
 It needs no database: an embedded Postgres in a temporary folder, which is removed again. Prints one line a step.
 """
 
-import os
-import shutil
-import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-FOLDER = tempfile.mkdtemp(prefix="switchboard-bench-")
-os.environ.pop("DATABASE_URL", None)
-os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": FOLDER, "SWML_BASIC_AUTH_PASSWORD": "p"}
+import embedded
+import options
+import sample
+from figures import Figures
 
-import django  # noqa: E402 - the environment comes first
-
-django.setup()
-
-import sample  # noqa: E402 - after django.setup()
-from django.db import connection  # noqa: E402
-
-from agents.models import Agent  # noqa: E402
-from config.embedded.cluster import close_all  # noqa: E402
-from config.embedded.locks import STOP_SECONDS  # noqa: E402
-from config.prepare import prepare  # noqa: E402
-from registry.actions.transaction import Actor  # noqa: E402
-from registry.fleet import Document, FleetAgent, FleetRoute, apply_plan, export_fleet, make_plan  # noqa: E402
+from agents.models import Agent
+from registry.actions.transaction import Actor
+from registry.fleet import Document, FleetAgent, FleetRoute, apply_plan, export_fleet, make_plan
 
 ACTOR = Actor("benchmark", "command")
 
@@ -48,36 +33,39 @@ def fleet(count: int, sold: str) -> str:
     return Document(agents).as_yaml()
 
 
-def timed(what: str, work: Callable[[], Any]) -> Any:
+def timed(figures: Figures, what: str, work: Callable[[], Any]) -> Any:
     """Do it and print how long it took."""
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     result = work()
-    print(f"{what:<44}{time.perf_counter() - began:7.2f} s", flush=True)
+    print(f"{what:<44}{(took := time.perf_counter() - began):7.2f} s", flush=True)
+    figures.add(what, took, None, "s", judged=False)
+    figures.add(f"{what}, CPU of ours", time.process_time() - used, None, "s")
     return result
 
 
 def main() -> None:
     """Measure."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    try:
-        prepare(example=False, say=lambda text: None)
-        first, second = fleet(count, "Widgets"), fleet(count, "Gadgets")
-        print(f"{count:,} agents, {len(first) / 1e6:.1f} MB")
-        plan = timed("plan: all new", lambda: make_plan(first))
-        assert plan.totals["add"] == count, plan.totals
-        timed("apply: all new", lambda: apply_plan(first, by=ACTOR))
-        exported = timed("export", export_fleet)
-        assert not timed("apply the export: nothing to change", lambda: apply_plan(exported, by=ACTOR)).changed
-        assert timed("plan: all changed", lambda: make_plan(second)).totals["change"] == count
-        timed("apply: all changed", lambda: apply_plan(second, by=ACTOR))
+    parser = options.parser(__doc__)
+    parser.add_argument("agents", type=int, nargs="?", default=1000)
+    wanted = options.read(parser, agents=5)
+    figures = Figures(__file__)
+    with embedded.prepared():
+        first, second = fleet(wanted.agents, "Widgets"), fleet(wanted.agents, "Gadgets")
+        print("\n".join([*figures.told(), f"{wanted.agents:,} agents, {len(first) / 1e6:.1f} MB"]))
+        plan = timed(figures, "plan: all new", lambda: make_plan(first))
+        assert plan.totals["add"] == wanted.agents, plan.totals
+        timed(figures, "apply: all new", lambda: apply_plan(first, by=ACTOR))
+        exported = timed(figures, "export", export_fleet)
+        same = timed(figures, "apply the export: nothing to change", lambda: apply_plan(exported, by=ACTOR))
+        assert not same.changed
+        changed = timed(figures, "plan: all changed", lambda: make_plan(second))
+        assert changed.totals["change"] == wanted.agents, changed.totals
+        timed(figures, "apply: all changed", lambda: apply_plan(second, by=ACTOR))
         empty = Document({})
-        timed("apply: all removed", lambda: apply_plan(empty, by=ACTOR, remove=True))
-        timed("apply: all restored", lambda: apply_plan(second, by=ACTOR))
-        assert Agent.objects.filter(state="serving").count() == count
-        connection.close()
-    finally:
-        close_all(wait=STOP_SECONDS)
-        shutil.rmtree(FOLDER, ignore_errors=True)
+        timed(figures, "apply: all removed", lambda: apply_plan(empty, by=ACTOR, remove=True))
+        timed(figures, "apply: all restored", lambda: apply_plan(second, by=ACTOR))
+        assert Agent.objects.filter(state="serving").count() == wanted.agents
+    figures.write(wanted)
 
 
 if __name__ == "__main__":

@@ -2,56 +2,40 @@
 """What the dashboard's pages cost with a large fleet and a long log: queries and milliseconds of each, as an Admin.
 
     .venv/bin/python benchmarks/dashboard.py [--agents 5000] [--events 1000000] [--days 30] [--only agents,log] [--slow]
+                                                  [--times 7] [--quick] [--json FILE]
 
 It needs no database: an embedded Postgres in a temporary folder, which is removed again. Each page is asked for in this
-process as Django's test client does it, eight times; the first time, which fills caches, does not count. `--slow` also
+process as Django's test client does it, some times; the first time, which fills caches, does not count. `--slow` also
 names each page's slowest query. It ends with 1 if a page needs more than its goal.
 """
 
-import argparse
-import os
-import shutil
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, cast
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-FOLDER = tempfile.mkdtemp(prefix="switchboard-bench-")
-os.environ.pop("DATABASE_URL", None)
-os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": FOLDER, "SWML_BASIC_AUTH_PASSWORD": "p"}
-os.environ["ALLOWED_HOSTS"] = "testserver"  # by which Django's test client calls us
+import embedded
+import many_agents
+import options
+import sample
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.test import AsyncClient
+from django.test.utils import CaptureQueriesContext
+from figures import Figures
 
-import django  # noqa: E402 - the environment comes first
-
-django.setup()
-
-import many_agents  # noqa: E402 - after django.setup()
-import sample  # noqa: E402
-from asgiref.sync import async_to_sync  # noqa: E402
-from django.contrib.auth.models import User  # noqa: E402
-from django.db import connection, transaction  # noqa: E402
-from django.test import AsyncClient  # noqa: E402
-from django.test.utils import CaptureQueriesContext  # noqa: E402
-
-from config.embedded.cluster import close_all  # noqa: E402
-from config.embedded.locks import STOP_SECONDS  # noqa: E402
-from config.prepare import prepare  # noqa: E402
-from registry.actions.people import FIRST  # noqa: E402
-from registry.log import partitions  # noqa: E402
-from registry.log.models import RoutingEvent  # noqa: E402
-from registry.rehearsal.stage import Stage  # noqa: E402
-from registry.routing.table import Tables  # noqa: E402
-from registry.serving.loader import Loader  # noqa: E402
-from tests.dashboard.places import PLACES  # noqa: E402
-from tests.dashboard.test_places import address_of  # noqa: E402
+from registry.actions.people import FIRST
+from registry.log import partitions
+from registry.log.models import RoutingEvent
+from registry.rehearsal.stage import Stage
+from registry.routing.table import Tables
+from registry.serving.loader import Loader
+from tests.dashboard.places import PLACES
+from tests.dashboard.test_places import address_of
 
 GOAL_MILLISECONDS, GOAL_QUERIES = 150, 30
-TIMES = 7
 EXPORTS = ("log-csv", "log-jsonl", "settings-audit-export", "settings-export")  # files of everything that there is
 AT_ONCE = 100_000  # events of a statement
 # Ten events a call, 3 % errors, some names that nobody has; half of all in the last day.
@@ -124,7 +108,7 @@ class Serving(AsyncClient):
         return {**super()._base_scope(**request), "stage": self.stage}
 
 
-def measured(things: dict[str, str], only: set[str]) -> Iterator[tuple[str, int, float, str]]:
+def measured(things: dict[str, str], only: set[str], count: int) -> Iterator[tuple[str, int, float, str]]:
     """Name, queries, median milliseconds and slowest query of each page."""
     tables = Tables()
     tables.current = Loader().next(None)  # as a serving process has it
@@ -137,7 +121,7 @@ def measured(things: dict[str, str], only: set[str]) -> Iterator[tuple[str, int,
             continue
         url = address_of(name, place, things)
         times = []
-        for _ in range(TIMES + 1):
+        for _ in range(count + 1):
             began = time.perf_counter()
             answer = get(url)
             times.append((time.perf_counter() - began) * 1000)
@@ -149,36 +133,37 @@ def measured(things: dict[str, str], only: set[str]) -> Iterator[tuple[str, int,
         yield name, len(queries), statistics.median(times[1:]), told
 
 
-def main() -> int:
+def main() -> None:
     """Fill, ask, tell."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options.parser(__doc__)
     parser.add_argument("--agents", type=int, default=5000)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--times", type=int, default=7, help="that each page is asked for and counts")
     parser.add_argument("--only", default="", help="names of pages, between commas")
     parser.add_argument("--slow", action="store_true")
-    options = parser.parse_args()
-    missed = 0
-    try:
-        prepare(example=False, say=lambda text: None)
+    wanted = options.read(parser, agents=3, events=2_000, days=2, times=1, slow=True)
+    figures, missed = Figures(__file__), 0
+    with embedded.prepared():
         began = time.perf_counter()
-        things = fill(options.agents, options.events, options.days)
+        things = fill(wanted.agents, wanted.events, wanted.days)
         spent = time.perf_counter() - began
-        print(f"{options.agents:,} agents, {options.events:,} events over {options.days} days, made in {spent:.0f} s\n")
+        print("\n".join(figures.told()))
+        print(f"{wanted.agents:,} agents, {wanted.events:,} events over {wanted.days} days, made in {spent:.0f} s\n")
         print(f"{'page':<28}{'queries':>8}{'median ms':>11}")
-        for name, queries, milliseconds, slowest in measured(things, set(filter(None, options.only.split(",")))):
+        only = set(filter(None, wanted.only.split(",")))
+        for name, queries, milliseconds, slowest in measured(things, only, wanted.times):
             good = queries < GOAL_QUERIES and milliseconds < GOAL_MILLISECONDS
             missed += not good
             print(f"{name:<28}{queries:>8}{milliseconds:>11.0f}{'' if good else '  above the goal'}", flush=True)
-            if options.slow:
+            figures.add(f"{name}, queries", queries, None, "queries")
+            figures.add(f"{name}, median", milliseconds, None, "ms", judged=False)
+            if wanted.slow:
                 print(f"    {slowest}")
         print(f"\ngoal: below {GOAL_QUERIES} queries and {GOAL_MILLISECONDS} ms")
-        connection.close()
-    finally:
-        close_all(wait=STOP_SECONDS)
-        shutil.rmtree(FOLDER, ignore_errors=True)
-    return 1 if missed else 0
+    figures.write(wanted)
+    options.end(wanted, met=not missed)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -2,6 +2,7 @@
 """What the dispatcher itself costs: CPU per request in this process, without a server and without a database.
 
     .venv/bin/python benchmarks/dispatch.py [--profile] [--agents 3] [--requests 20000] [--rounds 5]
+                                                [--quick] [--json FILE]
 
 Prints microseconds for SWML and SWAIG, with and without recording (and counting for /metrics), beside a bare ASGI
 application that parses the same body and returns as many bytes. The machine's speed drifts: the rows take turns, and
@@ -10,23 +11,24 @@ only their ratios are worth quoting. `--profile` shows where the time of a recor
 
 import argparse
 import asyncio
-import base64
 import cProfile
 import json
-import os
 import pstats
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+import options
+import sample
+from figures import Figures
+from processes import take_environment
 
-import django
+take_environment()
+
+import django  # noqa: E402 - the environment comes first
 
 django.setup()
 
@@ -44,49 +46,6 @@ from registry.routing.http import Http, Message, Scope  # noqa: E402
 from registry.routing.public_url import PublicUrl  # noqa: E402
 from registry.routing.table import AgentEntry, Credentials, RouteEntry, RoutingTable, Step, Tables  # noqa: E402
 
-CALL_ID = "2f1c7b64-6d0e-4b58-9a4e-0c2f3a9d7e11"
-CALL = {
-    "call": {
-        "call_id": CALL_ID,
-        "direction": "inbound",
-        "type": "phone",
-        "from": "+15551230000",
-        "to": "+15559870000",
-        "state": "created",
-        "headers": [],
-        "project_id": "11111111-2222-3333-4444-555555555555",
-    },
-    "vars": {"userVariables": {"tier": "standard"}},
-    "params": {},
-}
-FUNCTION = {
-    "function": "get_pricing",
-    "argument": {"parsed": [{"product": "Widget"}], "raw": '{"product": "Widget"}', "substituted": ""},
-    "call_id": CALL_ID,
-    "ai_session_id": "9c8b7a65",
-    "caller_id_num": "+15551230000",
-    "content_type": "text/swaig",
-    "version": "2.0",
-    "global_data": {},
-    "meta_data": {},
-    "project_id": "11111111-2222-3333-4444-555555555555",
-}
-DEFINITION = {
-    "prompt": {"sections": [{"title": "Role", "body": "You are a sales representative for Acme Corp."}]},
-    "languages": [{"name": "English", "code": "en-US", "voice": "rime.spore"}],
-    "functions": {
-        "get_pricing": {
-            "description": "Get product pricing",
-            "parameters": {
-                "type": "object",
-                "properties": {"product": {"type": "string", "description": "Product name"}},
-                "required": ["product"],
-            },
-            "handler": {"reply": "The price for ${args.product} is $99.99"},
-        }
-    },
-}
-AUTHORIZATION = b"Basic " + base64.b64encode(b"u:p")
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
@@ -101,9 +60,9 @@ def table_of(count: int) -> RoutingTable:
     """A table with /sales and other agents like it."""
     entries = []
     for number in range(count):
-        name, path = ("sales-agent", "/sales") if number == 0 else (f"agent-{number}", f"/agent{number}")
+        name, path = sample.name(number), sample.route(number)
         key = TokenKey("secret", name)
-        live = StoredVersion(1, AgentDefinition.read(DEFINITION), key, {})
+        live = StoredVersion(1, AgentDefinition.read(sample.definition(number)), key, {})
         step = Step("version", "version 1 is live")
         agent = AgentEntry(number, name, Credentials.of("u", "p"), "", key, live, {1: live}, None, "", step)
         entries.append(
@@ -142,7 +101,7 @@ async def run(app: App, path: str, query: bytes, body: bytes, requests: int) -> 
     headers = [
         (b"host", b"127.0.0.1:8000"),
         (b"content-type", b"application/json"),
-        (b"authorization", AUTHORIZATION),
+        (b"authorization", sample.AUTHORIZATION.encode()),
         (b"content-length", str(len(body)).encode()),
     ]
     scope = {
@@ -163,17 +122,17 @@ async def run(app: App, path: str, query: bytes, body: bytes, requests: int) -> 
     return (time.process_time() - began) / requests * 1e6, answers[-1]["body"]
 
 
-async def measure(options: argparse.Namespace, folder: Path) -> None:
+async def measure(wanted: argparse.Namespace, figures: Figures, folder: Path) -> None:
     """Let all take turns and print the medians."""
-    table = table_of(options.agents)
+    table = table_of(wanted.agents)
     spool = Spool(folder, "bench", 8 * 1024 * 1024)
     counters = Counters(folder / "metrics" / "run")
     recorded, unrecorded = dispatcher(table, spool, count=counters.count), dispatcher(table, NoSpool())
-    call, function = json.dumps(CALL).encode(), json.dumps(FUNCTION).encode()
+    call, function = sample.CALL, sample.FUNCTION_CALL
     document = json.loads((await run(recorded, "/sales", b"", call, 1))[1])
     url = document["sections"]["main"][1]["ai"]["SWAIG"]["functions"][0]["web_hook_url"]
     query = url.partition("?")[2].encode()
-    assert b"$99.99" in (await run(recorded, "/sales/swaig/", query, function, 1))[1]
+    assert sample.FUNCTION_ANSWER in (await run(recorded, "/sales/swaig/", query, function, 1))[1]
     works = {
         "bare ASGI": (bare, "/sales", b"", call),
         "SWML": (unrecorded, "/sales", b"", call),
@@ -182,33 +141,40 @@ async def measure(options: argparse.Namespace, folder: Path) -> None:
         "SWAIG, recorded": (recorded, "/sales/swaig/", query, function),
     }
     results: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(options.rounds):
+    for _ in range(wanted.rounds):
         for name, work in works.items():
-            results[name].append((await run(*work, options.requests))[0])
+            results[name].append((await run(*work, wanted.requests))[0])
         for segment in spool.full:
             segment.remove()
         spool.full.clear()
     base = statistics.median(results["bare ASGI"])
-    print(f"{'':16} {'µs':>7} {'ratio':>7}   (medians of {options.rounds}; {options.agents} agents)")
+    print(f"{'':16} {'µs':>7} {'ratio':>7}   (medians of {wanted.rounds}; {wanted.agents} agents)")
     for name, times in results.items():
-        print(f"{name:16} {statistics.median(times):7.1f} {statistics.median(times) / base:7.1f}")
-    if options.profile:
+        middle = statistics.median(times)
+        print(f"{name:16} {middle:7.1f} {middle / base:7.1f}")
+        if name != "bare ASGI":
+            figures.add(name, middle, base, "µs")
+    if wanted.profile:
         profile = cProfile.Profile()
         profile.enable()
-        await run(*works["SWAIG, recorded"], options.requests)
+        await run(*works["SWAIG, recorded"], wanted.requests)
         profile.disable()
         pstats.Stats(profile).sort_stats("tottime").print_stats(30)
 
 
 def main() -> None:
     """Read the options and measure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options.parser(__doc__)
     parser.add_argument("--agents", type=int, default=3)
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--profile", action="store_true")
+    wanted = options.read(parser, requests=50, rounds=1, profile=True)
+    figures = Figures(__file__)
+    print("\n".join(figures.told()))
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measure(parser.parse_args(), Path(folder)))
+        asyncio.run(measure(wanted, figures, Path(folder)))
+    figures.write(wanted)
 
 
 if __name__ == "__main__":

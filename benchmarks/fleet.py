@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
-"""What a fleet costs: ours, the SDK's AgentServer and a bare ASGI application in one run, at several sizes.
+"""What a fleet costs: ours, the SDK's AgentServer and a bare ASGI application in one run, a table for each axis.
 
-    .venv/bin/python benchmarks/fleet.py [--agents 3 300 10000] [--quick] [--only start register cost] [--json FILE]
+    .venv/bin/python benchmarks/fleet.py [--agents 3 300 10000] [--only start agents …] [--quick] [--json FILE]
 
 * `start`: from `serve` to /ready on a prepared database, how long the table took to load, memory per agent.
 * `register`: from `actions.register()` until both of two workers have answered for the new route.
-* `cost`: CPU, requests per second and latency of documents (SWML) and function calls (SWAIG), recording on and off.
-  All servers run at once and take turns; requests go to routes all over the fleet.
+* Requests for documents (SWML) and function calls (SWAIG); all servers run at once and take turns:
+  `agents` (sizes of the fleet), `bodies` (small and captured), `connections` (1, 16, 256), `log` (on and off), and
+  `latency` at half of what each server gives our client, or at `--rate`.
 
 It needs Linux (it reads /proc) and no database: each fleet gets an embedded Postgres in a temporary folder. All it
-starts is ended and removed again. Other work on the machine shows in the figures: only ratios are worth quoting. A full
-run takes seven minutes, --quick under three; most of it is load and pauses.
+starts is ended and removed again. Other work on the machine shows in the figures: only ratios are worth quoting, those
+to the bare application most of all.
 """
 
 import argparse
 import contextlib
 import json
-import os
 import shutil
 import signal
 import sys
@@ -25,158 +25,170 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
-from load import load
-from report import BARE, OURS, SDK, UNRECORDED, WORKS, Results, Row, find, machine, report
+import options
+from comparison import AXES, BARE, OURS, SDK, UNRECORDED, Case, Rows, axis_table, goals, note, order
+from figures import Figures
+from load import generator
+from processes import new_data_folder
+from report import Row, note_starts, register_table, shown, start_goals, start_table, table
 from servers import RECORDED, Fleet, NotMeasuredError, Server, start_bare, start_peer, start_switchboard
 from servers import UNRECORDED as UNRECORDED_APPLICATION
 
-SECTIONS = ("start", "register", "cost")
-CONNECTIONS = 16
+SECTIONS = ("start", "register", *AXES)
+APPLICATIONS = {OURS: RECORDED, UNRECORDED: UNRECORDED_APPLICATION}
 WORKERS = 2  # when registering
-REGISTRATIONS, WAITED = 100, 30
 PEER_SECONDS = 120  # for the SDK's server to start
-QUICK = {"seconds": 1.0, "rounds": 1, "registrations": 30, "waited": 5, "peer_seconds": 25}
 GONE_SECONDS = 60  # for a Postgres to stop
 
 
 class Benchmark:
     """One run."""
 
-    def __init__(self, options: argparse.Namespace, folder: Path, stack: contextlib.ExitStack):
-        self.options = options
+    def __init__(self, wanted: argparse.Namespace, folder: Path, stack: contextlib.ExitStack):
+        self.wanted = wanted
         self.folder = folder
         self.stack = stack
-        self.fleets: list[Fleet] = []
-        self.peers: dict[int, Server] = {}
-        self.results: Results = {"machine": {}, "start": [], "cost": [], "register": [], "notes": []}
+        self.fleets: dict[int, Fleet] = {}
+        self.servers: dict[tuple[str, int], Server | None] = {}  # those that answer requests; None = not to be had
+        self.started: list[Row] = []
+        self.registered: list[Row] = []
+        self.rows: Rows = {}
+        self.notes: list[str] = []
 
-    def run(self) -> Results:
+    def run(self) -> None:
         """All that was asked for."""
-        load_before = os.getloadavg()[0]
         self.fill()
-        self.results["machine"] = machine(self.fleets[0].folder, load_before)
-        if "start" in self.options.only:
+        if "start" in self.wanted.only:
             self.starts()
-        if "register" in self.options.only:
+        if "register" in self.wanted.only:
             self.registering()
-        if {"start", "cost"} & set(self.options.only):
-            self.start_peers()
-        if "cost" in self.options.only:
-            self.costs()
-        return self.results
-
-    def keep(self, server: Server) -> Server:
-        """The server, which is ended with the run."""
-        self.stack.callback(server.stop)
-        return server
+        self.requests()
 
     def fill(self) -> None:
         """A database for each size."""
-        for agents in self.options.agents:
+        for agents in self.wanted.agents:
             say(f"a database with {agents:,} agents")
-            fleet = Fleet(agents, self.folder / f"fleet-{agents}")
+            fleet = Fleet(agents, new_data_folder(self.folder / f"fleet-{agents}"))
             self.stack.callback(wait_until_gone, fleet)
-            fleet.folder.mkdir()
             fleet.script("many_agents.py", agents)
-            self.fleets.append(fleet)
+            self.fleets[agents] = fleet
 
     def starts(self) -> None:
         """Cold starts, of everything."""
-        for fleet in self.fleets:
-            row: Row = {"agents": fleet.agents, "server": "Switchboard"}
+        for fleet in self.fleets.values():
+            row: Row = {"agents": fleet.agents, "server": OURS}
             row |= {"start_s": [], "table_s": [], "bytes": [], "peak_bytes": []}
-            self.results["start"].append(row)
-            for turn in range(self.options.rounds):
+            self.started.append(row)
+            for turn in range(self.wanted.rounds):
                 say(f"start {turn + 1} with {fleet.agents:,} agents")
-                with self.running(start_switchboard(fleet, "Switchboard")) as server:
+                with running(start_switchboard(fleet, OURS)) as server:
                     row["start_s"].append(server.start_seconds)
                     row["table_s"].append(fleet.table_seconds())
                     server.settle()
                     used, peak = server.memory()
                     row["bytes"].append(used)
                     row["peak_bytes"].append(peak)
-
-    def start_peers(self) -> None:
-        """The SDK's servers, as far as they can be started."""
-        for agents in self.options.agents:
-            say(f"the SDK with {agents:,} agents")
-            try:
-                server = self.keep(start_peer(agents, self.folder, self.options.peer_seconds))
-            except NotMeasuredError as error:
-                self.results["notes"].append(f"SDK with {agents:,} agents: not measured: {error}.")
-                continue
-            self.peers[agents] = server
-            used, peak = server.memory()
-            row = {"agents": agents, "server": SDK, "start_s": [server.start_seconds], "table_s": []}
-            self.results["start"].append({**row, "bytes": [used], "peak_bytes": [peak]})
-
-    def costs(self) -> None:
-        """Requests, to all servers by turns."""
-        groups: list[list[Server]] = []
-        bare = None
-        with contextlib.ExitStack() as running:
-            for fleet in self.fleets:
-                say(f"servers with {fleet.agents:,} agents")
-                ours = [
-                    running.enter_context(self.running(start_switchboard(fleet, name, application)))
-                    for name, application in ((OURS, RECORDED), (UNRECORDED, UNRECORDED_APPLICATION))
-                ]
-                peer = [self.peers[fleet.agents]] if fleet.agents in self.peers else []
-                for server in [*ours, *peer]:
-                    self.learn(server)
-                bare = bare or self.keep(start_bare(ours[0], self.folder))
-                groups.append([*ours, *peer, bare])
-            for turn in range(self.options.rounds):
-                for work in WORKS:
-                    say(f"round {turn + 1} of {work}")
-                    # The sizes of one kind are neighbours: their ratio is what says whether cost grows.
-                    for name in (OURS, UNRECORDED, SDK, BARE):
-                        for fleet, servers in zip(self.fleets, groups, strict=True):
-                            for server in servers:
-                                if server.name == name:
-                                    self.measure(server, fleet.agents, work)
-
-    def learn(self, server: Server) -> None:
-        """Find out what to ask a server."""
-        server.learn()
-        if server.slow:
-            self.results["notes"].append(f"{server.name} with {server.agents:,} agents: asked one at a time.")
-
-    def measure(self, server: Server, agents: int, work: str) -> None:
-        """One server's turn."""
-        same = {"agents": agents, "work": work, "server": server.name}
-        row = find(self.results["cost"], **same)
-        if row is None:
-            keys = ("requests", "rps", "cpu_us", "postgres_us", "p50_ms", "p99_ms")
-            row = {**same, **{key: [] for key in keys}}
-            self.results["cost"].append(row)
-        server.settle()
-        cpu, postgres = server.cpu(), server.postgres_cpu()
-        connections = 1 if server.slow else CONNECTIONS
-        figures = load(server.port, server.works[work], connections, self.options.seconds)
-        server.settle()  # what the requests left to do counts too: the events that wait in the spool
-        for key, value in figures._asdict().items():
-            row[key].append(value)
-        row["cpu_us"].append((server.cpu() - cpu) / figures.requests * 1e6)
-        row["postgres_us"].append((server.postgres_cpu() - postgres) / figures.requests * 1e6)
+        for agents in self.wanted.peers:
+            if server := self.server(SDK, agents):
+                used, peak = server.memory()
+                row = {"agents": agents, "server": SDK, "start_s": [server.start_seconds], "table_s": []}
+                self.started.append({**row, "bytes": [used], "peak_bytes": [peak]})
 
     def registering(self) -> None:
         """Registering beside two workers."""
-        for fleet in self.fleets:
+        for fleet in self.fleets.values():
             say(f"registering beside {fleet.agents:,} agents")
-            with self.running(start_switchboard(fleet, "Switchboard", workers=WORKERS)) as server:
-                counts = (server.port, WORKERS, self.options.registrations, self.options.waited)
+            with running(start_switchboard(fleet, OURS, workers=WORKERS)) as server:
+                counts = (server.port, WORKERS, self.wanted.registrations, self.wanted.waited)
                 found = json.loads(fleet.script("registration.py", *counts))
-            self.results["register"].append({"agents": fleet.agents, **found})
+            self.registered.append({"agents": fleet.agents, **found})
 
-    @contextlib.contextmanager
-    def running(self, server: Server) -> Iterator[Server]:
-        """The server, which is ended at the end of the block."""
-        try:
-            yield server
-        finally:
-            server.stop()
+    def cases(self, name: str) -> list[Case]:
+        """What an axis needs."""
+        return AXES[name].cases(self.wanted.agents, self.wanted.peers)
+
+    def requests(self) -> None:
+        """Requests, to all servers by turns. What several axes need is measured once."""
+        cases = {case for name in AXES if name in self.wanted.only for case in self.cases(name)}
+        # The bare application answers as much as ours does.
+        for case in sorted(cases, key=lambda case: (case.server == BARE, order(case))):
+            self.server(case.server, case.agents)
+        for turn in range(self.wanted.rounds):
+            say(f"round {turn + 1} of {self.wanted.rounds}, {len(cases)} turns")
+            for case in sorted(cases, key=order):
+                if server := self.server(case.server, case.agents):
+                    row = self.rows.setdefault(case, {})
+                    for key, value in self.measured(server, case).items():
+                        row.setdefault(key, []).append(value)
+
+    def measured(self, server: Server, case: Case) -> dict[str, float]:
+        """One server's turn."""
+        work, seconds = server.work(case.work, case.body), self.wanted.seconds
+        if case.half:
+            return server.half(work, case.connections, seconds, self.wanted.rate)
+        return server.turn(work, case.connections, seconds, still=not self.wanted.quick)
+
+    def server(self, name: str, agents: int) -> Server | None:
+        """The one of this name and size, which is started if need be and ended with the run."""
+        if (name, agents) not in self.servers:
+            say(f"{name} with {agents:,} agents")
+            try:
+                server = self.servers[name, agents] = self.start(name, agents)
+            except NotMeasuredError as error:
+                self.notes.append(f"{name} with {agents:,} agents: not measured: {error}.")
+                self.servers[name, agents] = None
+            else:
+                self.stack.callback(server.stop)
+                if name != BARE:
+                    server.learn()
+                if server.slow:
+                    self.notes.append(f"{name} with {agents:,} agents: asked one at a time.")
+        return self.servers[name, agents]
+
+    def start(self, name: str, agents: int) -> Server:
+        """Start it."""
+        if name == SDK:
+            return start_peer(agents, self.folder, self.wanted.peer_seconds)
+        if name == BARE:
+            like = self.server(OURS, self.wanted.agents[0])
+            assert like
+            return start_bare(like, self.folder)
+        return start_switchboard(self.fleets[agents], name, APPLICATIONS[name])
+
+    def report(self) -> list[str]:
+        """A table for each section that was asked for."""
+        lines: list[str] = []
+        for name in filter(self.wanted.only.__contains__, AXES):
+            axis, cases = AXES[name], self.cases(name)
+            lines += ["", f"## {axis.title}", "", *axis_table(axis, cases, self.rows)]
+        if self.started:
+            lines += ["", "## Start (from the command to /ready, with the embedded Postgres) and memory (USS)", ""]
+            lines += start_table(self.started)
+        if self.registered:
+            lines += ["", "## Registering beside two workers (milliseconds from the call of register())", ""]
+            lines += register_table(self.registered)
+        lines += ["", *self.notes] if self.notes else []
+        return [*lines, "", "## Goals", "", *self.goals()]
+
+    def goals(self) -> list[str]:
+        """Each goal, with what was measured."""
+        found = goals(self.wanted.agents, self.rows)
+        found += start_goals(self.started, self.registered, self.wanted.agents[-1])
+        lines = [
+            [goal.what, goal.limit, shown(goal.value, lambda value: f"{value:.3g}"), goal.verdict] for goal in found
+        ]
+        return table(["goal", "wanted", "measured", ""], lines)
+
+
+@contextlib.contextmanager
+def running(server: Server) -> Iterator[Server]:
+    """The server, which is ended at the end of the block."""
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def say(text: str) -> None:
@@ -217,35 +229,35 @@ def tidied() -> Iterator[tuple[Path, contextlib.ExitStack]]:
 
 def read_options() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options.parser(__doc__)
     parser.add_argument("--agents", type=int, nargs="+", default=[3, 300, 10_000], help="sizes of the fleets")
+    parser.add_argument("--peers", type=int, nargs="*", default=[3, 300], help="of them those that the SDK gets, too")
     parser.add_argument("--seconds", type=float, default=3, help="of load for each server, work and round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="one short round, to see whether all works")
-    parser.add_argument(
-        "--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="NAME", help="of start, register, cost"
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure into a file, too")
-    parser.set_defaults(registrations=REGISTRATIONS, waited=WAITED, peer_seconds=PEER_SECONDS)
-    options = parser.parse_args()
-    for name, value in QUICK.items() if options.quick else ():
-        setattr(options, name, value)
-    options.agents = sorted(set(options.agents))
-    if min(options.agents) < 1 or options.rounds < 1:
+    parser.add_argument("--rate", type=float, default=0, help="requests/s of `latency`, instead of half")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="NAME", help="sections")
+    parser.set_defaults(registrations=100, waited=30, peer_seconds=PEER_SECONDS)
+    quick = {"agents": [2], "peers": [2], "seconds": 0.04, "rounds": 1, "registrations": 3, "waited": 2}
+    wanted = options.read(parser, **quick)
+    wanted.agents = sorted(set(wanted.agents))
+    if wanted.agents[0] < 1 or wanted.rounds < 1:
         parser.error("at least one agent and one round")
-    return options
+    return wanted
 
 
 def main() -> None:
     """Measure and print."""
-    options = read_options()
-    began = time.monotonic()
+    wanted = read_options()
+    figures, began = Figures(__file__), time.monotonic()
     with tidied() as (folder, stack):
-        results = Benchmark(options, folder, stack).run()
-    results["machine"]["took"] = f"{(time.monotonic() - began) / 60:.1f} minutes, {options.rounds} rounds"
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1))
-    print(report(results))
+        benchmark = Benchmark(wanted, folder, stack)
+        benchmark.run()
+    took = f"took: {(time.monotonic() - began) / 60:.1f} minutes, {wanted.rounds} rounds; load by {generator()}"
+    print("\n".join([*figures.told(), took, *benchmark.report(), ""]))
+    note(figures, benchmark.rows)
+    note_starts(figures, benchmark.started, benchmark.registered)
+    rows: list[Any] = [{**case._asdict(), **row} for case, row in benchmark.rows.items()]
+    figures.write(wanted, [*rows, *benchmark.started, *benchmark.registered])
 
 
 if __name__ == "__main__":

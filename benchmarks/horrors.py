@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What others notice while a Python agent does its worst: their p99 and the worst answer of /health, with and without.
 
-    .venv/bin/python benchmarks/horrors.py [--seconds 6] [--rounds 2] [--rate 0] [--only loop …]
+    .venv/bin/python benchmarks/horrors.py [--seconds 6] [--rounds 2] [--rate 0] [--only loop …] [--quick] [--json FILE]
 
 Starts `serve` with one worker, a stored agent, a Python agent, and for each horror one more Python agent of
 tests/e2e/sdk_agents.py. The first two are asked at a constant rate, half of what they can answer, and each request
@@ -12,36 +12,34 @@ turns, for the machine's speed drifts. A failed request of anybody else is an er
 only in the time that nobody else uses.
 """
 
-import argparse
 import asyncio
-import base64
 import contextlib
 import json
-import os
 import re
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
-from processes import free_port
+import options
+import sample
+from figures import Figures
+from processes import ROOT, environment, free_port, new_data_folder, run, start, stop
 
-ROOT = Path(__file__).resolve().parent.parent
 AGENTS = ROOT / "tests" / "e2e" / "sdk_agents.py"
 HORRORS = ("sleep", "block", "loop", "loop_inside", "recurse", "exit", "hard_exit", "eat", "segfault", "close_all")
 SPARE = "spare"
 SPARE_LOOP = "import os\nos.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass"
-AUTHORIZATION = "Basic " + base64.b64encode(b"u:p").decode()
 CONNECTIONS = 24
 PAUSE_SECONDS = 0.2  # between two calls of a horror by one caller
 CALLERS = 4  # of a horror at once
+GONE_SECONDS = 60  # for a Postgres to stop
 HEALTH_SECONDS = 0.02  # between two questions
 REGISTER = """
 from agents.python import kind
@@ -56,8 +54,8 @@ for name, agent in NAMES:
 """
 
 
-class Figures(NamedTuple):
-    """A round."""
+class Round(NamedTuple):
+    """What others noticed in it."""
 
     requests: int
     p50_ms: float
@@ -68,7 +66,7 @@ class Figures(NamedTuple):
 def request(method: str, path: str, body: object = None) -> bytes:
     """A request as it goes over the wire."""
     text = b"" if body is None else json.dumps(body).encode()
-    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {AUTHORIZATION}\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {sample.AUTHORIZATION}\r\n"
     return f"{head}Content-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n".encode() + text
 
 
@@ -152,7 +150,7 @@ async def harm(port: int, horror: str) -> None:
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def measure(port: int, rate: float, seconds: float, horror: str = "") -> Figures:
+async def measure(port: int, rate: float, seconds: float, horror: str = "") -> Round:
     """One round; `horror` "" = without one."""
     client = Client(port)
     for _ in range(30):
@@ -174,10 +172,10 @@ async def measure(port: int, rate: float, seconds: float, horror: str = "") -> F
     if failed:
         raise failed[0]
     took.sort()
-    return Figures(len(took), statistics.median(took), took[int(len(took) * 0.99)], worst)
+    return Round(len(took), statistics.median(took), took[int(len(took) * 0.99)], worst)
 
 
-async def capacity(port: int, seconds: float = 3) -> float:
+async def capacity(port: int, seconds: float) -> float:
     """Requests a second that are answered if always so many wait."""
     client, count, end = Client(port), 0, time.perf_counter() + seconds
 
@@ -209,76 +207,73 @@ def agent_of(horror: str) -> str:
 
 
 @contextlib.contextmanager
-def serving(seconds: int) -> Iterator[int]:
-    """A server with all of them; its port."""
-    with tempfile.TemporaryDirectory() as folder:
+def serving(seconds: int, horrors: Sequence[str]) -> Iterator[int]:
+    """A server with the steady agent and these; its port."""
+    with tempfile.TemporaryDirectory(prefix="switchboard-bench-", ignore_cleanup_errors=True) as folder:
         agents = Path(folder, "agents")
         agents.mkdir()
         shutil.copy(AGENTS, agents)
         port = free_port()
-        environment = {
-            **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
-            "DATA_DIR": f"{folder}/data",
-            "AGENT_PATH": str(agents),
-            "AGENT_SECONDS": str(seconds),
-            "AGENT_MEMORY_MB": "512",
-            "SWML_BASIC_AUTH_USER": "u",
-            "SWML_BASIC_AUTH_PASSWORD": "p",
-            "SIGNALWIRE_LOG_MODE": "off",
-        }
-        command = [sys.executable, "manage.py"]
+        found = environment(
+            DATA_DIR=new_data_folder(Path(folder, "data")),
+            AGENT_PATH=agents,
+            AGENT_SECONDS=seconds,
+            AGENT_MEMORY_MB=512,
+        )
         log = Path(folder, "serve.log")
-        with log.open("w") as output:
-            process = subprocess.Popen(
-                [*command, "serve", "--port", str(port), "--workers", "1"],
-                cwd=ROOT, env=environment, stdout=output, stderr=output,
-            )  # fmt: skip
+        process = start(["manage.py", "serve", "--port", port, "--workers", 1], found, log)
         try:
             while "is ready at" not in log.read_text():
                 if process.poll() is not None:
                     raise RuntimeError(log.read_text()[-2000:])
                 time.sleep(0.1)
-            names = [("steady", "Steady"), *[(agent_of(horror), "Horrors") for horror in HORRORS]]
-            code = REGISTER.replace("NAMES", repr(names))
-            subprocess.run([*command, "shell", "--no-imports", "-c", code], cwd=ROOT, env=environment, check=True)
+            names = [("steady", "Steady"), *[(agent_of(horror), "Horrors") for horror in horrors if horror != SPARE]]
+            run(["manage.py", "shell", "--no-imports", "-c", REGISTER.replace("NAMES", repr(names))], found)
             yield port
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
+            stop(process)
+            end = time.monotonic() + GONE_SECONDS
+            while Path(folder, "data", "postgres", "postmaster.pid").exists() and time.monotonic() < end:
+                time.sleep(0.05)
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options.parser(__doc__)
     parser.add_argument("--seconds", type=float, default=6, help="of a round (6)")
     parser.add_argument("--rounds", type=int, default=2, help="of each kind and horror (2)")
     parser.add_argument("--rate", type=float, default=0, help="requests a second (half of what is possible)")
     parser.add_argument("--deadline", type=int, default=3, help="AGENT_SECONDS of the server (3)")
+    parser.add_argument("--capacity", type=float, default=3, help="seconds of looking for what is possible (3)")
     parser.add_argument("--only", nargs="*", default=(*HORRORS, SPARE), choices=(*HORRORS, SPARE))
-    options = parser.parse_args()
-    with serving(options.deadline) as port:
-        time.sleep(3)
-        rate = options.rate or asyncio.run(capacity(port)) / 2
-        print(
-            f"others at {rate:.0f} requests/s; {CALLERS} callers of each horror, {options.rounds} rounds of each kind"
-        )
+    quick = ("sleep", "hard_exit", SPARE)  # of each sort one: it waits, it ends, it takes what is left
+    wanted = options.read(parser, seconds=0.5, rounds=1, deadline=1, capacity=0.2, only=quick)
+    figures = Figures(__file__)
+    with serving(wanted.deadline, wanted.only) as port:
+        time.sleep(wanted.deadline)
+        rate = wanted.rate or asyncio.run(capacity(port, wanted.capacity)) / (20 if wanted.quick else 2)
+        print("\n".join(figures.told()))
+        print(f"others at {rate:.0f} requests/s; {CALLERS} callers of each horror, {wanted.rounds} rounds of each kind")
         print(
             f"{'horror':12} {'p50 ms':>8} {'p99 ms':>8} {'quiet p99':>10} {'ratio':>6} {'/health ms':>11} {'quiet':>6}"
         )
-        for horror in options.only:
+        for horror in wanted.only:
             bad, quiet = [], []
-            for _ in range(options.rounds):
-                quiet.append(asyncio.run(measure(port, rate, options.seconds)))
+            for _ in range(wanted.rounds):
+                quiet.append(asyncio.run(measure(port, rate, wanted.seconds)))
                 with spare_loop() if horror == SPARE else contextlib.nullcontext():
-                    bad.append(asyncio.run(measure(port, rate, options.seconds, horror if horror in HORRORS else "")))
-                time.sleep(options.deadline)
+                    bad.append(asyncio.run(measure(port, rate, wanted.seconds, horror if horror in HORRORS else "")))
+                time.sleep(wanted.deadline)
             p50, p99 = (statistics.median(each) for each in ([r.p50_ms for r in bad], [r.p99_ms for r in bad]))
             before = statistics.median(each.p99_ms for each in quiet)
             worst, calm = max(each.health_ms for each in bad), max(each.health_ms for each in quiet)
+            figures.add(f"{horror}, others' p99", p99, before, "ms", judged=False)
+            figures.add(f"{horror}, worst of /health", worst, calm, "ms", judged=False)
             print(
                 f"{horror:12} {p50:8.1f} {p99:8.1f} {before:10.1f} {p99 / before:6.2f} {worst:11.1f} {calm:6.1f}",
                 flush=True,
             )
+    figures.write(wanted)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,16 @@
 #!/usr/bin/env python3
 """How long the console's questions to a long routing log take, and how Postgres answers them.
 
-    .venv/bin/python benchmarks/log_queries.py [--events 2000000] [--days 30] [--plans]
+    .venv/bin/python benchmarks/log_queries.py [--events 2000000] [--days 30] [--plans] [--quick] [--json FILE]
 
 Fills the log with events of 50 agents, ten for each call, 3 % of them errors, and the agents' minutes; then asks each
 question on a warm cache, as Django does (values in the text, rows fetched), and shows the nodes of its plan. `--plans`
 shows the plans themselves.
 """
 
-import argparse
 import gc
-import os
 import re
 import statistics
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,8 +18,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import options
 import psycopg
+from figures import Figures
 from log_server import Server, serving, verdict
+from processes import take_environment
 
 GOAL_MILLISECONDS = 50
 TIMES = 7  # each question; the first time warms the cache
@@ -156,7 +156,7 @@ def questions(now: datetime, call_id: str) -> Iterator[Question]:
         yield Question(name, f"{SELECT} WHERE {condition} ORDER BY id DESC LIMIT {PAGE}", values)
         if name != "call" and not name.startswith("one hour"):
             yield Question(
-                "  a page 14 days ago",
+                f"  {name}, 14 days ago",
                 f"{SELECT} WHERE {condition} AND id < %(before)s ORDER BY id DESC LIMIT {PAGE}",
                 {**values, "before": half},
             )
@@ -221,7 +221,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[str]:
             yield from nodes(part)
 
 
-def ask(database: "psycopg.Connection[Any]", question: Question, *, plans: bool) -> bool:
+def ask(database: "psycopg.Connection[Any]", question: Question, figures: Figures, *, plans: bool) -> bool:
     """One line of the table; whether the goal was met."""
     times = []
     for _ in range(TIMES):
@@ -231,11 +231,15 @@ def ask(database: "psycopg.Connection[Any]", question: Question, *, plans: bool)
     explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {question.statement}"
     found = database.execute(explain, question.values).fetchone()[0][0]  # type: ignore[index]
     top = found["Plan"]
+    median = statistics.median(times[1:])
+    figures.add(f"{question.name.strip()}, median", median, None, "ms", judged=False)
+    blocks = top["Shared Hit Blocks"] + top["Shared Read Blocks"]
+    figures.add(f"{question.name.strip()}, blocks", blocks, None, "blocks")
     counts = Counter(nodes(top))
     shown = ", ".join(name if count == 1 else f"{count} of {name}" for name, count in counts.items())
-    met = statistics.median(times[1:]) < GOAL_MILLISECONDS  # others use the machine, too
+    met = median < GOAL_MILLISECONDS  # others use the machine, too
     print(
-        f"{question.name:32} {len(rows):6} {statistics.median(times[1:]):8.1f} {max(times[1:]):8.1f}"
+        f"{question.name:32} {len(rows):6} {median:8.1f} {max(times[1:]):8.1f}"
         f" {found['Planning Time']:8.1f} {top['Shared Hit Blocks']:7} {top['Shared Read Blocks']:6}"
         f"  {verdict(met):6}  {shown}",
         flush=True,
@@ -249,18 +253,20 @@ def ask(database: "psycopg.Connection[Any]", question: Question, *, plans: bool)
 
 def main() -> None:
     """Read the options, fill, ask."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options.parser(__doc__)
     parser.add_argument("--events", type=int, default=2_000_000)
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--plans", action="store_true")
-    options = parser.parse_args()
-    with serving(LOG_DAYS=str(options.days)) as server:
-        os.environ.update(DJANGO_SETTINGS_MODULE="config.settings", DATA_DIR=str(server.data_dir))
-        os.environ["DATABASE_URL"] = server.url
-        print(f"goal: each under {GOAL_MILLISECONDS} ms; {server.settings()}")
-        fill(server, options.events, options.days)
+    wanted = options.read(parser, events=3_000, days=3)
+    figures = Figures(__file__)
+    with serving(LOG_DAYS=str(wanted.days)) as server:
+        take_environment(DATA_DIR=server.data_dir, DATABASE_URL=server.url)
+        print("\n".join([*figures.told(), f"goal: each under {GOAL_MILLISECONDS} ms; {server.settings()}"]))
+        fill(server, wanted.events, wanted.days)
         (batch,) = server.query("SELECT max(batch) FROM registry_routingevent")[0]
-        (call_id,) = server.query("SELECT call_id FROM registry_routingevent ORDER BY id LIMIT 1 OFFSET 5000")[0]
+        (call_id,) = server.query(
+            "SELECT call_id FROM registry_routingevent ORDER BY id LIMIT 1 OFFSET %s", wanted.events // 400
+        )[0]
         print(
             f"{'':32} {'rows':>6} {'ms':>8} {'slowest':>8} {'planning':>8} {'blocks':>7} {'read':>6}  goal  "
             "  plan's nodes"
@@ -268,8 +274,9 @@ def main() -> None:
         with psycopg.connect(server.url, autocommit=True, cursor_factory=NotingCursor) as database:
             asked = [*questions(datetime.now(UTC), call_id), *readings(database, batch)]
             gc.disable()
-            results = [ask(database, question, plans=options.plans) for question in asked]
-    sys.exit(not all(results))
+            results = [ask(database, question, figures, plans=wanted.plans) for question in asked]
+    figures.write(wanted)
+    options.end(wanted, met=all(results))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,8 @@
 """For the benchmarks of the routing log: `manage.py serve` on a folder of its own, and what its processes use."""
 
-import base64
 import http.client
 import os
 import platform
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,13 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
+import sample
+from processes import environment, free_port, new_data_folder, run, start, stop
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from config.embedded.cluster import open_cluster
 
-from config.embedded.cluster import open_cluster  # noqa: E402 - after the path
-
-AUTHORIZATION = "Basic " + base64.b64encode(b"u:p").decode()
 READY_SECONDS = 60
 STOP_SECONDS = 30
 TICKS = os.sysconf("SC_CLK_TCK")  # of a process's CPU time, a second
@@ -53,27 +47,12 @@ class Server:
     """A replica with the embedded Postgres, both running; `serving` makes one."""
 
     def __init__(self, folder: Path, workers: int, settings: dict[str, str]):
-        self.data_dir = folder / "data"
-        self.data_dir.mkdir(mode=0o700)
+        self.data_dir = new_data_folder(folder / "data")
         self.log = folder / "serve.log"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("SWML_", "SIGNALWIRE_"))},
-            "DATA_DIR": str(self.data_dir),
-            "SECRET_KEY": "the benchmark's",
-            "SWML_BASIC_AUTH_USER": "u",
-            "SWML_BASIC_AUTH_PASSWORD": "p",
-            **settings,
-        }
-        self.environment.pop("DATABASE_URL", None)
-        with self.log.open("wb") as log:
-            # In a session of its own: Ctrl-C is for us, who then stop it.
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "serve", "--port", str(self.port), "--workers", str(workers)],
-                cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+        self.port = free_port()
+        self.environment = environment(DATA_DIR=self.data_dir, SECRET_KEY="the benchmark's", **settings)
+        command = ["manage.py", "serve", "--port", self.port, "--workers", workers]
+        self.process = start(command, self.environment, self.log)
         self.workers_wanted = workers
         self.url = ""
 
@@ -117,7 +96,7 @@ class Server:
         """One request of a caller's; its answer must be a 200."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
-            connection.request(method, path, body, {"Authorization": AUTHORIZATION, "Content-Type": "application/json"})
+            connection.request(method, path, body, sample.HEADERS)
             answer = connection.getresponse()
             text = answer.read()
             assert answer.status == 200, (path, answer.status, text[:500])
@@ -127,21 +106,13 @@ class Server:
 
     def command(self, *arguments: str) -> str:
         """Run a command of manage.py on the same database; what it prints."""
-        return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT, env=self.environment, check=True, stdout=subprocess.PIPE, text=True,
-        ).stdout  # fmt: skip
+        return run(["manage.py", *arguments], self.environment)
 
     def stop(self) -> None:
         """End it and its database."""
         if self.url:
             open_cluster(self.data_dir).close()
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
+        stop(self.process)
         end = time.monotonic() + STOP_SECONDS
         while (self.data_dir / "postgres" / "postmaster.pid").exists() and time.monotonic() < end:
             time.sleep(0.1)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Events a second from the spool into Postgres: COPY, moving, `AgentMinute`, NOTIFY; with fsync, as `serve` has it.
 
-    .venv/bin/python benchmarks/log_writer.py [--events 150000] [--steady 10]
+    .venv/bin/python benchmarks/log_writer.py [--events 150000] [--steady 10] [--quick] [--json FILE]
 
 First a spool that is full beforehand, drained by one writer and by two processes at once: CPU is the writers' and the
 database server's for each event. Then a steady 10,000 events a second, which must not pile up. Afterwards rows and
@@ -9,10 +9,7 @@ minutes must agree exactly.
 """
 
 import argparse
-import multiprocessing
-import os
 import random
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +18,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import options
+from figures import Figures
 from log_server import Server, Usage, serving, verdict
+from processes import Ways, take_environment
 
 GOAL = 10_000  # events a second
 AGENTS = 50
@@ -145,18 +145,19 @@ def steady(spool: Any, writer: Any, prepared: Iterator[bytes], line_bytes: int) 
     return result._replace(pending=most // line_bytes)
 
 
-def measure(server: Server, label: str, size: int, processes: int, options: argparse.Namespace, *, pace: bool) -> bool:
-    """One line of the table; whether the goal was met and everything is there once."""
+def measure(
+    server: Server, label: str, size: int, processes: int, wanted: argparse.Namespace, figures: Figures, *, pace: bool
+) -> tuple[bool, bool]:
+    """One line of the table; whether everything is there once, and whether the goal was met."""
     server.query("TRUNCATE registry_routingevent, registry_agentminute")
     server.query("CHECKPOINT")
-    seconds = options.steady if pace else 0
-    total = int(GOAL * seconds) if pace else options.events // processes * processes
-    spawn = multiprocessing.get_context("spawn")
+    seconds = wanted.steady if pace else 0
+    total = int(GOAL * seconds) if pace else wanted.events // processes * processes
     children: list[tuple[Any, Connection]] = []
     for number in range(processes):
-        ours, theirs = spawn.Pipe()
+        ours, theirs = Ways.context.Pipe()
         work = Work(str(server.data_dir / "bench"), f"bench-{number}", total // processes, size, seconds)
-        child = spawn.Process(target=write, args=(work, theirs), daemon=True)
+        child = Ways.context.Process(target=write, args=(work, theirs), daemon=True)
         child.start()
         theirs.close()
         children.append((child, ours))
@@ -174,13 +175,17 @@ def measure(server: Server, label: str, size: int, processes: int, options: argp
     waited = max(result.pending for result in results)
     right = verify(server, total)
     met = right and (rate > 0.95 * GOAL and waited < GOAL / 2 if pace else rate >= GOAL)
-    cpu = sum(result.cpu for result in results)
+    cpu, postgres = (seconds / total * 1e6 for seconds in (sum(each.cpu for each in results), after.cpu - before.cpu))
     print(
-        f"{label:34} {rate:9,.0f} {cpu / total * 1e6:9.1f} {(after.cpu - before.cpu) / total * 1e6:12.1f}"
+        f"{label:34} {rate:9,.0f} {cpu:9.1f} {postgres:12.1f}"
         f" {waited if pace else '':>8} {'exact' if right else 'WRONG':>6}  {verdict(met)}",
         flush=True,
     )
-    return met
+    figures.add(f"{label}, CPU of the writer", cpu, None, "µs")
+    figures.add(f"{label}, CPU of Postgres", postgres, None, "µs")
+    if not pace:
+        figures.add(f"{label}, a second", rate, None, "events/s", more_is_better=True, judged=False)
+    return right, met
 
 
 def verify(server: Server, total: int) -> bool:
@@ -201,21 +206,25 @@ def verify(server: Server, total: int) -> bool:
 
 def main() -> None:
     """Read the options and measure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options.parser(__doc__)
     parser.add_argument("--events", type=int, default=150_000, help="of a full spool, of all processes together")
     parser.add_argument("--steady", type=float, default=10, help="seconds of steady events")
-    options = parser.parse_args()
+    wanted = options.read(parser, events=2_000, steady=0.2)
+    figures = Figures(__file__)
     with serving() as server:
-        os.environ.update(DJANGO_SETTINGS_MODULE="config.settings", DATA_DIR=str(server.data_dir))
-        os.environ["DATABASE_URL"] = server.url  # as `serve` gives it to its workers
-        print(f"goal: {GOAL:,} events/s; {server.settings()}")
+        take_environment(DATA_DIR=server.data_dir, DATABASE_URL=server.url)  # as `serve` gives it to its workers
+        print("\n".join([*figures.told(), f"goal: {GOAL:,} events/s; {server.settings()}", ""]))
         print(f"{'':34} {'events/s':>9} {'writer µs':>9} {'Postgres µs':>12} {'waiting':>8} {'counts':>6}")
-        met = True
+        lines = []
         for name, size in SIZES.items():
-            met &= measure(server, f"{name}, one writer", size, 1, options, pace=False)
-            met &= measure(server, f"{name}, two processes", size, 2, options, pace=False)
-            met &= measure(server, f"{name}, one writer, steady {GOAL:,}/s", size, 1, options, pace=True)
-    sys.exit(not met)
+            for label, processes, pace in (
+                ("one writer", 1, False),
+                ("two processes", 2, False),
+                (f"one writer, steady {GOAL:,}/s", 1, True),
+            ):
+                lines.append(measure(server, f"{name}, {label}", size, processes, wanted, figures, pace=pace))
+    figures.write(wanted)
+    options.end(wanted, right=all(right for right, _ in lines), met=all(met for _, met in lines))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,26 @@
 """Starting, watching and ending the processes that are measured. Linux: it reads /proc."""
 
 import contextlib
+import multiprocessing
 import os
 import re
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+sys.path.insert(0, str(ROOT))
+
+from config.environment import Environment  # noqa: E402 - after the path
+
+# What reaches a process by accident: every setting of ours, libpq's, Django's, the SDK's, the interpreter's.
+NOT_PASSED_ON = re.compile(f"(SWML|SIGNALWIRE|DJANGO|SWITCHBOARD|PYTHON|PG).*|{'|'.join(Environment.model_fields)}")
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 STOP_SECONDS = 45  # `serve` drains its workers and waits for Postgres to write a checkpoint
@@ -91,18 +101,71 @@ def free_port() -> int:
         return port
 
 
-def start(command: list[str], environment: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
-    """Start a process in a session of its own, so that Ctrl-C is for us alone; what it prints goes into a file."""
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            command,
+def environment(**further: object) -> dict[str, str]:
+    """The environment of all processes: the user's without what would make two runs unlike, and these variables."""
+    kept = {name: value for name, value in os.environ.items() if not NOT_PASSED_ON.fullmatch(name)}
+    ours = {"DJANGO_SETTINGS_MODULE": "config.settings", "SIGNALWIRE_LOG_MODE": "off"}
+    ours |= {"SWML_BASIC_AUTH_USER": "u", "SWML_BASIC_AUTH_PASSWORD": "p"}
+    ours["DRAIN_NOTICE_SECONDS"] = "0"  # no load balancer here has to notice anything
+    return {**kept, **ours, **{name: str(value) for name, value in further.items()}}
+
+
+def take_environment(**further: object) -> None:
+    """The same, for this process: before Django's settings are read."""
+    found = environment(**further)
+    os.environ.clear()
+    os.environ.update(found)
+
+
+class Ways:
+    """How processes and data folders are made: anew. The tests put quicker ways here (tests/benchmarks/forks.py)."""
+
+    popen = subprocess.Popen
+    context: multiprocessing.context.BaseContext = multiprocessing.get_context("spawn")
+
+    @staticmethod
+    def prepare(folder: Path) -> None:
+        """An empty data folder: whoever opens its database first makes it."""
+
+
+def new_data_folder(folder: Path) -> Path:
+    """A data folder for a database of its own."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    Ways.prepare(folder)
+    return folder
+
+
+def start(
+    command: Iterable[object], environment: Mapping[str, str], log: Path, out: Path | None = None
+) -> "subprocess.Popen[bytes]":
+    """Start Python with these arguments; what it prints goes into a file, or into `out` and the rest into the file.
+
+    It is in a session of its own, so that Ctrl-C is for us alone.
+    """
+    with log.open("ab") as errors, (out or log).open("ab") as output:
+        return Ways.popen(
+            [sys.executable, *map(str, command)],
             cwd=ROOT,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=errors,
             start_new_session=True,
         )
+
+
+def run(command: Iterable[object], environment: Mapping[str, str]) -> str:
+    """Run Python with these arguments to its end; what it prints. RuntimeError with its last words if it failed."""
+    with tempfile.TemporaryDirectory(prefix="switchboard-bench-") as name:
+        log, out = Path(name, "log"), Path(name, "out")
+        process = start(command, environment, log, out)
+        try:
+            code = process.wait()
+        finally:
+            stop(process)
+        if code:
+            raise RuntimeError(f"{' '.join(map(str, command))} failed: {log.read_text()[-2000:]}")
+        return out.read_text()
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:

@@ -1,127 +1,137 @@
 #!/usr/bin/env python3
-"""What a Python agent costs here, beside the SDK's own server with the same class, and beside its stored twin.
+"""What an agent of each kind costs here: a Python one, a remote one and their stored twin, beside the SDK's own server.
 
-    .venv/bin/python benchmarks/python_agents.py [--seconds 3] [--rounds 5] [--json FILE]
+    .venv/bin/python benchmarks/python_agents.py [--seconds 3] [--rounds 5] [--quick] [--json FILE]
 
-CPU per request of all processes of a server: supervisor, worker, the one that hosts are forked from, the agent's host;
-recording is on, and Postgres has a column of its own. The servers take turns and only ratios are worth quoting: the
-machine's speed drifts. It needs Linux (it reads /proc) and no database; what it starts is ended and removed again.
+One class of the SDK's everywhere: in an agent host here, in the SDK's server, and behind us as a remote agent on that
+server, whose own CPU then comes besides. CPU per request is of all our processes: supervisor, worker, the one that
+hosts are forked from, the agent's host; recording is on, and Postgres has a column of its own. All take turns and only
+ratios are worth quoting: the machine's speed drifts. It needs Linux (it reads /proc) and no database; what it starts is
+ended and removed again.
 """
 
 import argparse
-import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import options
 import sample
-from fleet import CONNECTIONS, say, tidied, wait_until_gone
-from load import load
-from report import SDK, WORKS, middle, table
-from servers import HERE, ROOT, Fleet, Server, start_peer, start_switchboard
+from comparison import BARE, SDK, USUAL, WORKS, beside
+from figures import Figures
+from fleet import say, tidied, wait_until_gone
+from processes import HERE, new_data_folder, run
+from report import Goal, Row, find, grouped, middle, ratio, shown, table
+from servers import Fleet, Server, start_bare, start_peer, start_switchboard
 
-PYTHON, STORED = "Python agent here", "stored agent here"
-MOST = 0.6  # of the SDK's CPU
+PYTHON, REMOTE, STORED = "Python agent here", "remote agent here", "stored agent here"
+ROUTES = {PYTHON: "/python", REMOTE: "/remote", STORED: "/stored"}
+MOST = 0.5  # of the SDK's CPU, for a Python agent
+REGISTER = """
+from registry.actions import agents
+from registry.actions.transaction import Actor
+by = Actor("benchmark", "command", may_run_code=True)
+for name, source, upstream in AGENTS:
+    change = agents.register(name, "/" + name, source, by=by, wait=True, **upstream)
+    assert change.everywhere.done, change.everywhere
+"""
 
 
 class HostedFleet(Fleet):
-    """A data folder whose only agent is a class of peer.py."""
+    """A data folder with an agent of each kind."""
 
     def environment(self) -> dict[str, str]:
-        """The folder of this script is where its agent's class is."""
-        return {**super().environment(), "AGENT_PATH": str(HERE)}
+        """The folder of this script is where its Python agent's class is; the remote one is on this machine."""
+        return {**super().environment(), "AGENT_PATH": str(HERE), "WEBHOOK_ALLOWED_HOSTS": "127.0.0.1"}
 
-    def register(self) -> None:
-        """Register it, as anybody would."""
-        command = [sys.executable, "manage.py", "register", sample.name(0), "--route", sample.route(0)]
-        command += ["--python", "peer:Priced", "--arguments", '{"number": 0}']
-        subprocess.run(command, cwd=ROOT, env=self.environment(), check=True, stdout=subprocess.DEVNULL)
-
-
-def start_hosted(folder: Path) -> tuple[HostedFleet, Server]:
-    """Ours with the Python agent."""
-    fleet = HostedFleet(1, folder / "hosted")
-    fleet.folder.mkdir()
-    server = start_switchboard(fleet, PYTHON)
-    fleet.register()
-    return fleet, server
-
-
-def start_stored(folder: Path) -> tuple[Fleet, Server]:
-    """Ours with the stored one."""
-    fleet = Fleet(1, folder / "stored")
-    fleet.folder.mkdir()
-    fleet.script("many_agents.py", 1)
-    return fleet, start_switchboard(fleet, STORED)
+    def register(self, peer: Server) -> None:
+        """Register them, as anybody would."""
+        agents = [
+            ("python", {"python": {"class": "peer:Priced", "arguments": {"number": 0}}}, {}),
+            (
+                "remote",
+                {"remote": {"url": f"http://127.0.0.1:{peer.port}{sample.route(0)}"}},
+                {"upstream": (sample.USER, sample.PASSWORD)},
+            ),
+            ("stored", sample.definition(0), {}),
+        ]
+        code = REGISTER.replace("AGENTS", repr(agents))
+        run(["manage.py", "shell", "--no-imports", "-c", code], self.environment())
 
 
-def measure(server: Server, work: str, seconds: float) -> dict[str, float]:
-    """One turn of one server."""
-    server.settle()
-    cpu, postgres = server.cpu(), server.postgres_cpu()
-    figures = load(server.port, server.works[work], CONNECTIONS, seconds)
-    server.settle()
-    return {
-        "rps": figures.rps,
-        "p50_ms": figures.p50_ms,
-        "p99_ms": figures.p99_ms,
-        "cpu_us": (server.cpu() - cpu) / figures.requests * 1e6,
-        "postgres_us": (server.postgres_cpu() - postgres) / figures.requests * 1e6,
-    }
+def start_all(wanted: argparse.Namespace, folder: Path, stack: Any) -> list[Server]:
+    """The SDK's server, ours as often as it has agents, and the bare application."""
+    peer = start_peer(1, folder, wanted.peer_seconds)
+    stack.callback(peer.stop)
+    fleet = HostedFleet(len(ROUTES), new_data_folder(folder / "hosted"))
+    stack.callback(wait_until_gone, fleet)
+    ours = start_switchboard(fleet, "Switchboard")
+    stack.callback(ours.stop)
+    fleet.register(peer)
+    kinds = [Server(name, 1, ours.port, ours.process, ours.postgres, routes=[route]) for name, route in ROUTES.items()]
+    for server in (peer, *kinds):
+        server.learn()
+    bare = start_bare(kinds[0], folder)
+    stack.callback(bare.stop)
+    return [kinds[0], peer, *kinds[1:], bare]
+
+
+def measured(wanted: argparse.Namespace) -> list[Row]:
+    """A row for each server and work."""
+    rows: list[Row] = []
+    with tidied() as (folder, stack):
+        servers = start_all(wanted, folder, stack)
+        for turn in range(wanted.rounds):
+            for work in WORKS:
+                say(f"round {turn + 1} of {work}")
+                for server in servers:
+                    row = find(rows, work=work, server=server.name)
+                    if row is None:
+                        rows.append(row := {"work": work, "server": server.name})
+                    asked = server.work(work)
+                    for key, value in server.turn(asked, USUAL, wanted.seconds, still=not wanted.quick).items():
+                        row.setdefault(key, []).append(value)
+        time.sleep(0.1)
+    return rows
+
+
+def report(rows: list[Row]) -> list[str]:
+    """The table and what it says."""
+    heads = ["work", "server", "req/s", "CPU µs", "Postgres µs", "p50 ms", "p99 ms", "of the SDK's CPU", "CPU ÷ bare"]
+    lines, goals = [], []
+    for row in rows:
+        of_sdk = ratio(row, find(rows, work=row["work"], server=SDK))
+        cells = [grouped(middle(row[key])) for key in ("rps", "cpu_us", "postgres_us")]
+        cells += [f"{middle(row[key]):.2f}" for key in ("p50_ms", "p99_ms")]
+        cells += [shown(of_sdk, lambda value: f"{value:.2f}")]
+        cells += [shown(ratio(row, find(rows, work=row["work"], server=BARE)), lambda value: f"{value:.2f}")]
+        lines.append([row["work"], row["server"], *cells])
+        if row["server"] == PYTHON:
+            goal = Goal(f"{row['work']} of a Python agent, to the SDK's CPU", MOST, "", of_sdk)
+            goals.append([goal.what, goal.limit, shown(of_sdk, lambda value: f"{value:.2f}"), goal.verdict])
+    return [*table(heads, lines), "", *table(["goal", "wanted", "measured", ""], goals)]
+
+
+def note(figures: Figures, rows: list[Row]) -> None:
+    """For guard.py."""
+    for row in rows:
+        bare = find(rows, work=row["work"], server=BARE)
+        if row["server"] not in (SDK, BARE):
+            figures.add(f"{row['server']}, {row['work']}: CPU", *beside(row, bare, "cpu_us"), "µs")
 
 
 def main() -> None:
     """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options.parser(__doc__)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    turns: dict[tuple[str, str], list[dict[str, float]]] = {}
-    with tidied() as (folder, stack):
-        servers = []
-        for start in (start_hosted, start_stored):
-            fleet, server = start(folder)
-            stack.callback(wait_until_gone, fleet)
-            stack.callback(server.stop)
-            servers.append(server)
-        peer = start_peer(1, folder, 60)
-        stack.callback(peer.stop)
-        servers.insert(1, peer)
-        for server in servers:
-            server.learn()
-        for turn in range(options.rounds):
-            for work in WORKS:
-                say(f"round {turn + 1} of {work}")
-                for server in servers:
-                    turns.setdefault((work, server.name), []).append(measure(server, work, options.seconds))
-        time.sleep(0.1)
-    print("\n".join(lines(turns)))
-    if options.json:
-        options.json.write_text(json.dumps([[*key, rows] for key, rows in turns.items()], indent=1))
-
-
-def lines(turns: dict[tuple[str, str], list[dict[str, float]]]) -> list[str]:
-    """The table and what it says."""
-    heads = ["", "server", "req/s", "CPU µs", "Postgres µs", "p50 ms", "p99 ms", "of the SDK's CPU"]
-    rows, told = [], []
-    for (work, name), found in turns.items():
-        theirs = turns[work, SDK]
-        ratio = middle(mine["cpu_us"] / its["cpu_us"] for mine, its in zip(found, theirs, strict=True))
-        with_postgres = middle(
-            (mine["cpu_us"] + mine["postgres_us"]) / its["cpu_us"] for mine, its in zip(found, theirs, strict=True)
-        )
-        figures: dict[str, Any] = {key: middle(row[key] for row in found) for key in found[0]}
-        cells = [f"{figures['rps']:.0f}", f"{figures['cpu_us']:.0f}", f"{figures['postgres_us']:.0f}"]
-        rows.append([work, name, *cells, f"{figures['p50_ms']:.2f}", f"{figures['p99_ms']:.2f}", f"{ratio:.2f}"])
-        if name == PYTHON:
-            verdict = "kept" if ratio <= MOST else "MISSED"
-            told.append(
-                f"{work}: {ratio:.2f} of the SDK's CPU ({with_postgres:.2f} with Postgres); at most {MOST}: {verdict}"
-            )
-    return [*table(heads, rows), "", *told]
+    parser.set_defaults(peer_seconds=60)
+    wanted = options.read(parser, seconds=0.1, rounds=1)
+    figures = Figures(__file__)
+    rows = measured(wanted)
+    print("\n".join([*figures.told(), "", *report(rows)]))
+    note(figures, rows)
+    figures.write(wanted, rows)
 
 
 if __name__ == "__main__":

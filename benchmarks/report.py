@@ -1,44 +1,35 @@
-"""The tables that fleet.py prints, and whether the goals are met."""
+"""The tables of the comparison: what all of them share, and those of starts and registrations."""
 
-import importlib.metadata
-import os
-import platform
-import re
 import statistics
-import subprocess
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from load import generator
+from figures import Figures
 
-ROOT = Path(__file__).resolve().parent.parent
-OURS, UNRECORDED, SDK, BARE = "Switchboard, recording", "Switchboard, not recording", "SDK", "bare ASGI"
-PACKAGES = ("uvicorn", "uvloop", "httptools", "django", "psycopg", "signalwire-sdk", "fastapi")
-WORKS = ("SWML", "SWAIG")
-FEW = 100  # requests; their 99th percentile says nothing
-
-GROWTH, AGENT_KB, TABLE_SECONDS, SERVED_MS = 1.10, 20, 6, 250  # the goals
-
-Results = dict[str, Any]
+AGENT_KB, TABLE_SECONDS, SERVED_MS = 20, 6, 250  # the goals
 Row = dict[str, Any]
 
 
-def machine(agents_folder: Path, load_before: float) -> dict[str, str]:
-    """What was measured, on what, with what."""
-    found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
-    postgres = (agents_folder / "postgres" / "PG_VERSION").read_text().strip()
-    return {
-        "machine": f"{os.cpu_count()} cores, {found[1] if found else platform.machine()}",
-        "load before": f"{load_before:.1f} processes, in the last minute",
-        "versions": f"Python {platform.python_version()}, PostgreSQL {postgres}, {', '.join(versions)}",
-        "code": commit.stdout.strip() or "unknown",
-        "load by": generator(),
-    }
+class Goal(NamedTuple):
+    """What is wanted, in words, and what was measured."""
+
+    what: str
+    bound: float
+    unit: str
+    value: float | None
+    at_least: bool = False
+
+    @property
+    def limit(self) -> str:
+        """How far it may go."""
+        return f"at {'least' if self.at_least else 'most'} {self.bound:g}{self.unit}"
+
+    @property
+    def verdict(self) -> str:
+        """How a table says it."""
+        if self.value is None:
+            return "not measured"
+        return "met" if (self.value >= self.bound if self.at_least else self.value <= self.bound) else "MISSED"
 
 
 def middle(values: Iterable[float]) -> float:
@@ -94,31 +85,6 @@ def shown(value: float | None, form: Callable[[float], str] = grouped) -> str:
     return "-" if value is None else form(value)
 
 
-def cost_table(rows: list[Row]) -> list[str]:
-    """Requests."""
-    lines = []
-    for row in sorted(rows, key=lambda row: (row["agents"], WORKS.index(row["work"]))):  # servers as they took turns
-        same = {"agents": row["agents"], "work": row["work"]}
-        bare, sdk = find(rows, server=BARE, **same), find(rows, server=SDK, **same)
-        few = sum(row["requests"]) < FEW * len(row["requests"])
-        lines.append(
-            [
-                f"{row['agents']:,}",
-                row["work"],
-                row["server"],
-                grouped(middle(row["rps"])),
-                grouped(middle(row["cpu_us"])),
-                shown(middle(row["postgres_us"]) if row["server"] == OURS else None),
-                f"{middle(row['p50_ms']):.2f}",
-                "-" if few else f"{middle(row['p99_ms']):.1f}",
-                shown(ratio(row, bare), lambda value: f"{value:.2f}" if value < 10 else f"{value:.0f}"),
-                shown(ratio(row, sdk), lambda value: f"{value:.2g}" if value < 1 else f"{value:.2f}"),
-            ]
-        )
-    heads = ["agents", "work", "server", "req/s", "CPU µs", "Postgres µs", "p50 ms", "p99 ms", "CPU ÷ bare"]
-    return table([*heads, "CPU ÷ SDK"], lines)
-
-
 def start_table(rows: list[Row]) -> list[str]:
     """Starts and memory."""
     lines = []
@@ -163,52 +129,26 @@ def register_table(rows: list[Row]) -> list[str]:
     return table(heads, lines)
 
 
-def goals(results: Results, most: int, least: int) -> list[str]:
-    """Each goal, with what was measured."""
-    found: list[tuple[str, float | None, float, str]] = []
-    for work in WORKS:
-        large, small = (find(results["cost"], agents=count, work=work, server=OURS) for count in (most, least))
-        growth = ratio(large, small) if most > least else None
-        found.append((f"{work}, recording: CPU at {most:,} agents to that at {least:,}", growth, GROWTH, " times"))
-    row = find(results["start"], agents=most, server="Switchboard")
-    found.append(
-        (
-            f"memory of a stored agent, of {most:,}",
-            kb_per_agent(results["start"], row) if row else None,
-            AGENT_KB,
-            " kB",
-        )
-    )
-    found.append((f"table of {most:,} agents loaded", middle(row["table_s"]) if row else None, TABLE_SECONDS, " s"))
-    registered = find(results["register"], agents=most)
-    served = percentile(registered["served"], 99) if registered else None
-    found.append((f"registered → served by both workers, p99 at {most:,}", served, SERVED_MS, " ms"))
-    return table(
-        ["goal", "at most", "measured", ""],
-        [
-            [
-                what,
-                f"{limit:g}{unit}",
-                "-" if value is None else f"{value:.3g}{unit}",
-                "not measured" if value is None else "met" if value <= limit else "MISSED",
-            ]
-            for what, value, limit, unit in found
-        ],
-    )
+def start_goals(rows: list[Row], registered: list[Row], most: int) -> list[Goal]:
+    """What is wanted of starts and registrations, and what was measured."""
+    row, found = find(rows, agents=most, server="Switchboard"), find(registered, agents=most)
+    served = percentile(found["served"], 99) if found else None
+    return [
+        Goal(f"memory of a stored agent, of {most:,}", AGENT_KB, " kB", kb_per_agent(rows, row) if row else None),
+        Goal(f"table of {most:,} agents loaded", TABLE_SECONDS, " s", middle(row["table_s"]) if row else None),
+        Goal(f"registered → served by both workers, p99 at {most:,}", SERVED_MS, " ms", served),
+    ]
 
 
-def report(results: Results) -> str:
-    """All of it."""
-    lines = [f"{name}: {value}" for name, value in results["machine"].items()]
-    counts = [row["agents"] for section in ("start", "cost", "register") for row in results[section]]
-    if results["cost"]:
-        lines += ["", "Requests (CPU of the server's processes per request; Postgres's beside it)", ""]
-        lines += cost_table(results["cost"])
-    if results["start"]:
-        lines += ["", "Start (from the command to /ready, with the embedded Postgres) and memory (USS) once ready", ""]
-        lines += start_table(results["start"])
-    if results["register"]:
-        lines += ["", "Registering beside two workers (milliseconds from the call of register())", ""]
-        lines += register_table(results["register"])
-    lines += ["", *results["notes"]] if results["notes"] else []
-    return "\n".join([*lines, "", *goals(results, max(counts), min(counts)), ""])
+def note_starts(figures: Figures, rows: list[Row], registered: list[Row]) -> None:
+    """For guard.py."""
+    for row in rows:
+        if row["server"] == "Switchboard":
+            about = f"{row['agents']:,} agents"
+            figures.add(f"start, {about}", middle(row["start_s"]), None, "s", judged=False)
+            figures.add(f"table loaded, {about}", middle(row["table_s"]), None, "s", judged=False)
+            figures.add(f"memory, {about}", middle(row["bytes"]), None, "bytes")
+    for row in registered:
+        for key in ("register", "served", "everywhere"):
+            name = f"registering, {key}, {row['agents']:,} agents: p50"
+            figures.add(name, percentile(row[key], 50), None, "ms", judged=False)

@@ -1,24 +1,21 @@
 #!/usr/bin/env python3
-"""Two replicas behind nginx, restarted in turn under load: no call may fail.
+"""Two replicas behind a proxy, restarted in turn under load: no call may fail.
 
-    .venv/bin/python benchmarks/rolling_restart.py [--rate 200] [--restarts 2]
+    .venv/bin/python benchmarks/rolling_restart.py [--rate 200] [--restarts 2] [--proxy nginx] [--quick] [--json FILE]
 
-Needs nginx (Debian: apt-get install nginx-light). Starts a Postgres, two `serve` and an nginx of its own on loopback
-and ends them. nginx has no health checks of its own here, so what it does is what a plain proxy does: it asks the other
-replica when one refuses the connection. /ready is asked as a load balancer would, and its answers are shown.
+The proxy is nginx where it is installed (Debian: apt-get install nginx-light), else one of our own (proxy.py). Starts a
+Postgres, two `serve` and the proxy on loopback and ends them. The proxy has no health checks here, so what it does is
+what a plain one does: it asks the other replica when one has not answered. /ready is asked as a load balancer would,
+and its answers are shown.
 """
 
 import argparse
 import asyncio
-import base64
 import contextlib
 import json
-import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -27,9 +24,16 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-AUTHORIZATION = "Basic " + base64.b64encode(b"u:p").decode()
+import options
+import psycopg
+import sample
+from figures import Figures
+from processes import HERE, environment, free_port, new_data_folder, start, stop
+
+from config.embedded.cluster import close_all, open_cluster
+from config.embedded.locks import STOP_SECONDS
+
+NOTICE_SECONDS = 3  # for the load balancer: a replica that is to stop answers so long
 CONFIGURATION = """
 daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
@@ -51,23 +55,11 @@ http {{
 """
 
 
-def free_port() -> int:
-    """A port that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextlib.contextmanager
 def database(folder: Path) -> Iterator[str]:
     """The URL of a new Postgres."""
-    os.environ["DATA_DIR"] = str(folder)
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from config.embedded.cluster import close_all, open_cluster
-    from config.embedded.locks import STOP_SECONDS
-
     try:
-        yield open_cluster(folder).url("switchboard")
+        yield open_cluster(new_data_folder(folder)).url()
     finally:
         close_all(wait=STOP_SECONDS)
 
@@ -75,28 +67,18 @@ def database(folder: Path) -> Iterator[str]:
 class Replica:
     """One `serve`."""
 
-    def __init__(self, folder: Path, url: str):
-        self.folder, self.url, self.port = folder, url, free_port()
+    def __init__(self, folder: Path, url: str, notice: float):
+        self.folder, self.url, self.notice, self.port = folder, url, notice, free_port()
         folder.mkdir(parents=True)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
-        environment = {
-            **os.environ,
-            "DATABASE_URL": self.url,
-            "DATA_DIR": str(self.folder),
-            "SECRET_KEY": "common",
-            "SWML_BASIC_AUTH_USER": "u",
-            "SWML_BASIC_AUTH_PASSWORD": "p",
-            "PUBLIC_URL": "http://voice.example.com",
-            "DRAIN_NOTICE_SECONDS": "3",
-        }
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "serve", "--port", str(self.port)],
-                cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+        found = environment(
+            DATABASE_URL=self.url, DATA_DIR=self.folder, SECRET_KEY="common", PUBLIC_URL="http://voice.example.com",
+            DRAIN_NOTICE_SECONDS=self.notice,
+        )  # fmt: skip
+        self.process = start(["manage.py", "serve", "--port", self.port], found, self.folder / "log")
         while self.ready() != 200:
             if self.process.poll() is not None:
                 raise SystemExit((self.folder / "log").read_text())
@@ -127,7 +109,8 @@ class Replica:
 async def call(port: int, number: int) -> str:
     """One call's document on a connection of its own: its status, or what went wrong."""
     body = json.dumps({"call": {"call_id": f"roll-{number}"}}).encode()
-    head = f"POST /sales HTTP/1.1\r\nHost: x\r\nAuthorization: {AUTHORIZATION}\r\nContent-Type: application/json\r\n"
+    headers = "".join(f"{name}: {value}\r\n" for name, value in sample.HEADERS.items())
+    head = f"POST /sales HTTP/1.1\r\nHost: x\r\n{headers}"
     try:
         async with asyncio.timeout(10):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -158,12 +141,12 @@ async def load(port: int, rate: int, stop: asyncio.Event) -> Counter[str]:
     return outcomes
 
 
-async def run(options: argparse.Namespace, replicas: list[Replica], port: int) -> int:
-    """Restart each replica in turn under load and print how the calls ended."""
+async def run(wanted: argparse.Namespace, replicas: list[Replica], port: int, figures: Figures) -> bool:
+    """Restart each replica in turn under load and print how the calls ended; whether all did well."""
     stop = asyncio.Event()
-    loading = asyncio.create_task(load(port, options.rate, stop))
-    await asyncio.sleep(1)
-    for _ in range(options.restarts):
+    loading = asyncio.create_task(load(port, wanted.rate, stop))
+    await asyncio.sleep(min(1, wanted.notice))
+    for _ in range(wanted.restarts):
         for number, replica in enumerate(replicas, 1):
             said = await asyncio.to_thread(replica.stop)
             print(f"replica {number} stopped; /ready said {', '.join(map(str, said))}")
@@ -172,10 +155,10 @@ async def run(options: argparse.Namespace, replicas: list[Replica], port: int) -
     stop.set()
     outcomes = await loading
     answered, total = outcomes["200"], sum(outcomes.values())
-    print(f"{total} calls at {options.rate}/s through {2 * options.restarts} restarts: {dict(outcomes)}")
-    await asyncio.sleep(1)
-    import psycopg
-
+    print(f"{total} calls at {wanted.rate}/s through {2 * wanted.restarts} restarts: {dict(outcomes)}")
+    figures.add("calls", total, None, "calls", more_is_better=True, judged=False)
+    figures.add("calls that failed", total - answered, None, "calls")
+    await asyncio.sleep(1)  # until the last events are in the database
     with psycopg.connect(replicas[0].url) as connection:
         query = (
             "SELECT count(*), count(DISTINCT call_id) FROM registry_routingevent"
@@ -185,36 +168,51 @@ async def run(options: argparse.Namespace, replicas: list[Replica], port: int) -
     print(f"rows in the routing log: {rows[0]}, of {rows[1]} calls" if rows else "no rows")
     good = answered == total and rows is not None and rows[1] == total
     print("no failed call" if good else "FAILED")
-    return 0 if good else 1
+    return good
+
+
+def proxy(kind: str, folder: Path, port: int, replicas: list[Replica]) -> "subprocess.Popen[bytes]":
+    """Start nginx, or our own."""
+    if kind == "own":
+        return start(
+            [HERE / "proxy.py", port, *(replica.port for replica in replicas)], environment(), folder / "proxy"
+        )
+    servers = " ".join(f"server 127.0.0.1:{replica.port} max_fails=1 fail_timeout=1s;" for replica in replicas)
+    configuration = folder / "nginx.conf"
+    configuration.write_text(CONFIGURATION.format(folder=folder, servers=servers, port=port))
+    return subprocess.Popen([nginx(), "-c", str(configuration), "-p", str(folder)])
+
+
+def nginx() -> str:
+    """Where it is installed, "" if it is not."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin") or ""
 
 
 def main() -> None:
     """Start everything, restart, end everything."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options.parser(__doc__)
     parser.add_argument("--rate", type=int, default=200, help="calls per second")
     parser.add_argument("--restarts", type=int, default=2, help="of each replica")
-    options = parser.parse_args()
-    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if nginx is None:
-        raise SystemExit("nginx is not installed: apt-get install nginx-light")
+    parser.add_argument("--notice", type=float, default=NOTICE_SECONDS, help="DRAIN_NOTICE_SECONDS of the replicas")
+    parser.add_argument("--proxy", choices=("nginx", "own"), default="nginx" if nginx() else "own")
+    wanted = options.read(parser, rate=40, restarts=1, notice=0, proxy="own")
+    figures = Figures(__file__)
+    print("\n".join([*figures.told(), f"proxy: {wanted.proxy}"]))
     with tempfile.TemporaryDirectory(prefix="switchboard-rolling-") as name, contextlib.ExitStack() as ends:
         folder = Path(name)
         folder.chmod(0o755)
         url = ends.enter_context(database(folder / "database"))
-        replicas = [Replica(folder / f"replica-{number}", url) for number in (1, 2)]
+        replicas = [Replica(folder / f"replica-{number}", url, wanted.notice) for number in (1, 2)]
         for replica in replicas:
             replica.start()
-            ends.callback(lambda replica=replica: replica.process.poll() is None and replica.process.kill())
+            ends.callback(lambda replica=replica: replica.process and stop(replica.process))
         port = free_port()
-        servers = " ".join(f"server 127.0.0.1:{replica.port} max_fails=1 fail_timeout=1s;" for replica in replicas)
-        configuration = folder / "nginx.conf"
-        configuration.write_text(CONFIGURATION.format(folder=folder, servers=servers, port=port))
-        proxy = subprocess.Popen([nginx, "-c", str(configuration), "-p", str(folder)])
-        ends.callback(proxy.terminate)
+        ends.callback(stop, proxy(wanted.proxy, folder, port, replicas))
         while asyncio.run(call(port, -1)) != "200":
             time.sleep(0.1)
-        code = asyncio.run(run(options, replicas, port))
-    raise SystemExit(code)
+        right = asyncio.run(run(wanted, replicas, port, figures))
+    figures.write(wanted)
+    options.end(wanted, right=right)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,8 @@
 import http.client
 import itertools
 import json
-import os
 import re
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,22 +12,24 @@ from urllib.parse import urlsplit
 
 import psycopg
 import sample
-from load import Work
+from load import Work, load, ours
 from processes import (
+    HERE,
+    TICKS,
     available_bytes,
     cpu_seconds,
+    environment,
     free_port,
     own_bytes,
     peak_bytes,
     resident_bytes,
+    run,
     settle,
     start,
     stop,
     tree,
 )
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
 RECORDED, UNRECORDED = "config.asgi:application", "benchmarks.unrecorded:application"
 ASKED_ROUTES = 300  # spread over the fleet: a cost that grows with the table would show
 SLOW_ROUTES = 20  # of a server that takes long for each
@@ -37,27 +37,10 @@ SLOW_SECONDS = 0.2  # for one request: then one at a time is load enough
 READY_SECONDS = 120
 PEER_BYTES = 6 * 1024**3  # what the SDK's server may take, or half of what the machine has left
 POLL_SECONDS = 0.01
-# Settings that would make the servers unlike, and those that reach them by accident.
-NOT_PASSED_ON = re.compile(
-    "(SWML|SIGNALWIRE|DJANGO|SWITCHBOARD)_|(DATABASE_URL|DATABASE_POOL|DATA_DIR|EMBEDDED_POSTGRES_OPTIONS|PUBLIC_URL"
-    "|SECRET_KEY.*|ALLOWED_HOSTS|TRUSTED_PROXIES|DEBUG|PYTHON.*)$"
-)
 
 
 class NotMeasuredError(Exception):
     """A server that could not be started within its limits; the message says which."""
-
-
-def environment(**further: str) -> dict[str, str]:
-    """The environment of all servers."""
-    kept = {name: value for name, value in os.environ.items() if not NOT_PASSED_ON.match(name)}
-    return {
-        **kept,
-        "SWML_BASIC_AUTH_USER": sample.USER,
-        "SWML_BASIC_AUTH_PASSWORD": sample.PASSWORD,
-        "SIGNALWIRE_LOG_MODE": "off",
-        **further,
-    }
 
 
 @dataclass
@@ -69,19 +52,11 @@ class Fleet:
 
     def environment(self) -> dict[str, str]:
         """For `serve` and for the scripts that use its database."""
-        return environment(DATA_DIR=str(self.folder))
+        return environment(DATA_DIR=self.folder)
 
     def script(self, name: str, *arguments: object) -> str:
         """Run one of the scripts beside this one on the database; what it prints."""
-        command = [sys.executable, str(HERE / name), *map(str, arguments)]
-        log = self.folder.parent / f"{name}-{self.agents}.log"
-        with log.open("w") as errors:
-            done = subprocess.run(
-                command, env=self.environment(), stdout=subprocess.PIPE, stderr=errors, text=True, check=False
-            )
-        if done.returncode:
-            raise RuntimeError(f"{name} failed: {log.read_text()[-2000:]}")
-        return done.stdout
+        return run([HERE / name, *arguments], self.environment())
 
     def postmaster(self) -> list[str]:
         """The lines of postmaster.pid (PostgreSQL, miscadmin.h), none if no server runs."""
@@ -115,7 +90,8 @@ class Server:
     postgres: int = 0  # the postmaster's process id
     start_seconds: float = 0
     slow: bool = False
-    works: dict[str, Work] = field(default_factory=dict)
+    routes: list[str] = field(default_factory=list)  # of its agents; none: as the fleet's are called
+    paths: dict[str, list[str]] = field(default_factory=dict)  # what to ask, by kind of work
 
     @property
     def serving(self) -> int:
@@ -153,21 +129,54 @@ class Server:
 
     def learn(self) -> "Server":
         """Find out what to ask: each route's document has its function's URL, with a token."""
-        self.ask(sample.route(0), sample.CALL)  # the SDK's first answer takes longer
+        first = self.routes[0] if self.routes else sample.route(0)
+        self.ask(first, sample.CALL)  # the SDK's first answer takes longer
         began = time.perf_counter()
-        self.ask(sample.route(0), sample.CALL)
+        self.ask(first, sample.CALL)
         self.slow = time.perf_counter() - began > SLOW_SECONDS
         functions = {}
-        for number in sample.spread(self.agents, SLOW_ROUTES if self.slow else ASKED_ROUTES):
-            route = sample.route(number)
+        numbers = sample.spread(self.agents, SLOW_ROUTES if self.slow else ASKED_ROUTES)
+        for route in self.routes or map(sample.route, numbers):
             functions[route] = function_path(json.loads(self.ask(route, sample.CALL)), route)
             if sample.FUNCTION_ANSWER not in self.ask(functions[route], sample.FUNCTION_CALL):
                 raise RuntimeError(f"{self.name} did not call the function of {route}")
-        self.works = {
-            "SWML": Work(shuffled(list(functions)), sample.CALL, sample.HEADERS),
-            "SWAIG": Work(shuffled(list(functions.values())), sample.FUNCTION_CALL, sample.HEADERS),
-        }
+        self.paths = {"SWML": shuffled(list(functions)), "SWAIG": shuffled(list(functions.values()))}
         return self
+
+    def work(self, work: str, body: str = "small") -> Work:
+        """What it is asked: documents or functions, with a body of sample.BODIES."""
+        return Work(self.paths[work], sample.BODIES[body][work], sample.HEADERS)
+
+    def turn(self, work: Work, connections: int, seconds: float, *, still: bool = True) -> dict[str, float]:
+        """One turn of its: CPU µs of its processes and of its database for each request, and how fast it was.
+
+        `still`: wait before and after until it does nothing, for what requests left to do counts too: the events that
+        wait in the spool.
+        """
+        if still:
+            self.settle()
+        cpu, postgres = self.cpu(), self.postgres_cpu()
+        figures = load(self.port, work, 1 if self.slow else connections, seconds)
+        if still:
+            self.settle()
+        used = max(self.cpu() - cpu, 1 / TICKS)  # the clock counts in hundredths of a second
+        theirs = self.postgres_cpu() - postgres
+        return {
+            "requests": figures.requests,
+            "rps": figures.rps,
+            "cpu_us": used / figures.requests * 1e6,
+            "postgres_us": theirs / figures.requests * 1e6,
+            "p50_ms": figures.p50_ms,
+            "p99_ms": figures.p99_ms,
+        }
+
+    def half(self, work: Work, connections: int, seconds: float, rate: float = 0) -> dict[str, float]:
+        """How soon it answers with half of what our client gets out of it, or at a given rate (requests/s)."""
+        connections = 1 if self.slow else connections
+        rate = rate or ours(self.port, work, connections, seconds).rps / 2
+        figures = ours(self.port, work, connections, seconds, rate)
+        found = {"p50_ms": figures.p50_ms, "p99_ms": figures.p99_ms, "worst_ms": figures.worst_ms}
+        return {"requests": figures.requests, "rate": rate, **found}
 
     def stop(self) -> None:
         """End it."""
@@ -235,7 +244,7 @@ def started(server: Server, path: str, log: Path, **limits: float) -> Server:
 def start_switchboard(fleet: Fleet, name: str, application: str = RECORDED, workers: int = 1) -> Server:
     """`serve` on a fleet."""
     port, log = free_port(), fleet.folder.parent / f"serve-{fleet.agents}-{application.partition(':')[0]}.log"
-    command = [sys.executable, "manage.py", "serve", "--no-example", "--port", str(port), "--workers", str(workers)]
+    command = ["manage.py", "serve", "--no-example", "--port", port, "--workers", workers]
     process = start([*command, "--application", application], fleet.environment(), log)
     server = started(Server(name, fleet.agents, port, process), "/ready", log)
     server.postgres = int(fleet.postmaster()[0])
@@ -245,7 +254,7 @@ def start_switchboard(fleet: Fleet, name: str, application: str = RECORDED, work
 def start_peer(agents: int, folder: Path, seconds: float) -> Server:
     """The SDK's AgentServer; raises NotMeasuredError if that is impractical."""
     port, log = free_port(), folder / f"peer-{agents}.log"
-    process = start([sys.executable, str(HERE / "peer.py"), str(agents), str(port)], environment(), log)
+    process = start([HERE / "peer.py", agents, port], environment(), log)
     most = min(PEER_BYTES, available_bytes() // 2)
     try:
         return started(Server("SDK", agents, port, process), "/ready", log, seconds=seconds, most_bytes=most)
@@ -259,9 +268,8 @@ def start_peer(agents: int, folder: Path, seconds: float) -> Server:
 def start_bare(like: Server, folder: Path) -> Server:
     """A bare ASGI application with answers as long as another server's."""
     port, log = free_port(), folder / "bare.log"
-    sizes = [len(like.ask(work.paths[0], work.body)) for work in like.works.values()]
-    command = [sys.executable, str(HERE / "bare.py"), str(port), *map(str, sizes)]
+    sizes = [len(like.ask(like.paths[name][0], sample.BODIES["small"][name])) for name in ("SWML", "SWAIG")]
+    command = [HERE / "bare.py", port, *sizes]
     server = started(Server("bare ASGI", 1, port, start(command, environment(), log)), "/", log)
-    for name, work in like.works.items():
-        server.works[name] = work._replace(paths=["/sales/swaig" if name == "SWAIG" else "/sales"])
+    server.paths = {"SWML": ["/sales"], "SWAIG": ["/sales/swaig"]}
     return server

@@ -6,6 +6,7 @@ With DATABASE_URL that server is used, else a PostgreSQL in the new folder; both
 
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from config.embedded.locks import STOP_SECONDS
 
 # A power cut costs a test nothing.
 UNSAFE_BUT_FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+
+# Whoever wants no __pycache__ has it here all the same: else each of the hundreds of processes that tests start, and
+# each that collects tests, compiles everything anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 data_dir = Path(tempfile.mkdtemp(prefix="switchboard-tests-"))
 os.environ["DATA_DIR"] = str(data_dir)

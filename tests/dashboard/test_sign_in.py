@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client as Browser
 
 from dashboard import sign_in
+from dashboard.hasher import Hasher
 from registry.actions import people
 from registry.models import Member
 from tests.registry.log.test_writer import apart
@@ -243,6 +244,13 @@ def test_when_too_many_sign_in_at_once_others_come_again_and_take_no_connection(
         assert post(Browser(enforce_csrf_checks=True), "/dashboard/sign-in/", right).status_code == 302
         assert post(browser, "/dashboard/sign-in/", {**right, "password": "wrong"}).status_code == 200
     assert taken.acquire(blocking=False), "every turn is given back"
+
+
+def test_a_password_is_hashed_as_often_as_django_advises(monkeypatch):
+    monkeypatch.delattr(Hasher, "iterations")  # all other tests hash once: see tests/conftest.py
+    hashed = make_password(PASSWORD)
+    assert Hasher().decode(hashed)["iterations"] == PBKDF2PasswordHasher.iterations > 500_000
+    assert check_password(PASSWORD, hashed)
 
 
 def test_no_connection_is_held_while_a_password_is_hashed(db, monkeypatch):

@@ -1,4 +1,4 @@
-"""Processes of manage.py that need not load Django first, which takes a second or two: commands, and `serve`.
+"""Processes that need not load Django first, which takes a second or two: commands of manage.py, `serve`, and scripts.
 
 Run as a script this is the parent of those processes; it has loaded everything and asked nothing.
 """
@@ -25,6 +25,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECONDS = 60
 POLL_SECONDS = 0.005
+MOST_BYTES = 2**20  # of a job
 NOWHERE = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", "SECRET_KEY": "nobody's"}
 # What a worker loads besides; not config.asgi, which makes the application of the settings that it finds.
 WORKERS = ("config.background", "config.supervisor", "config.urls", "config.worker", "dashboard.consumers")
@@ -39,16 +40,24 @@ class Process:
     """One that the parent has forked: what `subprocess.Popen` says of its own."""
 
     def __init__(self, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path | None = None):
-        """`log`: where all that it says goes; else into two files in its folder."""
+        """`arguments` are manage.py's, or begin with a script. `log`: where all that it says goes; else two files."""
         self.arguments = arguments
         self.folder = Path(tempfile.mkdtemp(dir=folder_of_jobs()))
         out, err = (log, log) if log else (self.folder / "out", self.folder / "err")
         job = {"folder": str(self.folder), "arguments": arguments, "environment": dict(environment)}
+        self.order({**job, "out": str(out), "err": str(err)})
+        self.pid = int(self.wait_for("pid", SECONDS))
+
+    def order(self, job: Mapping[str, Any]) -> None:
+        """Have the parent fork it."""
         stream = parent().stdin
         assert stream is not None
-        stream.write(json.dumps({**job, "out": str(out), "err": str(err)}).encode() + b"\n")
+        stream.write(json.dumps(job).encode() + b"\n")
         stream.flush()
-        self.pid = int(self.wait_for("pid", SECONDS))
+
+    def parent_lives(self) -> bool:
+        """Whether there is still somebody who could say how it ended."""
+        return parent().poll() is None
 
     def wait_for(self, name: str, seconds: float) -> str:
         """What the parent writes into a file; `TimeoutExpired`."""
@@ -56,7 +65,7 @@ class Process:
         while not (file := self.folder / name).exists():
             if time.monotonic() > limit:
                 raise subprocess.TimeoutExpired(self.arguments, seconds)
-            assert parent().poll() is None
+            assert self.parent_lives()
             time.sleep(POLL_SECONDS)
         return file.read_text()
 
@@ -124,6 +133,8 @@ class Parent:
         self.wake, self.waker = socket.socketpair()
         self.wake.setblocking(False)
         self.waker.setblocking(False)
+        # By which scripts order processes of their own: a message is a job.
+        self.ordered, self.orders = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.running: dict[int, Path] = {}
 
     def run(self) -> None:
@@ -133,7 +144,9 @@ class Parent:
         signal.set_wakeup_fd(self.waker.fileno(), warn_on_full_buffer=False)
         rest = b""
         while True:
-            ready, _, _ = select.select([0, self.wake], [], [])
+            ready, _, _ = select.select([0, self.wake, self.ordered], [], [])
+            if self.ordered in ready:
+                self.fork(json.loads(self.ordered.recv(MOST_BYTES)))
             if self.wake in ready:
                 self.wake.recv(4096)
                 self.reap()
@@ -152,7 +165,8 @@ class Parent:
             signal.set_wakeup_fd(-1)
             self.wake.close()
             self.waker.close()
-            end_with(lambda: carry_out(job))
+            self.ordered.close()
+            end_with(lambda: carry_out(job, self.orders))
         self.running[pid] = Path(job["folder"])
         put(self.running[pid], "pid", pid)
 
@@ -205,7 +219,7 @@ def end_with(what: Callable[[], None]) -> None:
     os._exit(code if isinstance(code, int) else int(bool(code)))
 
 
-def carry_out(job: Mapping[str, Any]) -> None:
+def carry_out(job: Mapping[str, Any], orders: socket.socket) -> None:
     """In the new process: become what was asked for."""
     from django.core.management import execute_from_command_line
 
@@ -223,6 +237,11 @@ def carry_out(job: Mapping[str, Any]) -> None:
         os.close(file)
     use_environment(job["environment"])
     supervisor.subprocess = Forks  # type: ignore[attr-defined]
+    if job["arguments"][0].endswith(".py"):
+        from tests.benchmarks import forks
+
+        forks.run(job["arguments"], Path(job["folder"]), orders, use_environment)
+        return
     sys.argv = ["manage.py", *job["arguments"]]
     execute_from_command_line(sys.argv)
 

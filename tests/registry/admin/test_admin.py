@@ -9,6 +9,7 @@ from django.apps import apps
 from django.contrib.admin import site
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import OuterRef
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -557,12 +558,10 @@ def many(db):
     """5,000 agents, each with a version, a route and a SIP name."""
     count = 5000
     agents = Agent.objects.bulk_create([Agent(name=f"agent-{n}") for n in range(count)])
-    versions = AgentVersion.objects.bulk_create(
+    AgentVersion.objects.bulk_create(
         [AgentVersion(agent=agent, number=1, definition={"prompt": {"text": "a"}}, author="x") for agent in agents]
     )
-    for agent, version in zip(agents, versions, strict=True):
-        agent.live = version
-    Agent.objects.bulk_update(agents, ["live"], batch_size=1000)
+    Agent.objects.update(live=AgentVersion.objects.filter(agent=OuterRef("pk")).values("pk"))
     routes = Route.objects.bulk_create([Route(path=f"/{agent.name}", agent=agent) for agent in agents])
     SipMapping.objects.bulk_create(
         [
