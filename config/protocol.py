@@ -8,20 +8,16 @@ Everything else goes the ASGI way, and whatever the lane has begun to read goes 
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any, ClassVar
+from typing import Any
 from typing import Protocol as Interface
 from urllib.parse import unquote
 
 import httptools
 from django.conf import settings
-from uvicorn.protocols.http.httptools_impl import (
-    HEADER_VALUE_RE,
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from registry.routing.http import AnyHeaders, Connection, Head, Response
+from config.transport import WholeAnswers
+from registry.routing.http import Connection, Head, Response
 
 logger = logging.getLogger(__name__)
 MAX_HEAD_BYTES = 64 * 1024  # of a request's line and headers; browsers and proxies stay below 16 kB
@@ -29,14 +25,9 @@ CHUNK_BYTES = 256 * 1024  # that uvloop reads at once
 DISCARD_BYTES = 16 * 1024 * 1024  # of a body whose request was refused already; uvicorn throws it away
 MAX_AT_ONCE = 64  # answers to one chunk of pipelined requests that are written before anybody has read one of them
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-BEGINNING = b"HTTP/1.1 "
-CONTINUE = b"HTTP/1.1 100"
 METHODS = {b"POST": "POST", b"GET": "GET"}  # that the lane takes
-FAILED = Response(
-    500, ((b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")), b"Internal Server Error"
-)
-
-
+PLAIN_AND_CLOSE = ((b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close"))
+FAILED = Response(500, PLAIN_AND_CLOSE, b"Internal Server Error")  # uvicorn's own
 NOBODYS = Head("", "", b"", b"", (), Connection())  # of a request that nobody waits for any more
 
 
@@ -76,11 +67,7 @@ class Protocol(HttpToolsProtocol):
         self.transport = self.answers  # type: ignore[assignment]
         self.silent = self.loop.call_later(settings.HEAD_SECONDS, self.transport.close)
         self.lane = getattr(self.app, "lane", None)  # the application's, once it has started
-        self.connection = Connection(
-            self.client[0] if self.client else "",
-            str(self.scheme),
-            self.server or Connection._field_defaults["server"],
-        )
+        self.connection = Connection.of({"client": self.client, "scheme": self.scheme, "server": self.server})
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end: nobody waits for a timer of ours any more."""
@@ -256,92 +243,3 @@ class Protocol(HttpToolsProtocol):
             self.silent.cancel()
         self.transport = self.transport.transport  # type: ignore[attr-defined]
         super().handle_websocket_upgrade()
-
-
-class Heads:
-    """Beginnings of answers as bytes, up to their length. The last one is kept: nearly always it is the next one."""
-
-    def __init__(self) -> None:
-        self.dated: Any = None  # uvicorn's own headers, which are a new list each second
-        self.status = 0
-        self.headers: AnyHeaders = ()
-        self.begun = b""
-
-    def of(self, response: Response, dated: list[tuple[bytes, bytes]]) -> bytes:
-        """The beginning of this response; ValueError for a header that HTTP cannot carry."""
-        status, headers, _ = response
-        if headers is not self.headers or dated is not self.dated or status != self.status:
-            pieces = [STATUS_LINE[status]]
-            for name, value in (*dated, *headers):
-                if HEADER_VALUE_RE.search(value):
-                    raise ValueError(f"the value of {name.decode()} has control characters")
-                pieces += (name, b": ", value, b"\r\n")
-            self.begun = b"".join((*pieces, b"content-length: "))
-            self.dated, self.headers, self.status = dated, headers, status
-        return self.begun
-
-
-HEADS = Heads()
-
-
-class WholeAnswers:
-    """A transport that sends an answer's head with the beginning of its body, and all answers of one turn together.
-
-    uvicorn writes head and body one after the other, which are two system calls, two packets, and for the receiver two
-    wake-ups. What is held back is sent at the end of the event loop's turn, all connections' one after the other: who
-    asks on many of them is woken once, which takes 5 µs of the kernel's time for an answer.
-    """
-
-    __slots__ = ("held", "loop", "transport")
-    waiting: ClassVar[list["WholeAnswers"]] = []  # to be sent at the end of the turn
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop):
-        self.transport = transport
-        self.loop = loop
-        self.held = b""
-
-    def write(self, data: bytes) -> None:
-        """Hold a head back; send what follows with it."""
-        if self.held:
-            data, self.held = self.held + data, b""
-        elif data.startswith(BEGINNING) and not data.startswith(CONTINUE):
-            self.hold(data)
-            return
-        self.transport.write(data)
-
-    def send(self, response: Response, dated: list[tuple[bytes, bytes]]) -> None:
-        """Send a response at the end of the turn. `dated`: the server's own headers."""
-        body = response.body
-        self.hold(b"%b%d\r\n\r\n%b" % (HEADS.of(response, dated), len(body), body))
-
-    def hold(self, data: bytes) -> None:
-        """Keep what is to be sent at the end of the turn, behind what is kept already."""
-        if self.held:
-            self.held += data
-            return
-        self.held = data
-        if not self.waiting:
-            self.loop.call_soon(self.flush_all)
-        self.waiting.append(self)
-
-    @classmethod
-    def flush_all(cls) -> None:
-        """The end of the turn."""
-        waiting, cls.waiting = cls.waiting, []
-        for answers in waiting:
-            answers.flush()
-
-    def flush(self) -> None:
-        """Send what is still held back, unless whom it is for has gone."""
-        if self.held:
-            data, self.held = self.held, b""
-            if not self.transport.is_closing():
-                self.transport.write(data)
-
-    def close(self) -> None:
-        """Send what is held back, then close."""
-        self.flush()
-        self.transport.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.transport, name)

@@ -14,7 +14,7 @@ from agents.stored.arguments import arguments_of
 from agents.stored.functions import SAFE_LINE, PreparedFunction, Result
 from agents.swml.document import PreparedDocument
 from agents.tokens import FOR_POST_PROMPT, TOKEN_SECONDS, TokenKey, for_function
-from agents.wire import MALFORMED, NO_PATHS, AgentRequest, Answer, body_fault, fault
+from agents.wire import MALFORMED, NO_PATHS, AgentRequest, Answer, AtOnce, body_fault, fault
 
 CONVERSATION_ID = re.compile(r"[A-Za-z0-9._-]{1,256}\Z")
 DENIED = orjson.dumps(
@@ -42,7 +42,7 @@ class StoredVersion:
         self.mcp = definition.mcp
 
     @property
-    def at_once(self) -> "StoredVersion":
+    def at_once(self) -> AtOnce:
         """Itself: it asks nobody else, but for webhooks."""
         return self
 

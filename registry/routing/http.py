@@ -46,7 +46,7 @@ class Connection(NamedTuple):
     def of(cls, scope: Scope) -> "Connection":
         """What ASGI says of it."""
         client = scope.get("client")
-        host, port = scope.get("server") or cls._field_defaults["server"]
+        host, port = scope.get("server") or ("127.0.0.1", None)
         return cls(client[0] if client else "", scope.get("scheme", "http"), (host, port))
 
 

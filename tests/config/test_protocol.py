@@ -1,62 +1,482 @@
+"""The protocol and its lane, driven by hand: packets go in, and what is written comes out."""
+
 import asyncio
+import json
+import re
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from uvicorn.config import Config
+from uvicorn.protocols.http import httptools_impl
+from uvicorn.server import ServerState
 
-from config.protocol import WholeAnswers
+from config.protocol import MAX_AT_ONCE, Protocol
+from config.transport import HEADER_VALUE_RE, HEADS
+from registry.log.masking import Masker
+from registry.log.recorder import Recorder
+from registry.routing.context import Context
+from registry.routing.dispatcher import Dispatcher
+from registry.routing.http import Head, Http, Response
+from registry.routing.public_url import PublicUrl
+from registry.routing.table import Tables
+from tests.agents.building import NoWebhooks
+from tests.client import NOW, MemorySpool, basic, same, same_event
+from tests.registry.building import fleet_table
 
-HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
+DATE = [(b"date", b"Sun, 29 Nov 2026 12:00:00 GMT")]
+# As in config/worker.py.
+LIKE_OURS: dict[str, Any] = {"lifespan": "off", "log_config": None, "access_log": False, "proxy_headers": False}
+PLAIN = ((b"content-type", b"text/plain"),)
+AUTHORIZATION = f"authorization: {basic('u', 'p')}\r\n".encode()
 
 
 class Transport:
-    """Remembers what is written to it."""
+    """Remembers what is written; never gets rid of it if it is `full`."""
 
     def __init__(self) -> None:
-        self.written: list[bytes] = []
+        self.written = b""
+        self.closing = False
+        self.reading = True
+        self.protocol: Any = None
 
     def write(self, data: bytes) -> None:
-        self.written.append(data)
+        assert not self.closing
+        self.written += data
 
     def close(self) -> None:
-        self.written.append(b"closed")
+        self.closing = True
 
     def is_closing(self) -> bool:
-        return self.written[-1:] == [b"closed"]
+        return self.closing
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def set_protocol(self, other: Any) -> None:
+        self.protocol = other
+
+    def get_extra_info(self, name: str) -> Any:
+        return {"sockname": ("10.0.0.1", 8000), "peername": ("192.0.2.7", 4711)}.get(name)
 
 
-def written(*steps: bytes | str) -> list[bytes]:
-    """What reaches the wire of these writes; "turn" is a turn of the event loop, "close" a close."""
+class Lane:
+    """Answers with what it was asked, at once or, below /later, when it is told to."""
 
-    async def run() -> list[bytes]:
-        inner = Transport()
-        transport = WholeAnswers(inner, asyncio.get_running_loop())  # type: ignore[arg-type]
-        for step in steps:
-            if step == "turn":
+    body_bytes = 100
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, bytes]] = []
+        self.go_on = asyncio.Event()
+
+    def takes(self, path: str) -> bool:
+        return not path.startswith("/dashboard")
+
+    def answer_now(self, head: Head, body: bytes) -> Any:
+        self.asked.append((head.path, body))
+        if head.path == "/broken":
+            raise ZeroDivisionError
+        response = Response(200, PLAIN, f"lane {head.path}.".encode())
+        return self.later(response) if head.path.startswith("/later") else response
+
+    async def later(self, response: Response) -> Response:
+        await self.go_on.wait()
+        return response
+
+
+class Application:
+    """Says that it was asked the ASGI way."""
+
+    def __init__(self, lane: Any = None, answers: Dispatcher | None = None):
+        self.lane = lane
+        self.answers = answers
+        self.asked: list[str] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.asked.append(scope["path"])
+        if self.answers and self.answers.takes(scope["path"]):
+            await self.answers(scope, receive, send)
+            return
+        while (await receive()).get("more_body"):
+            pass
+        body = f"asgi {scope['path']}.".encode()
+        headers = [*PLAIN, (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, application: Application):
+        self.state = ServerState()
+        self.state.default_headers = DATE
+        self.transport = Transport()
+        self.application = application
+        config = Config(application, http=Protocol, **LIKE_OURS)
+        config.load()
+        self.protocol = Protocol(config, self.state, {}, asyncio.get_running_loop())
+        self.protocol.connection_made(self.transport)
+
+    async def send(self, *packets: bytes, turns: int = 8) -> None:
+        """Send packets, with time for tasks after each."""
+        for packet in packets or (b"",):
+            if packet and not self.transport.closing:
+                self.protocol.data_received(packet)
+            for _ in range(turns):
                 await asyncio.sleep(0)
-            elif step == "close":
-                transport.close()
-            else:
-                assert isinstance(step, bytes)
-                transport.write(step)
-        await asyncio.sleep(0)
-        assert transport.is_closing() == ("close" in steps)
-        return inner.written
 
-    return asyncio.run(run())
+    @property
+    def bodies(self) -> list[str]:
+        """What the answers say, in their order."""
+        return re.findall(r"((?:lane|asgi) /[\w/]*)\.", self.transport.written.decode())
+
+    def leave(self) -> None:
+        self.protocol.connection_lost(None)
+
+
+def get(path: str, headers: bytes = b"", version: bytes = b"1.1") -> bytes:
+    return b"GET %s HTTP/%s\r\nhost: x\r\n%s\r\n" % (path.encode(), version, headers)
+
+
+def post(path: str, body: bytes = b"{}", headers: bytes = b"") -> bytes:
+    length = b"content-length: %d\r\n" % len(body)
+    return b"POST %s HTTP/1.1\r\nhost: x\r\n%s%s\r\n%s" % (path.encode(), headers, length, body)
+
+
+def driven(test: Callable[[Client, Lane], Any]) -> None:
+    """Run a test on a connection of its own."""
+
+    async def run() -> None:
+        lane = Lane()
+        client = Client(Application(lane))
+        try:
+            await test(client, lane)
+        finally:
+            client.leave()
+
+    asyncio.run(run())
+
+
+def test_what_has_come_whole_is_answered_at_once() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        client.protocol.data_received(post("/a", b'{"x":1}'))
+        assert client.application.asked == []
+        await client.send()
+        assert client.transport.written == (
+            b"HTTP/1.1 200 OK\r\ndate: Sun, 29 Nov 2026 12:00:00 GMT\r\ncontent-type: text/plain\r\n"
+            b"content-length: 8\r\n\r\nlane /a."
+        )
+        assert lane.asked == [("/a", b'{"x":1}')]
+        assert client.state.total_requests == 1
+
+    driven(run)
 
 
 @pytest.mark.parametrize(
-    ("steps", "wire"),
+    "request_",
     [
-        ([HEAD, b"body"], [HEAD + b"body"]),
-        ([HEAD, b"one", b"two"], [HEAD + b"one", b"two"]),
-        ([HEAD, b""], [HEAD]),
-        ([HEAD, "turn", b"late"], [HEAD, b"late"]),
-        ([HEAD], [HEAD]),
-        ([HEAD, "close"], [HEAD, b"closed"]),
-        ([b"HTTP/1.1 100 Continue\r\n\r\n", HEAD, b"x"], [b"HTTP/1.1 100 Continue\r\n\r\n", HEAD + b"x"]),
-        ([HEAD, b"a", HEAD, b"b"], [HEAD + b"a", HEAD + b"b"]),
-        ([HEAD, HEAD, b"b"], [HEAD + HEAD, b"b"]),
+        b"HEAD /a HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"PUT /a HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n",
+        get("/a", version=b"1.0"),
+        get("/a", b"connection: close\r\n"),
+        post("/a", b"{}", b"expect: 100-continue\r\n"),
+        post("/a", b"x" * 101),
+        get("/dashboard/"),
+        get("/a", b"connection: upgrade\r\nupgrade: h2c\r\n"),
     ],
 )
-def test_an_answer_is_sent_in_one_piece_and_never_held_back(steps: list[bytes | str], wire: list[bytes]) -> None:
-    assert written(*steps) == wire
+def test_what_is_unusual_goes_the_asgi_way(request_: bytes) -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        await client.send(request_)
+        assert lane.asked == []
+        assert len(client.application.asked) == 1
+        assert client.transport.written.startswith(b"HTTP/1.1 ")
+
+    driven(run)
+
+
+def test_a_body_in_pieces_goes_on_the_asgi_way_with_all_that_was_read() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        whole = post("/a", b"0123456789")
+        await client.send(whole[:-7], whole[-7:-3], whole[-3:])
+        assert (lane.asked, client.bodies) == ([], ["asgi /a"])
+        await client.send(get("/b"))
+        assert client.bodies == ["asgi /a", "lane /b"]
+
+    driven(run)
+
+
+def test_a_head_in_pieces_does_not_matter() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        await client.send(*(bytes([byte]) for byte in get("/a")), turns=1)
+        assert client.bodies == ["lane /a"]
+
+    driven(run)
+
+
+def test_a_chunked_body_is_one() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        await client.send(
+            b"POST /a HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\n[1,\r\n2\r\n2]\r\n0\r\n\r\n"
+        )
+        assert lane.asked == [("/a", b"[1,2]")]
+
+    driven(run)
+
+
+def test_answers_keep_their_order_whatever_way_they_go() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        await client.send(get("/a") + get("/dashboard/1") + get("/b") + get("/c"), get("/d"))
+        assert client.bodies == ["lane /a", "asgi /dashboard/1", "asgi /b", "asgi /c", "lane /d"]
+
+    driven(run)
+
+
+def test_what_has_to_be_waited_for_holds_up_what_comes_after_it() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        await client.send(post("/later") + get("/b"))
+        assert client.bodies == []
+        assert len(client.state.tasks) == 1, "the server waits for it when it stops"
+        lane.go_on.set()
+        await client.send()
+        assert client.bodies == ["lane /later", "asgi /b"]
+        await client.send(get("/c"))
+        assert client.bodies[2:] == ["lane /c"]
+
+    driven(run)
+
+
+def test_who_has_gone_is_not_written_to() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        client.protocol.data_received(get("/a"))
+        client.transport.close()  # in the same turn
+        await client.send()
+        assert client.transport.written == b""
+
+    driven(run)
+
+
+def test_an_error_is_a_500_not_a_400_and_nothing_behind_it_is_carried_out(caplog: pytest.LogCaptureFixture) -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        await client.send(get("/broken") + post("/next") + get("/dashboard/") + post("/half")[:-1])
+        assert client.transport.written.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+        assert b"connection: close" in client.transport.written
+        assert b"400" not in client.transport.written
+        assert client.transport.closing
+        assert lane.asked == [("/broken", b"")]
+        assert client.application.asked == []
+
+    with caplog.at_level("CRITICAL", "config.protocol"):
+        driven(run)
+
+
+def test_of_many_pipelined_requests_only_some_are_answered_before_anybody_has_read_one() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        client.protocol.data_received(get("/a") * 1000)
+        assert len(lane.asked) == MAX_AT_ONCE
+        assert not client.transport.reading
+        for _ in range(3000):
+            await asyncio.sleep(0)
+        assert len(client.bodies) == 1000
+        assert client.transport.reading
+
+    driven(run)
+
+
+def test_whoever_does_not_read_is_answered_the_asgi_way_which_waits() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        client.protocol.pause_writing()
+        await client.send(get("/a"))
+        assert (lane.asked, client.transport.written) == ([], b"")
+        client.protocol.resume_writing()
+        await client.send()
+        assert client.bodies == ["asgi /a"]
+
+    driven(run)
+
+
+def test_when_the_server_is_about_to_end_answers_close_their_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Protocol, "ending", True)
+
+    async def run(client: Client, lane: Lane) -> None:
+        await client.send(get("/a"))
+        assert lane.asked == []
+        assert b"connection: close" in client.transport.written
+        assert client.transport.closing
+
+    driven(run)
+
+
+def test_a_socket_has_its_scope() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        upgrade = b"connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: x\r\n"
+        client.protocol.ws_protocol_class = lambda **_: SimpleNamespace(  # type: ignore[assignment]
+            connection_made=lambda _: None, data_received=received.append
+        )
+        await client.send(get("/ws/events", upgrade))
+        assert received == [b"GET /ws/events HTTP/1.1\r\nhost: x\r\n" + upgrade + b"\r\n"]
+
+    received: list[bytes] = []
+    driven(run)
+
+
+def test_the_deadline_for_the_first_head_ends_with_the_first_answer() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        silent = client.protocol.silent
+        assert silent is not None
+        await client.send(get("/a"))
+        assert silent.cancelled()
+        assert client.protocol.silent is None
+
+    driven(run)
+
+
+def test_one_timer_closes_a_connection_that_asks_nothing_more() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        await client.send(get("/a"))
+        idle = client.protocol.idle
+        assert idle is not None
+        await client.send(get("/b"), get("/c"))
+        assert client.protocol.idle is idle, "not one for each answer"
+        client.protocol.close_if_idle()
+        assert not client.transport.closing, "it was asked just now"
+        assert client.protocol.idle is not None
+        client.protocol.idle.cancel()
+        client.protocol.answered_at -= 76
+        client.protocol.close_if_idle()
+        assert client.transport.closing
+
+    driven(run)
+
+
+def test_an_answer_of_either_way_keeps_a_connection() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        await client.send(get("/a"))
+        client.protocol.answered_at -= 76
+        await client.send(get("/dashboard/"))
+        client.protocol.close_if_idle()
+        assert not client.transport.closing
+        await client.send(post("/later"))
+        client.protocol.answered_at -= 76
+        client.protocol.close_if_idle()
+        assert not client.transport.closing, "somebody waits for the answer"
+        lane.go_on.set()
+        await client.send()
+        assert client.protocol.timeout_keep_alive_task is not None, "uvicorn's own"
+
+    driven(run)
+
+
+def test_heads_are_kept_until_the_date_changes() -> None:
+    response = Response(200, PLAIN, b"")
+    first = HEADS.of(response, DATE)
+    assert HEADS.of(response, DATE) is first
+    assert b"12:00:00" in first
+    assert b"12:00:01" in HEADS.of(response, [(b"date", b"Sun, 29 Nov 2026 12:00:01 GMT")])
+    assert HEADS.of(Response(404, PLAIN, b""), DATE).startswith(b"HTTP/1.1 404 Not Found\r\n")
+    with pytest.raises(ValueError, match="control characters"):
+        HEADS.of(Response(200, ((b"location", b"/a\r\nx: y"),), b""), DATE)
+
+
+def test_what_of_uvicorn_is_used_is_there() -> None:
+    """Of its names these are private or undocumented: with another uvicorn, look at config/protocol.py again."""
+    made = vars(httptools_impl.HttpToolsProtocol)
+    names = {"on_message_begin", "on_headers_complete", "on_body", "on_message_complete", "on_response_complete"}
+    names |= {"_start_asgi_task", "_unset_keepalive_if_required", "timeout_keep_alive_handler"}
+    assert names | {"handle_websocket_upgrade", "data_received", "connection_lost"} <= set(made)
+    assert set(made["on_message_begin"].__code__.co_names) >= {"url", "headers", "expect_100_continue", "scope"}
+    assert "app" in made["on_headers_complete"].__code__.co_names, "wait_for puts its own there"
+    assert httptools_impl.STATUS_LINE[200] == b"HTTP/1.1 200 OK\r\n"
+    assert HEADER_VALUE_RE.search(b"a\r\nb")
+    wanted = (django_settings.BASE_DIR / "requirements.in").read_text()
+    assert re.search(r"^uvicorn>=[\d.]+,<[\d.]+", wanted, re.MULTILINE), "no other one without a look"
+
+
+# --- both ways, whatever comes ---------------------------------------------------------------------------------------
+
+CALL = {"call": {"call_id": "C1", "from": "+15551230000", "to": "sip:refills@x"}}
+PATHS = (
+    "/clinic/booking",
+    "/pharmacy/",
+    "/info?call_id=C1",
+    "/nobody",
+    "/clinic/booking/swaig?__token=00",
+    "/sip",
+    "/",
+)
+HEADERS = (
+    b"",
+    AUTHORIZATION,
+    AUTHORIZATION + b"content-type: application/json\r\n",
+    AUTHORIZATION + b"content-type: text/plain\r\n",
+    AUTHORIZATION + b"x-request-id: r-1\r\n",
+    AUTHORIZATION + b"expect: 100-continue\r\n",
+    AUTHORIZATION + b"accept: text/html\r\n",
+)
+BODIES = (b"", b"{", b"[]", json.dumps(CALL).encode(), json.dumps({"function": "find_slot", "call_id": "C1"}).encode())
+
+
+def chunked(body: bytes) -> bytes:
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:3], body[3:]) if part) + b"0\r\n\r\n"
+
+
+@st.composite
+def requests(draw: Any) -> bytes:
+    """A request as clients make them."""
+    path, headers = (
+        draw(st.sampled_from(PATHS)).encode(),
+        b"host: voice.example.com\r\n" + draw(st.sampled_from(HEADERS)),
+    )
+    method = draw(st.sampled_from([b"POST", b"POST", b"POST", b"GET", b"HEAD", b"PUT", b"OPTIONS"]))
+    if method != b"POST":
+        return b"%s %s HTTP/1.1\r\n%s\r\n" % (method, path, headers)
+    body = draw(st.sampled_from(BODIES))
+    if draw(st.booleans()):
+        return b"POST %s HTTP/1.1\r\n%scontent-length: %d\r\n\r\n%s" % (path, headers, len(body), body)
+    return b"POST %s HTTP/1.1\r\n%stransfer-encoding: chunked\r\n\r\n%s" % (path, headers, chunked(body))
+
+
+async def said(packets: Sequence[bytes], in_lane: bool) -> tuple[bytes, list[Any]]:
+    """What is written to these packets, and the events."""
+    tables, spool = Tables(), MemorySpool()
+    tables.current = fleet_table()
+    recorder = Recorder(spool, "test", Masker(django_settings.MASKED_KEYS))
+    url = PublicUrl("", ["voice.example.com"], [])
+    dispatcher = Dispatcher(tables, Context(recorder, url, NoWebhooks(), Http(2**20), clock=lambda: NOW))
+    client = Client(Application(dispatcher if in_lane else None, dispatcher))
+    await client.send(*packets, turns=30)
+    for _ in range(200):
+        await asyncio.sleep(0)
+    client.leave()
+    if in_lane:
+        LANE_TOOK.append(len(spool.lines) - len(client.application.asked))
+    return same(client.transport.written), [same_event(json.loads(line)) for line in spool.lines]
+
+
+LANE_TOOK: list[int] = []  # requests of each run that never were ASGI's
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(requests(), min_size=1, max_size=5), st.lists(st.integers(0, 2000), max_size=6))
+def test_however_requests_are_cut_into_packets_both_ways_answer_and_record_the_same(
+    sent: list[bytes], cuts: list[int]
+) -> None:
+    stream = b"".join(sent)
+    places = sorted({0, len(stream), *(cut % (len(stream) + 1) for cut in cuts)})
+    packets = [stream[begin:end] for begin, end in pairwise(places)]
+    (lane, events), (asgi, others) = (asyncio.run(said(packets, in_lane)) for in_lane in (True, False))
+    assert lane == asgi
+    assert events == others
+
+
+def test_the_lane_took_part_in_that() -> None:
+    assert sum(LANE_TOOK) > 100
