@@ -22,7 +22,7 @@ class SessionStore(db.SessionStore):
         """Whether there may be such a session; else it is as if no cookie had come."""
         return isinstance(key, str) and KEY.fullmatch(key) is not None
 
-    def decode(self, session_data: str) -> dict[str, Any]:
+    def decode(self, session_data: bytes | str) -> dict[str, Any]:
         """What a session has; nothing if it is not known who signed in with it."""
         data = super().decode(session_data)
         return data if isinstance(data, dict) and can_be_asked_for(data) else {}

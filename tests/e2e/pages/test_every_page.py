@@ -1,7 +1,7 @@
 """Every page in a real browser, in both themes and at both ends of the widths: nothing spills, axe finds nothing."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.dashboard.places import PLACES
 from tests.dashboard.test_places import address_of
+from tests.e2e.pages.conftest import Visitors
 from tests.e2e.server import Server
 
 CALL = "call-in-the-browser"
@@ -44,12 +45,26 @@ def check_with_axe(page: Page) -> None:
     assert not found, json.dumps(told, indent=1)
 
 
+@pytest.fixture(scope="module")
+def reader(console: Server, visitors: Visitors) -> Iterator[Page]:
+    """The page of somebody who goes from one to the next: what all of them share is loaded and compiled once."""
+    page = visitors(console, "admin", color_scheme="dark", reduced_motion="reduce")
+    visitors.contexts.remove(page.context)  # it stays when a test has ended
+    yield page
+    page.context.close()
+
+
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_page_in_both_themes_and_widths(
-    name: str, console: Server, visit: Callable[..., Page], things: dict[str, str]
+    name: str, reader: Page, visit: Callable[..., Page], things: dict[str, str]
 ) -> None:
-    """It is loaded where there is little room, for there it scrolls to the chosen tab, and is widened then."""
-    page = visit(console, "admin", viewport={"width": 380, "height": 900}, color_scheme="dark", reduced_motion="reduce")
+    """It is loaded where there is little room, for there it scrolls to the chosen tab, and is widened then.
+
+    `visit` sees after each that its console has complained of nothing.
+    """
+    page = reader
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 380, "height": 900})
     page.goto(address_of(name, PLACES[name], things))
     page.wait_for_selector("#live-badge .is-ok")
     expect(page.locator(".htmx-request, .bone")).to_have_count(0)  # wait_for_function would need eval
