@@ -169,26 +169,26 @@ class Template:
         self.recorder = recorder
         self.begun = without_nul(recorder.masker.line(line))[:-1]
 
-    def record(self, microseconds: int, call: CallFields, written: bytes, parsed: Any, answer: Said = NOTHING) -> None:
-        """Append one event. `written`: the request's body, written anew from what was parsed."""
-        recorder, dumps = self.recorder, orjson.dumps
-        request, known, whole = recorder.request_written(written, parsed)
-        response = recorder.response(answer.body, known) if answer.body else None
+    def record(self, microseconds: int, call: CallFields, parsed: Any, answer: Said = NOTHING) -> None:
+        """Append one event; JSONEncodeError, and no event, of a body that is nested some hundred levels deep."""
+        recorder = self.recorder
+        request, known, whole = recorder.request_written(orjson.dumps(parsed), parsed)
         call_id, caller, dialled = call
-        varying = b'"call_id":%b,"from":%b,"to":%b,"request":%b,"response":%b' % (
-            dumps(short(call_id)),
-            dumps(short(caller)),
-            dumps(short(dialled)),
-            dumps(request),
-            dumps(response),
-        )
-        stored = without_nul(recorder.masker.line(varying))
-        if not whole or (stored != varying and recorder.changes(request)):
-            stored += b',"replayable":false'
+        varying = {
+            "call_id": short(call_id),
+            "from": short(caller),
+            "to": short(dialled),
+            "request": request,
+            "response": recorder.response(answer.body, known) if answer.body else None,
+        }
+        line = orjson.dumps(varying)
+        stored = without_nul(recorder.masker.line(line))
+        more = b',"id":"%b","microseconds":%d' % (uuid7().encode(), microseconds)
+        if not whole or (stored != line and recorder.changes(request)):
+            more += b',"replayable":false'
         if answer.digest:
-            stored += b',"digest":"%b"' % answer.digest.encode()
-        ids = b',"id":"%b","microseconds":%d,' % (uuid7().encode(), microseconds)
-        recorder.spool.append(b"%b%b%b}" % (self.begun, ids, stored))
+            more += b',"digest":"%b"' % answer.digest.encode()
+        recorder.spool.append(b"%b%b,%b" % (self.begun, more, stored[1:]))
 
 
 def without_nul(line: bytes) -> bytes:

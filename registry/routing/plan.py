@@ -123,7 +123,6 @@ class DocumentPlan(Plan):
         """The document for the call that the body names."""
         started = time.perf_counter_ns()
         parsed = orjson.loads(body)
-        written = orjson.dumps(parsed)
         if query or parsed.__class__ is not dict or (call := parsed.get("call")).__class__ is not dict:
             return None
         call_id = parsed.get("call_id") or call.get("call_id")
@@ -133,8 +132,8 @@ class DocumentPlan(Plan):
         document = self.version.document(call_id, context.clock(), self.own, self.base)
         caller = call.get("from") or parsed.get("caller_id_num")
         microseconds = (time.perf_counter_ns() - started) // 1000
+        self.events.record(microseconds, (call_id, caller, call.get("to")), parsed)
         context.count(self.agent.name, "swml", "ok", microseconds)
-        self.events.record(microseconds, (call_id, caller, call.get("to")), written, parsed)
         return document
 
 
@@ -155,7 +154,6 @@ class FunctionPlan(Plan):
         """What a function answers, if its token says that this call has it, and the live version."""
         started = time.perf_counter_ns()
         parsed = orjson.loads(body)
-        written = orjson.dumps(parsed)
         if parsed.__class__ is not dict or not query.startswith(TOKEN):
             return None
         name, call_id, call = parsed.get("function"), parsed.get("call_id"), parsed.get("call", NOTHING)
@@ -179,7 +177,7 @@ class FunctionPlan(Plan):
             return None
         caller = call.get("from") or parsed.get("caller_id_num")
         microseconds = (time.perf_counter_ns() - started) // 1000
-        context.count(self.agent.name, "swaig", "ok", microseconds)
         said = Said(answer.body, digest_of(answer, self.urls.sender, self.urls.route))
-        events.record(microseconds, (call_id, caller, call.get("to")), written, parsed, said)
+        events.record(microseconds, (call_id, caller, call.get("to")), parsed, said)
+        context.count(self.agent.name, "swaig", "ok", microseconds)
         return answer.body
