@@ -244,13 +244,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2, help="of each kind and horror (2)")
     parser.add_argument("--rate", type=float, default=0, help="requests a second (half of what is possible)")
     parser.add_argument("--deadline", type=int, default=3, help="AGENT_SECONDS of the server (3)")
+    parser.add_argument("--pause", type=float, default=3, help="seconds after a round: what it began ends in them (3)")
     parser.add_argument("--capacity", type=float, default=3, help="seconds of looking for what is possible (3)")
     parser.add_argument("--only", nargs="*", default=(*HORRORS, SPARE), choices=(*HORRORS, SPARE))
     quick = ("sleep", "hard_exit", SPARE)  # of each sort one: it waits, it ends, it takes what is left
-    wanted = options.read(parser, seconds=0.5, rounds=1, deadline=1, capacity=0.2, only=quick)
+    wanted = options.read(parser, seconds=0.5, rounds=1, pause=0.5, capacity=0.2, only=quick)
     figures = Figures(__file__)
     with serving(wanted.deadline, wanted.only) as port:
-        time.sleep(wanted.deadline)
+        time.sleep(wanted.pause)
         rate = wanted.rate or asyncio.run(capacity(port, wanted.capacity)) / (20 if wanted.quick else 2)
         print("\n".join(figures.told()))
         print(f"others at {rate:.0f} requests/s; {CALLERS} callers of each horror, {wanted.rounds} rounds of each kind")
@@ -263,7 +264,7 @@ def main() -> None:
                 quiet.append(asyncio.run(measure(port, rate, wanted.seconds)))
                 with spare_loop() if horror == SPARE else contextlib.nullcontext():
                     bad.append(asyncio.run(measure(port, rate, wanted.seconds, horror if horror in HORRORS else "")))
-                time.sleep(wanted.deadline)
+                time.sleep(wanted.pause)
             p50, p99 = (statistics.median(each) for each in ([r.p50_ms for r in bad], [r.p99_ms for r in bad]))
             before = statistics.median(each.p99_ms for each in quiet)
             worst, calm = max(each.health_ms for each in bad), max(each.health_ms for each in quiet)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What an event costs Postgres, and how much room it takes, by how the two bodies are stored.
 
-    .venv/bin/python benchmarks/log_storage.py [--events 20000] [--rounds 3]
+    .venv/bin/python benchmarks/log_storage.py [--events 20000] [--rounds 3] [--quick] [--json FILE]
 
 EXTENDED (compressed, which is what Postgres does by itself) beside EXTERNAL (as they are, which is what the log does),
 for small bodies, for those that the platform sends with a function, and for documents' requests, some 1 kB. One writer,
@@ -9,7 +9,6 @@ by turns, medians. CPU is that of the database server with all its processes; by
 its indexes and what is stored beside it, and of the write-ahead log. With fsync, as `serve` has it.
 """
 
-import argparse
 import os
 import random
 import statistics
@@ -18,7 +17,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import options
+from figures import Figures
 from log_server import Server, Usage, serving
+from processes import take_environment
 
 TEMPLATES = 500  # different events
 WORDS = [
@@ -158,39 +160,44 @@ def measure(server: Server, bodies: Callable[[], tuple[Any, Any]], events: int, 
 
 def main() -> None:
     """Read the options and measure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options.parser(__doc__)
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
+    wanted = options.read(parser, events=500, rounds=1)
+    figures = Figures(__file__)
     with serving() as server:
-        os.environ.update(DJANGO_SETTINGS_MODULE="config.settings", DATA_DIR=str(server.data_dir))
-        os.environ["DATABASE_URL"] = server.url
+        take_environment(DATA_DIR=server.data_dir, DATABASE_URL=server.url)  # as `serve` gives it to its workers
         import django
 
         django.setup()
         import orjson
         from django.db import connection
 
-        print(f"{options.events:,} events, medians of {options.rounds}; {server.settings()}")
+        print("\n".join(figures.told()))
+        print(f"{wanted.events:,} events, medians of {wanted.rounds}; {server.settings()}")
         print(
             f"{'bodies':10} {'bytes':>6} {'stored':9} {'Postgres µs':>12} {'writer µs':>10} {'bytes on disk':>14}"
             f" {'of WAL':>8}"
         )
         costs: dict[tuple[str, str], list[Cost]] = {}
-        for number in range(options.rounds):
+        for number in range(wanted.rounds):
             for body, make in BODIES.items():
                 for how in ("EXTENDED", "EXTERNAL"):
                     store_as(server, how)
-                    cost = measure(server, make, options.events, f"{body}-{how}-{number}")
+                    cost = measure(server, make, wanted.events, f"{body}-{how}-{number}")
                     costs.setdefault((body, how), []).append(cost)
         for (body, how), found in costs.items():
             middle = Cost(*(statistics.median(column) for column in zip(*found, strict=True)))
             size = statistics.mean(len(orjson.dumps(part)) for _ in range(50) for part in [BODIES[body]()])
+            figures.add(f"{body}, {how}, CPU of Postgres", middle.postgres, None, "µs")
+            figures.add(f"{body}, {how}, CPU of the writer", middle.writer, None, "µs")
+            figures.add(f"{body}, {how}, on disk", middle.table, None, "bytes")
             print(
                 f"{body:10} {size:6,.0f} {how:9} {middle.postgres:12.1f} {middle.writer:10.1f} {middle.table:14,.0f}"
                 f" {middle.wal:8,.0f}"
             )
         connection.close()
+    figures.write(wanted)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,8 @@ def _servers_end() -> Iterator[None]:
     if (module := sys.modules.get("tests.e2e.server")) is not None:
         for server in module.LEAVING:
             server.process.wait(30)
-        module.commands.end()
+    if (module := sys.modules.get("tests.e2e.commands")) is not None:
+        module.end()
 
 
 @pytest.hookimpl(optionalhook=True)

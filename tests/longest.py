@@ -12,7 +12,7 @@ SECONDS = {
     BROWSER: 200,
     "tests/config/test_supervisor.py": 100,
     "tests/test_repository.py": 70,
-    "tests/benchmarks/test_scripts.py": 65,
+    "tests/benchmarks/test_scripts.py": 80,
     "tests/e2e/test_api.py": 60,
     "tests/e2e/test_chaos.py": 45,
     "tests/e2e/test_outage.py": 40,

@@ -33,6 +33,7 @@ SAID = {
     "guard.py": ["nothing was kept", "DEARER$", "^1 figures, none of them changed$"],
     "log_live.py": [r"\b0 +0 +0 +\d+ +[\d.]+ +[\d.]+ +\d+ (met|MISSED)$"],
     "log_queries.py": ["^count per outcome, last day ", "^since a moment, count of all rows"],
+    "log_storage.py": ["^captured .* EXTENDED ", "^captured .* EXTERNAL "],
     "log_writer.py": ["^500 B, two processes .* exact ", "^1.5 kB, one writer, steady 10,000/s .* exact "],
     "python_agents.py": [r"^\| SWAIG \| remote agent here ", r"^\| SWML  \| Python agent here ", "^machine: "],
     "rolling_restart.py": ["^no failed call$"],
