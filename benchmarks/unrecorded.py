@@ -4,26 +4,15 @@ What recording costs is the difference to the real one: masking, serialising, th
 """
 
 import os
-from typing import Any
 
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup(set_prefix=False)
 
+from benchmarks.forgetful import Forgetful  # noqa: E402 - after django.setup()
 from config.asgi import Front  # noqa: E402 - after django.setup()
 from config.background import Background, Services  # noqa: E402
-
-
-class Forgetful:
-    """In the place of registry.log.recorder.Recorder."""
-
-    def record(self, *_event: Any) -> None:
-        """Forget it."""
-
-    def template(self, _event: Any) -> "Forgetful":
-        """Forgets those that are alike."""
-        return self
 
 
 class Unrecorded(Front):

@@ -22,7 +22,7 @@ from registry.routing.digest import digest_of
 from registry.routing.exchange import Exchange
 from registry.routing.facts import NOTHING
 from registry.routing.http import Head
-from registry.routing.record import event_of
+from registry.routing.record import event_of, kind_of
 from registry.routing.table import RouteEntry, RoutingTable
 from registry.routing.trace_headers import NO_MARKS
 
@@ -109,7 +109,7 @@ class Plan:
 
     def template(self, exchange: Exchange, answer: Answer) -> Template:
         """The events of all answers like this one."""
-        return exchange.context.recorder.template(event_of(exchange, answer, 0))
+        return exchange.context.recorder.template(event_of(exchange, answer, kind_of(exchange), 0))
 
 
 class DocumentPlan(Plan):

@@ -28,7 +28,7 @@ def record(exchange: Exchange, answer: Answer) -> None:
     exchange.context.count(route.agent.name if route else "", kind, answer.outcome, microseconds)
     if route is None and is_counted_only(exchange, answer):
         return
-    event = event_of(exchange, answer, microseconds)
+    event = event_of(exchange, answer, kind, microseconds)
     # A document can be had again at any time, from its version, and has secrets for the platform; others cannot.
     shown = b"" if kind in DOCUMENTS and answer.status == 200 else answer.body
     # What somebody sends who may not: a body of a megabyte for each wrong guess would be theirs to keep here.
@@ -39,12 +39,12 @@ def record(exchange: Exchange, answer: Answer) -> None:
     exchange.context.recorder.record(event, Excerpts(body, parsed, shown, query_string))
 
 
-def event_of(exchange: Exchange, answer: Answer, microseconds: int) -> Event:
+def event_of(exchange: Exchange, answer: Answer, kind: str, microseconds: int) -> Event:
     """The row, but for what the recorder says."""
     decision, facts, route = exchange.decision, exchange.facts, route_of(exchange)
     version = decision.version if decision else None
     event: Event = {
-        "kind": kind_of(exchange),
+        "kind": kind,
         "method": exchange.method[:16],
         "path": exchange.path[:512],
         "source": exchange.sender.address,

@@ -24,7 +24,7 @@ SECONDS = 240
 # What a script says besides its figures when it has done all it is for; one that is not here has only figures.
 SAID = {
     "apply.py": ["plan: all new .* s$", "apply: all restored .* s$"],
-    "dispatch.py": ["^SWAIG, recorded ", "Ordered by: internal time"],
+    "dispatch.py": ["^SWAIG, small: planned ", "Ordered by: internal time"],
     "fleet.py": [
         "^## Agents", "^## Bodies", "^## Connections", "^## The log on and off", "^## Latency at half load",
         "^## Start", "^## Registering", "^## Goals", "^date: 20", "^machine: ", "^bare figure: ",
