@@ -1,6 +1,8 @@
 """What tests of several packages share: an actor, the fleet of fleet.yaml, and a client for the dispatcher."""
 
+import contextlib
 import gc
+import importlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +34,18 @@ NO_CREDENTIALS_FROM_OUTSIDE = {
 }
 
 ALICE = Actor("alice", "command")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Of several processes each compiles a share of the tests first, and finds what others have compiled meanwhile."""
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None or session.config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return
+    modules = [".".join(file.with_suffix("").parts) for file in sorted(Path("tests").rglob("test_*.py"))]
+    for module in modules[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
+        with contextlib.suppress(Exception):  # the collection will tell
+            importlib.import_module(module)
 
 
 def pytest_collection_finish() -> None:

@@ -1,12 +1,13 @@
 """A real browser on a real `serve`. What goes wrong in a page's console fails the test that opened it."""
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 from tests.e2e.server import Server, database_url
 
@@ -39,13 +40,22 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.stop()
 
 
+Key = tuple[str, str, str]
+
+
 class Visitors:
-    """People with their browsers. Each has a role, is signed in by a link, and is kept for the next test."""
+    """People with their browsers. Each has a role, is signed in by a link, and is kept for the next test.
+
+    So is a browser's context, for a new one loads and compiles everything anew: without its pages, and with what it
+    remembers as it was after signing in.
+    """
 
     def __init__(self, browser: Browser):
         self.browser = browser
-        self.states: dict[tuple[str, str, str], str] = {}
-        self.contexts: list[BrowserContext] = []
+        self.states: dict[Key, str] = {}
+        self.contexts: list[BrowserContext] = []  # of the test that runs, and not for others
+        self.lent: dict[Key, BrowserContext] = {}
+        self.kept: dict[Key, BrowserContext] = {}
         self.complaints: list[str] = []
 
     def __call__(self, server: Server, role: str = "admin", name: str = "", **options: object) -> Page:
@@ -56,9 +66,15 @@ class Visitors:
         key = (server.base, role, name)  # not the database: the next server of its own has one of the same name
         if key not in self.states:
             self.states[key] = self.sign_in(server, role, name or f"{role}-of-a-test")
-        context = self.browser.new_context(storage_state=json.loads(self.states[key]), base_url=server.base, **options)  # type: ignore[arg-type]
-        self.contexts.append(context)
-        context.set_default_timeout(ACTION_SECONDS * 1000)
+        context = self.kept.pop(key, None) if not options else None
+        if context is None:
+            state = json.loads(self.states[key])
+            context = self.browser.new_context(storage_state=state, base_url=server.base, **options)  # type: ignore[arg-type]
+            context.set_default_timeout(ACTION_SECONDS * 1000)
+        if options or name or key in self.lent:
+            self.contexts.append(context)
+        else:
+            self.lent[key] = context
         page = context.new_page()
         self.listen(page)
         return page
@@ -75,6 +91,22 @@ class Visitors:
         state = json.dumps(context.storage_state())
         context.close()
         return state
+
+    def leave(self) -> None:
+        """The test has ended."""
+        for context in self.contexts:
+            context.close()
+        for key, context in self.lent.items():
+            cookies = json.loads(self.states[key])["cookies"]
+            for page in context.pages:
+                with contextlib.suppress(Error):  # its server may be gone, and a page of the browser's in its place
+                    page.evaluate("localStorage.clear()")
+                page.close()
+            context.clear_cookies()
+            context.add_cookies(cookies)
+            self.kept[key] = context
+        self.contexts.clear()
+        self.lent.clear()
 
     def listen(self, page: Page) -> None:
         """Note what the console complains of: errors, and what the content security policy refuses."""
@@ -102,9 +134,7 @@ def visitors(browser: Browser) -> Visitors:
 def visit(visitors: Visitors) -> Iterator[Callable[..., Page]]:
     """`visit(server, "operator")`: a page of an Operator who is signed in; relative addresses lead to the server."""
     yield visitors
-    for context in visitors.contexts:
-        context.close()
-    visitors.contexts.clear()
+    visitors.leave()
     complaints, visitors.complaints = visitors.complaints, []
     assert not complaints
 
