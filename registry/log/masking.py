@@ -22,6 +22,7 @@ MAX_BETWEEN = 300  # bytes between the name and the value of {"name": …, "valu
 MAX_LOOKED_INTO = 128 * 1024
 PER_TEXT = 100
 PER_LOOSE_TEXT = 400
+AT, EQUALS, PERCENT = b"@=%"
 USERINFO = re.compile(rb"(:(?:\\?/){2})[^/@\s\"\\]+@")  # also with JSON's escaped slashes
 SIP_PASSWORD = re.compile(rb"(sips?:[^:@;?\s\"\\]+:)[^@\s\"\\]+@")  # RFC 3261, 19.1.1
 SCHEME_SECRET = re.compile(rb"\b(Basic|Bearer) [A-Za-z0-9+/=._~-]{6,}", re.IGNORECASE)
@@ -242,12 +243,12 @@ class Masker:
 
     def line(self, line: bytes) -> bytes:
         """A finished line: credentials and tokens, and parameters of those names, masked wherever they stand."""
-        # The single characters are looked for first: that takes a fraction of the time.
-        if b"@" in line:
+        # The single characters are looked for first, and as numbers: that takes a fraction of the time.
+        if AT in line:
             line = without_userinfo(line)
-        if b"=" in line:
+        if EQUALS in line:
             line = self.parameter.sub(b"=" + MASK.encode(), line)
-        if b"%" in line and (b"%3D" in line or b"%3d" in line):
+        if PERCENT in line and (b"%3D" in line or b"%3d" in line):
             line = self.escaped_parameter.sub(rb"\1" + MASK.encode(), line)
         if b"asic " in line or b"earer " in line:
             line = SCHEME_SECRET.sub(rb"\1 " + MASK.encode(), line)

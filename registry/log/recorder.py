@@ -12,6 +12,7 @@ from registry.log.query import query_kept
 from registry.log.spool import Spool
 
 CONTAINERS = (dict, list)
+BACKSLASH = ord("\\")  # a number is found in bytes in a fifth of the time that a byte is
 EXCERPT_BYTES = 4096  # how much of a request or an answer the routing log keeps
 STRUCTURED_BYTES = 64 * 1024  # of a body that is looked at key by key, some 10 ms at worst
 MARGIN_BYTES = 1024  # that are looked at behind the cut
@@ -109,7 +110,7 @@ class Recorder:
     def request_written(self, body: bytes, parsed: Any) -> tuple[Any, Verbatim, bool]:
         """The same of a body that has been written anew."""
         known, sent = self.masker.known, body
-        closely = b"\\" in body and self.masker.inside.search(body) is not None
+        closely = BACKSLASH in body and self.masker.inside.search(body) is not None
         if len(body) > STRUCTURED_BYTES:
             return self.text(body, known), known, False
         try:
@@ -126,7 +127,7 @@ class Recorder:
 
     def response(self, answer: bytes, known: Verbatim) -> Any:
         """The answer, which we made ourselves: most have one key, such as `response`, which is none of the masked."""
-        plain = known is NO_SECRETS and b"\\" not in answer
+        plain = known is NO_SECRETS and BACKSLASH not in answer
         if plain and answer.count(b'":') == 1 and len(answer) <= self.excerpt_bytes:
             return orjson.Fragment(answer)
         closely = self.masker.inside.search(answer) is not None or known.is_in(answer)
@@ -193,7 +194,7 @@ class Template:
 
 def without_nul(line: bytes) -> bytes:
     """The line. NUL is the one character of JSON that Postgres cannot hold: it is replaced."""
-    if b"\\" in line and b"\\u0000" in line:
+    if BACKSLASH in line and b"\\u0000" in line:
         line = line.replace(b"\\u0000", b"\\ufffd")
     return line
 

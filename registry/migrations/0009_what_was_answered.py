@@ -6,7 +6,7 @@ are there stay as they are, compressed ones too. The table and its days are lock
 just then, and everybody else waits behind us: so we wait briefly only, and come again.
 """
 
-import time
+from time import sleep
 
 from django.db import OperationalError, migrations, transaction
 from psycopg.errors import LockNotAvailable
@@ -50,7 +50,7 @@ def alter(statement):
             except OperationalError as error:
                 if not left or not isinstance(error.__cause__, LockNotAvailable):
                     raise
-                time.sleep(PAUSE_SECONDS)
+                sleep(PAUSE_SECONDS)
 
     return run
 

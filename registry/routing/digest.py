@@ -12,6 +12,7 @@ from registry.routing.agent_urls import agent_url
 from registry.routing.public_url import MAX_REMEMBERED, Sender
 from registry.routing.table import RouteEntry
 
+SLASH = ord("/")
 SCHEMES = (b"https", b"http", b"wss", b"ws")
 PASSING = frozenset({b"__token", b"token", VERSION_MARK.encode()})  # parameters of our URLs that say nothing
 URL = re.compile(rb'[^\s"\\<>]*')  # the rest of a URL, in a text of JSON
@@ -22,7 +23,7 @@ def digest_of(answer: Answer, sender: Sender, route: RouteEntry) -> str:
     if answer.digest:
         return answer.digest
     body = answer.body
-    if b"://" in body:  # of functions few have one
+    if SLASH in body and b"://" in body:  # of functions few have one
         body = bare(body, agent_url(sender, route).encode(), sender.host.encode())
     return route.agent.key.digest(body)
 

@@ -68,7 +68,7 @@ def event_of(exchange: Exchange, answer: Answer, kind: str, microseconds: int) -
     if exchange.event_id:
         event["id"] = exchange.event_id
     # What an agent said to a request that was read. All else cannot be replayed, so nothing is compared with it.
-    if answer.body and route is not None and decision is not None and answer.outcome != "refused":
+    if decision is not None and route is not None and answer.body and answer.outcome != "refused":
         event["digest"] = digest_of(answer, exchange.sender, route)
     return event
 

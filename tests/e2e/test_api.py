@@ -132,7 +132,7 @@ def test_a_generated_client_registers_publishes_calls_and_unregisters(
         run = operation("definitions", "run_function").sync("pumps", "price", client=ask, body=models.RunIn())
         assert (run.outcome, run.answer.to_dict()) == ("ok", {"response": "A pump costs $9."})
         (row,) = server.events(1, "kind = 'test' AND agent = 'pumps'")
-        assert (row["function"], row["outcome"]) == ("price", "ok")
+        assert (row["function"], row["outcome"], row["channel"], row["digest"]) == ("price", "ok", "test", "")
         assert server.query("SELECT sum(count) FROM registry_agentminute WHERE agent = 'pumps'")[0][0] == 2
 
         taken = operation("agents", "register_agent").sync(client=ask, body=registration)

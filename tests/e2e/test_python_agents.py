@@ -282,6 +282,22 @@ def test_no_stranger_says_where_calls_come_back_to(headers: dict[str, str], flee
     assert "evil.example" not in fleet.get("/odd").text
 
 
+def test_the_digest_of_a_document_is_of_what_it_says_whichever_call_and_host_it_is_for(fleet: Server) -> None:
+    elsewhere = {"Host": "localhost:8000"}
+    assert "localhost:8000/clinic" in fleet.get(f"{CLINIC}?call_id=G1", headers=elsewhere).text
+    assert "__token=" in fleet.get(f"{CLINIC}?call_id=G2").text
+    fleet.get("/tiers?call_id=G3")
+    fleet.get("/tiers?tier=gold&call_id=G4", headers=elsewhere)
+    fleet.get("/tiers?tier=gold&call_id=G5")
+    rows = {row["call_id"]: row for row in fleet.events(5, "call_id LIKE 'G_'")}
+    digests = {call_id: row["digest"] for call_id, row in rows.items()}
+    assert digests["G1"] == digests["G2"]
+    assert digests["G4"] == digests["G5"] != digests["G3"]
+    assert len({*digests.values()}) == 3
+    assert rows["G4"]["query"] == "tier=gold&call_id=G4"
+    assert {(row["channel"], row["replayable"]) for row in rows.values()} == {("voice", True)}
+
+
 def test_rows_say_what_happened_and_hold_no_secret(fleet: Server) -> None:
     path = with_tokens(fleet, f"{CLINIC}/swaig?__token={{{CLINIC}:book:D18}}")
     given = path.partition("__token=")[2]

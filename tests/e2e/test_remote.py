@@ -79,6 +79,13 @@ def test_two_instances_behind_us(make_server: Callable[..., Server], upstreams: 
         assert (done.status, done.json) == (200, {"success": True})
     assert set(instances.values()) == {str(upstream.port) for upstream in upstreams}
 
+    # Documents of an instance say the same in each call, whatever their tokens are; another one's name their instance.
+    for call in CALLS:
+        server.get(f"/sales-line?call_id={call}", headers={"Host": "localhost:8000"})
+    rows = server.events(2 * len(CALLS), "kind = 'swml' AND agent = 'sales' AND call_id LIKE 'call-%%'")
+    digests = {(instances[row["call_id"]], row["digest"]) for row in rows}
+    assert len(digests) == len({digest for _, digest in digests}) == len(upstreams)
+
     # Transfers: to another agent that is registered here, and to one that is not.
     moved = swaig(server, "/sales-line/swaig", "transfer", CALLS[0])
     (dest,) = [verb["transfer"]["dest"] for verb in main_of(moved) if "transfer" in verb]

@@ -192,7 +192,7 @@ def test_nobody_waits_long_behind_a_migration_that_waits_for_a_reader(monkeypatc
         if len(pauses) == 3:
             reader.end()
 
-    monkeypatch.setattr(MIGRATION.time, "sleep", pause)
+    monkeypatch.setattr(MIGRATION, "sleep", pause)
     monkeypatch.setattr(MIGRATION, "LOCK_SECONDS", 0.05)
     try:
         migrate("ALTER TABLE registry_routingevent ADD COLUMN more text NOT NULL DEFAULT ''")
@@ -204,7 +204,7 @@ def test_nobody_waits_long_behind_a_migration_that_waits_for_a_reader(monkeypatc
 
 def test_a_migration_that_never_gets_the_table_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     reader = Reader()
-    monkeypatch.setattr(MIGRATION.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(MIGRATION, "sleep", lambda _seconds: None)
     monkeypatch.setattr(MIGRATION, "LOCK_SECONDS", 0.05)
     monkeypatch.setattr(MIGRATION, "TRIES", 2)
     try:
