@@ -141,13 +141,88 @@ def test_closing_leaves_what_is_not_drained_to_others_and_nothing_else(tmp_path)
     other.close()
 
 
-def test_a_dropped_segment_is_gone(spool):
-    for _ in range(12):
-        spool.append(b"0123456789")
-    (full,) = spool.full
+def dropped(spool, size: int = 12) -> Segment:
+    """A segment that was full and is in the database."""
+    for number in range(size):
+        spool.append(b"old line%02d" % number)
+    full = spool.full[0]
     spool.drop(full)
+    return full
+
+
+def test_a_dropped_segment_that_took_long_to_fill_is_gone(spool, monkeypatch):
+    monkeypatch.setattr("registry.log.spool.YOUNG_SECONDS", 0)
+    full = dropped(spool)
     assert list(spool.segments()) == [spool.current]
     assert not full.path.exists()
+    assert spool.spare is None
+
+
+def test_a_young_one_is_used_again_and_has_nothing_of_before_in_it(spool):
+    full = dropped(spool)
+    assert full.path.suffix == ".new"
+    assert full.path.read_bytes() == bytes(100), "no line is left, for whoever finds it"
+    inode = full.path.stat().st_ino
+    while spool.spare is not None:
+        spool.append(b"new line")
+    path = spool.current.path
+    assert (path.stat().st_ino, path.suffix, path.stat().st_mode & 0o777) == (inode, ".jsonl", 0o600)
+    assert path.read_bytes().rstrip(b"\0") == b"new line\n"
+    assert not full.path.exists()
+    assert spool.pending == sum(len(segment.read(10_000)) for segment in spool.segments())
+    assert Segment.take_over(path) is None, "its lock is ours as before"
+
+
+def test_only_one_is_kept_and_it_goes_with_the_spool(tmp_path):
+    spool = Spool(tmp_path / "spool", "replica-1", 100)
+    dropped(spool, 30)
+    for full in list(spool.full):
+        spool.drop(full)
+    assert len(list(spool.folder.iterdir())) == 2, "the spare one, and the current"
+    spool.current.drained = spool.current.written
+    spool.close()
+    assert list(spool.folder.iterdir()) == []
+
+
+def test_a_line_that_is_too_long_for_it_has_a_new_one(spool):
+    dropped(spool)
+    spool.append(b"x" * 1000)
+    assert spool.spare is not None
+    assert spool.current.read(2000) == b"x" * 1000 + b"\n"
+
+
+def test_one_that_was_being_emptied_when_its_process_died_has_whole_lines(spool, monkeypatch):
+    """Those are in the database already, which skips them."""
+
+    def die(_seconds: float) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr("registry.log.spool.EMPTIED_BYTES", 33)
+    monkeypatch.setattr("registry.log.spool.time.sleep", die)
+    with pytest.raises(SystemExit):
+        dropped(spool)
+    [path] = spool.folder.glob("*.new")
+    left = path.parent / "left.jsonl"
+    left.write_bytes(path.read_bytes())
+    segment = Segment.take_over(left)
+    assert segment is not None
+    assert segment.read(10_000) == b"".join(b"old line%02d\n" % number for number in range(6))
+    segment.close()
+
+
+def test_one_that_cannot_be_kept_is_removed(spool, monkeypatch, caplog):
+    def fail(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    for _ in range(12):
+        spool.append(b"old line")
+    [full] = spool.full
+    monkeypatch.setattr(Path, "rename", fail)
+    with caplog.at_level(logging.WARNING):
+        spool.drop(full)
+    assert spool.spare is None
+    assert not full.path.exists()
+    assert "Read-only file system" in caplog.text
 
 
 def test_what_a_full_disk_cannot_hold_is_counted_and_said_once(spool, monkeypatch, caplog):
