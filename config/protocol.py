@@ -17,6 +17,7 @@ from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from config.transport import WholeAnswers
+from registry.routing.answers import CLOSE
 from registry.routing.http import Connection, Head, Response
 
 logger = logging.getLogger(__name__)
@@ -26,8 +27,7 @@ DISCARD_BYTES = 16 * 1024 * 1024  # of a body whose request was refused already;
 MAX_AT_ONCE = 64  # answers to one chunk of pipelined requests that are written before anybody has read one of them
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 METHODS = {b"POST": "POST", b"GET": "GET"}  # that the lane takes
-PLAIN_AND_CLOSE = ((b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close"))
-FAILED = Response(500, PLAIN_AND_CLOSE, b"Internal Server Error")  # uvicorn's own
+FAILED = Response(500, ((b"content-type", b"text/plain; charset=utf-8"), CLOSE), b"Internal Server Error")  # uvicorn's
 NOBODYS = Head("", "", b"", b"", (), Connection())  # of a request that nobody waits for any more
 
 
@@ -43,6 +43,19 @@ class Lane(Interface):
     def answer_now(self, head: Head, body: bytes) -> Response | Coroutine[Any, Any, Response]:
         """The response, or what has to be waited for."""
         ...
+
+
+class LateAnswer:
+    """Stands where uvicorn has the request that is being answered, with what its protocol asks of that."""
+
+    __slots__ = ("disconnected", "keep_alive", "message_event", "more_body", "response_complete")
+
+    def __init__(self) -> None:
+        self.response_complete = False
+        self.disconnected = False  # its sender has gone
+        self.keep_alive = True
+        self.more_body = False
+        self.message_event = asyncio.Event()  # that it has gone; nobody waits for this one
 
 
 class Protocol(HttpToolsProtocol):
@@ -189,15 +202,13 @@ class Protocol(HttpToolsProtocol):
         parts = self.parts
         try:
             response = self.lane.answer_now(head, parts[0] if len(parts) == 1 else b"".join(parts))
-            if not isinstance(response, Response):
-                self.wait_for(response)
-                return
-            self.answers.send(response, self.server_state.default_headers)
         except Exception:  # of which the parser would make a 400
             logger.exception("Failed to answer %s in the lane", head.path[:200])
-            self.answers.send(FAILED, self.server_state.default_headers)
-            self.answers.close()
+            response = FAILED
+        if not isinstance(response, Response):
+            self.wait_for(response)
             return
+        self.say(response)
         self.server_state.total_requests += 1
         self.at_once += 1
         self.answered_at = self.loop.time()
@@ -205,20 +216,35 @@ class Protocol(HttpToolsProtocol):
             self.idle = self.loop.call_later(self.timeout_keep_alive, self.close_if_idle)
 
     def wait_for(self, response: Coroutine[Any, Any, Response]) -> None:
-        """Send a response when it is there."""
+        """Send a response when it is there. Until then the connection's requests wait, as for an ASGI answer."""
+        cycle = LateAnswer()
+        self.cycle = cycle  # type: ignore[assignment]
+        task = self.loop.create_task(self.answer_late(cycle, response))
+        self.tasks.add(task)  # the server waits for them when it ends, and cancels them at last
+        task.add_done_callback(self.tasks.discard)
 
-        async def send_it(_scope: Any, _receive: Any, send: Any) -> None:
-            status, headers, body = await response
-            headers = [*headers, (b"content-length", b"%d" % len(body))]
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
+    async def answer_late(self, cycle: "LateAnswer", waited: Coroutine[Any, Any, Response]) -> None:
+        """Wait for a response and send it."""
+        response = await waited
+        if self.flow.write_paused and not cycle.disconnected:
+            await self.flow.drain()
+        cycle.response_complete = True
+        if not cycle.keep_alive:
+            response = response._replace(headers=[*response.headers, CLOSE])
+        if not cycle.disconnected:
+            self.say(response)
+        self.on_response_complete()
 
-        app, self.app = self.app, send_it
+    def say(self, response: Response) -> None:
+        """Send a response; a 500 if it is none that HTTP can carry."""
         try:
-            self.begin()
-        finally:
-            self.app = app
-        super().on_message_complete()
+            self.answers.send(response, self.server_state.default_headers)
+        except ValueError:
+            logger.exception("Failed to send a response")
+            response = FAILED
+            self.answers.send(response, self.server_state.default_headers)
+        if CLOSE in response.headers:
+            self.answers.close()
 
     def on_response_complete(self) -> None:
         """An answer has gone the ASGI way."""

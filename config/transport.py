@@ -9,6 +9,7 @@ from registry.routing.http import AnyHeaders, Response
 
 BEGINNING = b"HTTP/1.1 "
 CONTINUE = b"HTTP/1.1 100"
+MOST_HELD = 64 * 1024  # bytes; then the transport must know, which makes senders wait
 
 
 class Heads:
@@ -54,13 +55,15 @@ class WholeAnswers:
         self.held = b""
 
     def write(self, data: bytes) -> None:
-        """Hold a head back; send what follows with it."""
+        """Hold a head back, and what follows it in this turn."""
         if self.held:
-            data, self.held = self.held + data, b""
+            self.held += data
+            if len(self.held) > MOST_HELD:
+                self.flush()
         elif data.startswith(BEGINNING) and not data.startswith(CONTINUE):
             self.hold(data)
-            return
-        self.transport.write(data)
+        else:
+            self.transport.write(data)
 
     def send(self, response: Response, dated: list[tuple[bytes, bytes]]) -> None:
         """Send a response at the end of the turn. `dated`: the server's own headers."""

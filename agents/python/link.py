@@ -62,6 +62,7 @@ class Link(asyncio.Protocol):
         self.number = PING
         self.answers = 0  # that have come
         self.waiting: dict[int, Waiting] = {}
+        self.unsent: list[bytes] = []  # messages of this turn
         self.begun: mmap.mmap | bytearray = bytearray(SLOTS)
         self.slots = list(range(SLOTS))
         self.connected = self.closed = False
@@ -110,8 +111,20 @@ class Link(asyncio.Protocol):
         slot = self.take_slot() if changes else None
         self.waiting[self.number] = Waiting(future, now, now + seconds, slot)
         sent = {"i": self.number, **head} if slot is None else {"i": self.number, "a": now, "b": slot, **head}
-        self.transport.write(framed(sent, body))
+        self.send(framed(sent, body))
         return future
+
+    def send(self, message: bytes) -> None:
+        """Send a message at the end of the event loop's turn, with those of others: it wakes the host once."""
+        if not self.unsent:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self.unsent.append(message)
+
+    def flush(self) -> None:
+        """The end of the turn."""
+        unsent, self.unsent = self.unsent, []
+        if not self.closed:
+            self.transport.write(b"".join(unsent))
 
     def take(self, head: Head, body: bytes) -> None:
         """An answer, or a word about itself."""
@@ -191,7 +204,7 @@ class Link(asyncio.Protocol):
             return "timed out"
         if self.pinged is None and any(now - waiting.since > ping_after for waiting in self.waiting.values()):
             self.pinged = now
-            self.transport.write(framed({"i": PING}))
+            self.send(framed({"i": PING}))
         return ""
 
 
