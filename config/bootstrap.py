@@ -16,12 +16,15 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
+
+from config.progress import LAST_LINES, Progress, say, write
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNTIME, DEVELOPMENT = "requirements.txt", "requirements-dev.txt"  # the second holds all of the first
@@ -30,10 +33,10 @@ UNFINISHED = ".switchboard-unfinished"  # in .venv: somebody is at work, or was 
 PIP_MINIMUM = (22, 3)  # the first with --python
 PIP_OPTIONS = ["--no-input", "--disable-pip-version-check", "--no-user", "--progress-bar=off"]
 PIP_OPTIONS += ["--root-user-action=ignore"]  # .venv is ours alone, whoever we are
+PIP_OPTIONS += ["--no-deps"]  # all are pinned, and none is looked for that another pip installs at the same time
+PIPS = 4  # at most, at once: each needs a core to itself
 DEBIAN_WHEELS = Path("/usr/share/python-wheels")
 QUIET_SECONDS = 5  # say that we are still at it, after so long without news
-LOG_SECONDS = 1  # where lines cannot be overwritten, one so often is enough
-LAST_LINES = 15  # of the installer's words, when it fails
 
 
 class BootstrapError(Exception):
@@ -175,14 +178,16 @@ class Installer:
 
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
+    at_once: int = 1  # how many of it share the work
 
 
 def installers(python: Path) -> Iterator[Installer]:
     """What this machine has for the purpose, best first."""
+    pips = min(os.cpu_count() or 1, PIPS)
     if pip_version() >= PIP_MINIMUM:
-        yield Installer([sys.executable, "-m", "pip", "--python", str(python), "install", *PIP_OPTIONS])
+        yield Installer([sys.executable, "-m", "pip", "--python", str(python), "install", *PIP_OPTIONS], at_once=pips)
     for wheel in pip_wheels():
-        yield Installer([str(python), "-m", "pip", "install", *PIP_OPTIONS], {"PYTHONPATH": str(wheel)})
+        yield Installer([str(python), "-m", "pip", "install", *PIP_OPTIONS], {"PYTHONPATH": str(wheel)}, pips)
     if uv := shutil.which("uv"):
         yield Installer([uv, "pip", "install", "--python", str(python)])
 
@@ -210,16 +215,30 @@ def install(python: Path, requirements: Path) -> None:
         raise BootstrapError(
             "found no pip to install the packages with: apt install python3-pip (or dnf install python3-pip, or uv)"
         )
-    command = [*installer.command, "--require-hashes", "-r", str(requirements)]
+    command = [*installer.command, "--require-hashes", "-r"]
     progress = Progress(count_pins(requirements), sys.stderr.isatty(), write=write)
-    code = follow(command, installer.environment, progress)
+    with tempfile.TemporaryDirectory() as folder:
+        files = shares(requirements, installer.at_once, Path(folder))
+        code = follow([[*command, str(file)] for file in files], installer.environment, progress)
     if code:
         last = "\n".join(f"    {line}" for line in progress.last)
         raise BootstrapError(
-            f"the installation failed:\n{last}\n  This was: {' '.join(command)}\n"
+            f"the installation failed:\n{last}\n  This was: {' '.join([*command, str(requirements)])}\n"
             "  See that the package index can be reached (a proxy, a mirror: PIP_INDEX_URL), then run the same again."
         )
     progress.finish()
+
+
+def shares(requirements: Path, number: int, folder: Path) -> list[Path]:
+    """The requirements, or files in the folder with every so many'th pin of them."""
+    pins = re.findall(r"^\w.*\n(?:[ \t].*\n)*", requirements.read_text(), re.MULTILINE)
+    number = min(number, len(pins))
+    if number < 2:
+        return [requirements]
+    files = [folder / f"{share}-{requirements.name}" for share in range(number)]
+    for share, file in enumerate(files):
+        file.write_text("".join(pins[share::number]))
+    return files
 
 
 def count_pins(requirements: Path) -> int:
@@ -227,107 +246,51 @@ def count_pins(requirements: Path) -> int:
     return len(re.findall(r"^\w[^\s;]*==", requirements.read_text(), re.MULTILINE))
 
 
-def follow(command: list[str], environment: dict[str, str], progress: "Progress") -> int:
-    """Run the installer, its words going to the progress line by line; returns its exit code."""
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
-    )
-    assert process.stdout is not None
-    lines: queue.Queue[str | None] = queue.Queue()
-    reader = threading.Thread(target=read_lines, args=(process.stdout, lines), daemon=True)
-    reader.start()
+def follow(commands: list[list[str]], environment: dict[str, str], progress: Progress) -> int:
+    """Run the installers, their words going to the progress line by line; the exit code of the first that fails."""
+    lines: queue.Queue[tuple[int, str | None]] = queue.Queue()
+    processes: list[subprocess.Popen[str]] = []
+    said = [deque[str](maxlen=LAST_LINES) for _ in commands]
     try:
-        while True:
+        for number, command in enumerate(commands):
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
+            )
+            processes.append(process)
+            assert process.stdout is not None
+            threading.Thread(target=read_lines, args=(number, process.stdout, lines), daemon=True).start()
+        running = len(processes)
+        while running:
             try:
-                line = lines.get(timeout=QUIET_SECONDS)
+                number, line = lines.get(timeout=QUIET_SECONDS)
             except queue.Empty:
                 progress.quiet()
                 continue
-            if line is None:
-                return process.wait()
-            progress.line(line)
-    except BaseException:
-        process.terminate()
-        raise
+            if line is not None:
+                progress.line(line)
+                said[number].append(line)
+            elif code := processes[number].wait():
+                progress.last = said[number]
+                return code
+            else:
+                running -= 1
+        return 0
     finally:
-        process.wait()
-        process.stdout.close()
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait()
 
 
-def read_lines(stream: "Iterator[str]", lines: "queue.Queue[str | None]") -> None:
-    """Put a stream's lines into a queue, and None at its end."""
-    for line in stream:
-        lines.put(line.rstrip())
-    lines.put(None)
-
-
-def say(text: str) -> None:
-    """Print a line."""
-    write(f"Switchboard: {text}\n")
-
-
-def write(text: str) -> None:
-    """Write at once, to where it does not mix with a command's output."""
-    sys.stderr.write(text)
-    sys.stderr.flush()
-
-
-class Progress:
-    """One line that changes on a terminal, a few lines in a log.
-
-    `total`: of the pins. The installer says before it begins which of them are not for this Python.
-    """
-
-    def __init__(self, total: int, terminal: bool, write: Callable[[str], object]):
-        self.total = total
-        self.terminal = terminal
-        self.write = write
-        self.done = 0
-        self.names: set[str] = set()
-        self.doing = "installing packages into .venv"
-        self.started = time.monotonic()
-        self.shown = 0.0
-        self.last: deque[str] = deque(maxlen=LAST_LINES)
-        self.show(self.doing + " ...", always=True)
-
-    def line(self, line: str) -> None:
-        """Take in a line of the installer's."""
-        if line.strip():
-            self.last.append(line)
-        # pip's words for the same; the last for a mirror that is a folder of wheels.
-        if found := re.match(r"(?:Collecting|Requirement already satisfied:) ([\w.-]+)|Processing \S*/(\w+)-", line):
-            name = found[1] or found[2]
-            self.names.add(name.lower())
-            self.doing = f"installing {self.total} packages into .venv"
-            self.show(f"{self.doing} ... [{len(self.names)}/{self.total}] {name}")
-        elif line.startswith("Ignoring "):  # pip: a pin whose marker does not hold
-            self.total -= 1
-        elif found := re.match(r"Resolved (\d+) packages? ", line):  # uv
-            self.total = int(found[1])
-        elif line.startswith(("Installing collected packages:", "Prepared ")):
-            self.doing = "unpacking"
-            self.show(f"unpacking {self.total} packages ...", always=True)
-
-    def quiet(self) -> None:
-        """Nothing was heard for a while."""
-        self.show(f"{self.doing} ... {time.monotonic() - self.started:.0f} s", always=True)
-
-    def finish(self) -> None:
-        """All is there."""
-        self.show(f"installed {self.total} packages in {time.monotonic() - self.started:.0f} s", always=True)
-        if self.terminal:
-            self.write("\n")
-
-    def show(self, text: str, always: bool = False) -> None:
-        """Show how far it is."""
-        if self.terminal:
-            self.write(f"\r\x1b[KSwitchboard: {text}")
-        elif always or time.monotonic() - self.shown >= LOG_SECONDS:
-            self.shown = time.monotonic()
-            self.write(f"Switchboard: {text}\n")
+def read_lines(number: int, stream: IO[str], lines: queue.Queue[tuple[int, str | None]]) -> None:
+    """Put a stream's lines into a queue, and None at its end, each with whose they are."""
+    with stream:
+        for line in stream:
+            lines.put((number, line.rstrip()))
+    lines.put((number, None))

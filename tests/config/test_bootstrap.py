@@ -9,13 +9,17 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from config import bootstrap
-from config.bootstrap import BootstrapError, Installer, Progress, prepare
+from config import progress as progress_module
+from config.bootstrap import BootstrapError, Installer, prepare
+from config.progress import Progress
 
 from .processes import ROOT
 
@@ -144,8 +148,8 @@ def test_without_any_installer_it_says_what_to_install(tree: Path, monkeypatch: 
         bootstrap.install(Path("/x/python"), tree / "requirements.txt")
 
 
-def use_installer(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    installer = Installer([sys.executable, "-c", code])
+def use_installer(monkeypatch: pytest.MonkeyPatch, code: str, at_once: int = 1) -> None:
+    installer = Installer([sys.executable, "-c", code], at_once=at_once)
     monkeypatch.setattr(bootstrap, "installers", lambda python: iter([installer]))
 
 
@@ -162,6 +166,61 @@ def test_the_installer_is_asked_for_hashes(
     use_installer(monkeypatch, "import sys; assert sys.argv[1:3] == ['--require-hashes', '-r'], sys.argv")
     bootstrap.install(Path("/x/python"), tree / "requirements.txt")
     assert "installed 1 packages" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_several_installers_share_all_pins_with_their_hashes(name: str, tmp_path: Path) -> None:
+    whole = (ROOT / name).read_text()
+    files = bootstrap.shares(ROOT / name, 3, tmp_path)
+    texts = [file.read_text() for file in files]
+    assert len(texts) == 3
+    assert sorted("".join(texts).splitlines()) == sorted(line for line in whole.splitlines() if line[:1] != "#")
+    assert all(line.startswith("    --hash") == (line[0] == " ") for text in texts for line in text.splitlines())
+    assert all(text[0].isalnum() for text in texts)
+    assert bootstrap.shares(ROOT / name, 1, tmp_path) == [ROOT / name]
+
+
+def test_several_installers_work_at_once_and_the_words_of_the_one_that_fails_are_shown(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each waits for the other; the one that is left over is not waited for."""
+    code = f"""
+import os, pathlib, sys, time
+share = pathlib.Path(sys.argv[-1]).name[0]
+(pathlib.Path({str(tree)!r}) / share).touch()
+while not all((pathlib.Path({str(tree)!r}) / each).exists() for each in "01"):
+    time.sleep(0.01)
+print("I am", share)
+if share == "1":
+    sys.exit(3)
+time.sleep(60)
+"""
+    use_installer(monkeypatch, code, at_once=2)
+    with pytest.raises(BootstrapError, match=r"(?s)I am 1.*requirements-dev\.txt") as caught:
+        bootstrap.install(Path("/x/python"), tree / "requirements-dev.txt")
+    assert "I am 0" not in str(caught.value)
+
+
+def test_whatever_a_pinned_package_needs_is_pinned() -> None:
+    """No installer looks: it would find what another one installs at the same time missing."""
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        lines = [line.rstrip(" \\") for line in (ROOT / name).read_text().splitlines() if line[:1].isalnum()]
+        pins = {pin.name: pin for pin in map(Requirement, lines) if pin.marker is None or pin.marker.evaluate()}
+        asked: dict[str, set[str]] = {pin: set() for pin in pins}
+        for line in (ROOT / name.replace(".txt", ".in")).read_text().splitlines():
+            if line[:1].isalnum():
+                wanted = Requirement(line.partition(" #")[0])
+                asked[wanted.name.lower()] |= wanted.extras
+        for pin in (*pins, *pins):  # once more, for what is asked of a package by one that comes later
+            for text in requires(pin) or []:
+                needed = Requirement(text)
+                extras = asked[pin] or {""}
+                if needed.marker and not any(needed.marker.evaluate({"extra": extra}) for extra in extras):
+                    continue
+                found = canonicalize_name(needed.name)
+                assert found in pins, f"{pin} needs {text}"
+                asked[found] |= needed.extras
+                assert needed.specifier.contains(version(found), prereleases=True), f"{pin} needs {text}"
 
 
 def test_silence_is_bridged(tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,7 +240,7 @@ def test_progress_is_readable_on_a_terminal_and_in_a_log(monkeypatch: pytest.Mon
     ]
     said += ["Installing collected packages: django, psycopg-pool", "Successfully installed django psycopg-pool"]
     shown = {}
-    monkeypatch.setattr(bootstrap, "LOG_SECONDS", 0)
+    monkeypatch.setattr(progress_module, "LOG_SECONDS", 0)
     for terminal in (False, True):
         text = io.StringIO()
         progress = Progress(4, terminal, text.write)
@@ -214,10 +273,10 @@ def test_packages_are_counted_as_they_are_pinned() -> None:
         pins = [Requirement(line) for line in lines]
         names = {pin.name for pin in pins if pin.marker is None or pin.marker.evaluate()}
         for words in (said_by_pip(pins), [f"Resolved {len(names)} packages in 2ms"]):
-            progress = Progress(bootstrap.count_pins(ROOT / name), terminal=False, write=lambda text: None)
+            shown = Progress(bootstrap.count_pins(ROOT / name), terminal=False, write=lambda text: None)
             for line in words:
-                progress.line(line)
-            assert progress.total == len(names) > 20
+                shown.line(line)
+            assert shown.total == len(names) > 20
         assert len(said_by_pip(pins)) > 3
 
 
@@ -253,7 +312,8 @@ def test_for_real_it_goes_on_in_the_environment_it_made(tree: Path) -> None:
     (tree / "requirements.txt").write_text(f"# nothing\n{other}\n")
     (tree / "config").mkdir()
     (tree / "config/__init__.py").touch()
-    shutil.copy(ROOT / "config/bootstrap.py", tree / "config")
+    for name in ("bootstrap.py", "progress.py"):
+        shutil.copy(ROOT / "config" / name, tree / "config")
     shutil.copy(ROOT / "manage.py", tree)
     (tree / "config/settings.py").touch()
     command = [BASE_PYTHON, "-X", "utf8", "manage.py", "help"]
