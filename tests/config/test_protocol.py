@@ -84,7 +84,8 @@ class Lane:
         self.asked.append((head.path, body))
         if head.path == "/broken":
             raise ZeroDivisionError
-        response = Response(200, PLAIN, f"lane {head.path}.".encode())
+        headers = ((b"location", b"/a\r\nevil: x"),) if head.path.endswith("/split") else PLAIN
+        response = Response(200, headers, f"lane {head.path}.".encode())
         return self.later(response) if head.path.startswith("/later") else response
 
     async def later(self, response: Response) -> Response:
@@ -253,6 +254,60 @@ def test_what_has_to_be_waited_for_holds_up_what_comes_after_it() -> None:
         assert client.bodies[2:] == ["lane /c"]
 
     driven(run)
+
+
+def test_who_goes_while_the_answer_is_waited_for_is_not_written_to() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        await client.send(post("/later"))
+        client.transport.close()
+        client.protocol.connection_lost(None)
+        lane.go_on.set()
+        await client.send()
+        assert client.transport.written == b""
+        assert client.state.tasks == set()
+
+    driven(run)
+
+
+def test_a_server_that_ends_meanwhile_closes_the_connection_with_the_answer() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        await client.send(post("/later"))
+        client.protocol.shutdown()
+        assert not client.transport.closing
+        lane.go_on.set()
+        await client.send()
+        assert client.bodies == ["lane /later"]
+        assert b"connection: close\r\n" in client.transport.written
+        assert client.transport.closing
+
+    driven(run)
+
+
+def test_a_late_answer_waits_for_whoever_does_not_read() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        await client.send(post("/later"))
+        client.protocol.pause_writing()
+        lane.go_on.set()
+        await client.send()
+        assert client.transport.written == b""
+        client.protocol.resume_writing()
+        await client.send()
+        assert client.bodies == ["lane /later"]
+
+    driven(run)
+
+
+@pytest.mark.parametrize("path", ["/split", "/later/split"])
+def test_a_header_that_http_cannot_carry_is_a_500(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        lane.go_on.set()
+        await client.send(get(path))
+        assert client.transport.written.startswith(b"HTTP/1.1 500 ")
+        assert b"evil" not in client.transport.written
+        assert client.transport.closing
+
+    with caplog.at_level("CRITICAL", "config.protocol"):
+        driven(run)
 
 
 def test_who_has_gone_is_not_written_to() -> None:
