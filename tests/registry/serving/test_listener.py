@@ -188,8 +188,8 @@ def test_a_database_that_is_another_one_when_it_is_back_is_believed(starting, ac
     unreachable[1]()
     assert soon(lambda: starting.stale == "")
     assert set(starting.tables.current.routes) == {"/sales"}
-    document = starting.tables.current.routes["/sales"].agent.live.document
-    assert b"I sell." in document.raw
+    version = starting.tables.current.routes["/sales"].agent.live
+    assert b"I sell." in version.shown(b"https://a", b"https://b", b"*")
 
 
 @pytest.mark.parametrize("content", ["nothing", "not a database", "no records"])
