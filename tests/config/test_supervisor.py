@@ -257,7 +257,7 @@ def test_a_database_that_is_away_does_not_keep_it_from_serving(tmp_path: Path) -
 
 @pytest.fixture
 def forwarder() -> Iterator[Forwarder]:
-    made = Forwarder(database_url("serve_outage"))
+    made = Forwarder(database_url("serve_outage", migrated=False))
     yield made
     made.refuse()
 
