@@ -107,6 +107,15 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self.cancel_timers()
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's never keeps a connection
+        """Who sends nothing more may still read: whether the connection is kept for an answer that is waited for."""
+        self.answers.flush()
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or cycle.more_body:
+            return False
+        cycle.keep_alive = False
+        return True
+
     def cancel_timers(self) -> None:
         """It is not for us any more to close the connection."""
         for timer in (self.silent, self.idle):
@@ -145,7 +154,7 @@ class Protocol(HttpToolsProtocol):
                 self.later = data[begin:]
                 return
             super().data_received(data[begin : begin + PIECE_BYTES])
-            if self.transport is not self.answers or self.transport.is_closing():
+            if self.transport is self.answers.transport or self.transport.is_closing():
                 return  # to a socket, or for good
 
     # --- the parser's callbacks ---------------------------------------------------------------------------------------

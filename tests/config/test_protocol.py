@@ -322,6 +322,28 @@ def test_who_has_gone_is_not_written_to() -> None:
     driven(run)
 
 
+@pytest.mark.parametrize("path", ["/a", "/later", "/dashboard/"])
+def test_who_sends_nothing_more_gets_the_answer_all_the_same(path: str) -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        client.protocol.data_received(get("/b") + post(path))
+        if not client.protocol.eof_received():  # as event loops do
+            client.transport.close()
+        lane.go_on.set()
+        await client.send()
+        assert len(client.bodies) == 2
+        assert client.transport.closing
+
+    driven(run)
+
+
+def test_of_who_sends_half_a_body_nothing_is_waited_for() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        await client.send(post("/a")[:-1])
+        assert not client.protocol.eof_received()
+
+    driven(run)
+
+
 def test_nor_is_who_has_gone_without_reading_what_was_asked_for(caplog: pytest.LogCaptureFixture) -> None:
     async def run(client: Client, lane: Lane) -> None:
         await client.send(get("/a"))
