@@ -7,13 +7,14 @@ Everything else goes the ASGI way, and whatever the lane has begun to read goes 
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence, Sized
 from typing import Any
 from typing import Protocol as Interface
 from urllib.parse import unquote
 
 import httptools
 from django.conf import settings
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from config.transport import WholeAnswers
@@ -23,6 +24,7 @@ from registry.routing.http import Connection, Head, Response
 logger = logging.getLogger(__name__)
 MAX_HEAD_BYTES = 64 * 1024  # of a request's line and headers; browsers and proxies stay below 16 kB
 CHUNK_BYTES = 256 * 1024  # that uvloop reads at once
+PIECE_BYTES = 16 * 1024  # of them that are looked at at once; requests that wait take 10 to 300 times their own bytes
 DISCARD_BYTES = 16 * 1024 * 1024  # of a body whose request was refused already; uvicorn throws it away
 MAX_AT_ONCE = 64  # answers to one chunk of pipelined requests that are written before anybody has read one of them
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -58,12 +60,29 @@ class LateAnswer:
         self.message_event = asyncio.Event()  # that it has gone; nobody waits for this one
 
 
+class Flow(FlowControl):
+    """Reads nothing more while requests wait for an earlier one's answer.
+
+    uvicorn reads on after each answer: whoever asks faster than the answers are read would fill the memory.
+    """
+
+    def __init__(self, transport: asyncio.Transport, pipeline: Sized):
+        super().__init__(transport)
+        self.pipeline = pipeline
+
+    def resume_reading(self) -> None:
+        """Read on, if nobody waits: a request of which something is still to come is the last one."""
+        if not self.pipeline:
+            super().resume_reading()
+
+
 class Protocol(HttpToolsProtocol):
     """Counts a head only while no request is running: counting in the parser's callbacks cost 4 µs a request."""
 
     cycle: RequestResponseCycle | None  # type: ignore[assignment]
     ending = False  # of the class, when the server is about to end: answers close their connection then
     silent: asyncio.TimerHandle | None = None  # closes a connection that never asks anything
+    later = b""  # what has been received, and waits behind requests that wait
     unclaimed = 0  # bytes received since the last request began or went on
     lane: Lane | None = None
     head: Head | None = None  # of the request that is in the lane
@@ -76,6 +95,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Put the transport that keeps answers together in between."""
         super().connection_made(transport)
+        self.flow = Flow(transport, self.pipeline)
         self.answers = WholeAnswers(transport, self.loop)
         self.transport = self.answers  # type: ignore[assignment]
         self.silent = self.loop.call_later(settings.HEAD_SECONDS, self.transport.close)
@@ -85,6 +105,19 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The end: nobody waits for a timer of ours any more."""
         super().connection_lost(exc)
+        self.cancel_timers()
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's never keeps a connection
+        """Who sends nothing more may still read: whether the connection is kept for an answer that is waited for."""
+        self.answers.flush()
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or cycle.more_body:
+            return False
+        cycle.keep_alive = False
+        return True
+
+    def cancel_timers(self) -> None:
+        """It is not for us any more to close the connection."""
         for timer in (self.silent, self.idle):
             if timer is not None:
                 timer.cancel()
@@ -92,7 +125,10 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Look whether this belongs to a running request; if not, it is a head in pieces, or a refused body's rest."""
         self.at_once = 0
-        super().data_received(data)
+        if len(data) <= PIECE_BYTES:
+            super().data_received(data)
+        else:
+            self.receive_pieces(data)
         if self.head is not None:  # and its body has not come whole
             self.leave_lane()
         cycle = self.cycle
@@ -111,6 +147,16 @@ class Protocol(HttpToolsProtocol):
                 self.transport.write(TOO_LARGE)
             self.transport.close()
 
+    def receive_pieces(self, data: bytes) -> None:
+        """Receive as much of this as there is before a request that has to wait; the rest when none does any more."""
+        for begin in range(0, len(data), PIECE_BYTES):
+            if self.pipeline:
+                self.later = data[begin:]
+                return
+            super().data_received(data[begin : begin + PIECE_BYTES])
+            if self.transport is self.answers.transport or self.transport.is_closing():
+                return  # to a socket, or for good
+
     # --- the parser's callbacks ---------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
@@ -123,9 +169,10 @@ class Protocol(HttpToolsProtocol):
         """The lane, if it takes the request, else ASGI."""
         self.head = self.lane_head(self.lane) if self.lane is not None else None
         if self.head is None:
-            self.begin()
+            self.begin(self.headers)
         else:
             self.parts, self.size = [], 0
+            self.headers = []  # the parser adds what stands behind a chunked body, which is no part of the head
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
@@ -178,18 +225,20 @@ class Protocol(HttpToolsProtocol):
 
     def leave_lane(self) -> None:
         """Go on the ASGI way, with what has been read."""
-        if self.answers.transport.is_closing():
+        head, parts = self.head, self.parts
+        if head is None or self.answers.transport.is_closing():
             return
-        parts, self.head, self.parts = self.parts, None, []
-        self.begin()
+        self.head, self.parts = None, []
+        self.begin(head.headers)
         for part in parts:
             super().on_body(part)
 
-    def begin(self) -> None:
+    def begin(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Begin a request the ASGI way, of which nothing but its head has been read."""
-        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        url, expect = self.url, self.expect_100_continue
         super().on_message_begin()
-        self.url, self.headers, self.expect_100_continue = url, headers, expect
+        self.url, self.expect_100_continue = url, expect
+        self.headers = list(headers)  # as above, for upgrades look at it
         self.scope["headers"] = headers
         super().on_headers_complete()
 
@@ -211,9 +260,7 @@ class Protocol(HttpToolsProtocol):
         self.say(response)
         self.server_state.total_requests += 1
         self.at_once += 1
-        self.answered_at = self.loop.time()
-        if self.idle is None:
-            self.idle = self.loop.call_later(self.timeout_keep_alive, self.close_if_idle)
+        self.answered()
 
     def wait_for(self, response: Coroutine[Any, Any, Response]) -> None:
         """Send a response when it is there. Until then the connection's requests wait, as for an ASGI answer."""
@@ -247,16 +294,27 @@ class Protocol(HttpToolsProtocol):
             self.answers.close()
 
     def on_response_complete(self) -> None:
-        """An answer has gone the ASGI way."""
+        """An answer has gone the ASGI way. uvicorn's timer ends with the next byte, so it is not enough."""
         super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        self.answered()
+        if self.later and not self.pipeline:
+            data, self.later = self.later, b""
+            self.data_received(data)
+
+    def answered(self) -> None:
+        """Wait for the next request, if nobody does already."""
         self.answered_at = self.loop.time()
+        if self.idle is None:
+            self.idle = self.loop.call_later(self.timeout_keep_alive, self.close_if_idle)
 
     def close_if_idle(self) -> None:
         """Close a connection on which nothing was asked for long. One timer, not one for each answer."""
         self.idle = None
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
-            return  # whose end sets uvicorn's timer
+            return  # its end sets the timer again
         rest = self.answered_at + self.timeout_keep_alive - self.loop.time()
         if rest > 0:
             self.idle = self.loop.call_later(rest, self.close_if_idle)
@@ -264,8 +322,8 @@ class Protocol(HttpToolsProtocol):
             self.timeout_keep_alive_handler()
 
     def handle_websocket_upgrade(self) -> None:
-        """Sockets have no answers to keep together."""
-        if self.silent is not None:
-            self.silent.cancel()
+        """Sockets have no answers to keep together, and are closed by nobody's timer."""
+        self.cancel_timers()
+        self.answers.flush()
         self.transport = self.transport.transport  # type: ignore[attr-defined]
         super().handle_websocket_upgrade()

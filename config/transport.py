@@ -56,13 +56,9 @@ class WholeAnswers:
 
     def write(self, data: bytes) -> None:
         """Hold a head back, and what follows it in this turn."""
-        if self.held:
-            self.held += data
-            if len(self.held) > MOST_HELD:
-                self.flush()
-        elif data.startswith(BEGINNING) and not data.startswith(CONTINUE):
+        if self.held or (data.startswith(BEGINNING) and not data.startswith(CONTINUE)):
             self.hold(data)
-        else:
+        elif not self.transport.is_closing():  # else nobody reads it, and uvloop raises
             self.transport.write(data)
 
     def send(self, response: Response, dated: list[tuple[bytes, bytes]]) -> None:
@@ -74,6 +70,8 @@ class WholeAnswers:
         """Keep what is to be sent at the end of the turn, behind what is kept already."""
         if self.held:
             self.held += data
+            if len(self.held) > MOST_HELD:
+                self.flush()
             return
         self.held = data
         if not self.waiting:

@@ -53,7 +53,8 @@ class Dispatcher:
         if planned is not None:
             return Response(200, self.json_headers, planned)
         exchange = Exchange(self.context, table or NO_TABLE, head)
-        exchange.body = body
+        if head.method == "POST":  # what others send as a body is none, as in `Exchange.read`
+            exchange.body = body
         try:
             answer = (exchange.refusal() or exchange.answer()) if table else NOT_YET
         except Exception:  # a caller must hear something, whatever we did wrong

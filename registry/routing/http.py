@@ -113,7 +113,8 @@ class ClientGone(Exception):  # noqa: N818
 
 async def read_body(receive: Receive, declared: bytes | None, http: Http) -> bytes:
     """The body, within the limits of `http`. `declared`: Content-Length."""
-    if declared is not None and declared.isdigit() and (len(declared) > 18 or int(declared) > http.body_bytes):
+    digits = declared.lstrip(b"0") if declared else b""
+    if digits.isdigit() and (len(digits) > 18 or int(digits) > http.body_bytes):
         raise BodyTooLarge(unread=True)
     reading = receive()
     try:

@@ -7,6 +7,7 @@ whole function is asked. tests/registry/routing/test_plan.py holds both against 
 """
 
 import hmac
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -26,7 +27,9 @@ from registry.routing.record import event_of, kind_of
 from registry.routing.table import RouteEntry, RoutingTable
 from registry.routing.trace_headers import NO_MARKS
 
-MAX_PLANS = 16_384  # about 3 kB each; then all are made anew
+logger = logging.getLogger(__name__)
+MAX_PLANS = 16_384  # about 1.5 kB each, for each function another one; then all are made anew
+MAX_KEY = 1024  # characters; senders choose hosts, slashes at the end, and what they were forwarded for
 CONTENT_TYPES = frozenset({None, b"application/json"})
 MARKS = frozenset({b"x-request-id", b"traceparent"})  # of a request that has an id of its own
 FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
@@ -46,6 +49,7 @@ class Plans:
         self.proxied = bool(context.public_url.trusted_proxies)
         self.table = NO_TABLE
         self.known: dict[Key, Plan] = {}
+        self.made = 0  # of them, each function's counted
 
     def answer(self, table: RoutingTable | None, head: Head, body: bytes) -> bytes | None:
         """The body of a good answer, which is recorded then; None if the whole function is to be asked."""
@@ -60,6 +64,9 @@ class Plans:
         try:
             return plan.answer(head.query_string, body)
         except NO_USUAL_BODY:
+            return None
+        except Exception:  # the whole function knows what to say then
+            logger.exception("Failed to answer %s by its plan", head.path[:200])
             return None
 
     def key(self, head: Head, headers: Headers) -> Key:
@@ -80,16 +87,19 @@ class Plans:
             return
         if decision.version is not live or decision.steps != (route.step, agent.live_step) or exchange.steps:
             return
-        if table is not self.table or len(self.known) >= MAX_PLANS:
-            self.table, self.known = table, {}
+        if table is not self.table or self.made >= MAX_PLANS:
+            self.table, self.known, self.made = table, {}, 0
         key = self.key(exchange.head, exchange.headers)
-        if exchange.sub_path == "" and not exchange.query and key not in self.known:
+        known = self.known.get(key)
+        if known is None and len(repr(key)) > MAX_KEY:
+            return
+        if exchange.sub_path == "" and not exchange.query and known is None:
             self.known[key] = DocumentPlan(exchange, route, live.at_once, credentials.header, answer)
+            self.made += 1
         elif exchange.sub_path == "swaig" and decision.claim == for_function(answer.function):
-            plan = self.known.get(key) or FunctionPlan(exchange, route, live.at_once, credentials.header)
+            plan = self.known[key] = known or FunctionPlan(exchange, route, live.at_once, credentials.header)
             assert isinstance(plan, FunctionPlan)
-            plan.learn(exchange, answer)
-            self.known[key] = plan
+            self.made += plan.learn(exchange, answer)
 
 
 class Plan:
@@ -107,17 +117,13 @@ class Plan:
         """The body of a good answer; None, and nothing done, if this request is not one of the usual."""
         raise NotImplementedError
 
-    def template(self, exchange: Exchange, answer: Answer) -> Template:
-        """The events of all answers like this one."""
-        return exchange.context.recorder.template(event_of(exchange, answer, kind_of(exchange), 0))
-
 
 class DocumentPlan(Plan):
     """For a new call: the document, with its tokens."""
 
     def __init__(self, exchange: Exchange, route: RouteEntry, version: AtOnce, authorization: bytes, answer: Answer):
         super().__init__(exchange, route, version, authorization)
-        self.events = self.template(exchange, answer)
+        self.events = exchange.context.recorder.template(event_of(exchange, answer, kind_of(exchange), 0))
 
     def answer(self, query: bytes, body: bytes) -> bytes | None:
         """The document for the call that the body names."""
@@ -132,7 +138,12 @@ class DocumentPlan(Plan):
         document = self.version.document(call_id, context.clock(), self.own, self.base)
         caller = call.get("from") or parsed.get("caller_id_num")
         microseconds = (time.perf_counter_ns() - started) // 1000
-        self.events.record(microseconds, (call_id, caller, call.get("to")), parsed)
+        try:
+            self.events.record(microseconds, (call_id, caller, call.get("to")), parsed)
+        except NO_USUAL_BODY:
+            raise
+        except Exception:  # the log may not cost a caller the answer
+            logger.exception("Failed to record a document of %s", self.agent.name)
         context.count(self.agent.name, "swml", "ok", microseconds)
         return document
 
@@ -145,10 +156,14 @@ class FunctionPlan(Plan):
         self.number = route.agent.live.number if route.agent.live else 0
         self.functions: dict[str, tuple[bytes, Template]] = {}  # by name: the purpose of its token, its events
 
-    def learn(self, exchange: Exchange, answer: Answer) -> None:
-        """Answer this function, too, from now on."""
-        if answer.function not in self.functions:
-            self.functions[answer.function] = for_function(answer.function), self.template(exchange, answer)
+    def learn(self, exchange: Exchange, answer: Answer) -> bool:
+        """Answer this function, too, from now on; whether that is new."""
+        if answer.function in self.functions:
+            return False
+        event = event_of(exchange, answer, kind_of(exchange), 0)
+        event.pop("digest", None)  # each answer has its own
+        self.functions[answer.function] = for_function(answer.function), self.context.recorder.template(event)
+        return True
 
     def answer(self, query: bytes, body: bytes) -> bytes | None:
         """What a function answers, if its token says that this call has it, and the live version."""
@@ -177,7 +192,12 @@ class FunctionPlan(Plan):
             return None
         caller = call.get("from") or parsed.get("caller_id_num")
         microseconds = (time.perf_counter_ns() - started) // 1000
-        said = Said(answer.body, digest_of(answer, self.urls.sender, self.urls.route))
-        events.record(microseconds, (call_id, caller, call.get("to")), parsed, said)
+        try:
+            said = Said(answer.body, digest_of(answer, self.urls.sender, self.urls.route))
+            events.record(microseconds, (call_id, caller, call.get("to")), parsed, said)
+        except NO_USUAL_BODY:
+            raise
+        except Exception:  # as above
+            logger.exception("Failed to record what %s of %s said", name, self.agent.name)
         context.count(self.agent.name, "swaig", "ok", microseconds)
         return answer.body

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uvicorn.config import Config
 from uvicorn.protocols.http import httptools_impl
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
 from config.protocol import MAX_AT_ONCE, Protocol
-from config.transport import HEADER_VALUE_RE, HEADS
+from config.transport import HEADER_VALUE_RE, HEADS, MOST_HELD
 from registry.log.masking import Masker
 from registry.log.recorder import Recorder
 from registry.routing.context import Context
@@ -85,7 +86,7 @@ class Lane:
         if head.path == "/broken":
             raise ZeroDivisionError
         headers = ((b"location", b"/a\r\nevil: x"),) if head.path.endswith("/split") else PLAIN
-        response = Response(200, headers, f"lane {head.path}.".encode())
+        response = Response(200, headers, f"lane {head.path}.".encode().ljust(50_000 if head.path == "/long" else 0))
         return self.later(response) if head.path.startswith("/later") else response
 
     async def later(self, response: Response) -> Response:
@@ -265,6 +266,7 @@ def test_who_goes_while_the_answer_is_waited_for_is_not_written_to() -> None:
         await client.send()
         assert client.transport.written == b""
         assert client.state.tasks == set()
+        assert client.protocol.idle is None, "nobody's timer"
 
     driven(run)
 
@@ -320,6 +322,43 @@ def test_who_has_gone_is_not_written_to() -> None:
     driven(run)
 
 
+@pytest.mark.parametrize("path", ["/a", "/later", "/dashboard/"])
+def test_who_sends_nothing_more_gets_the_answer_all_the_same(path: str) -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        client.protocol.data_received(get("/b") + post(path))
+        if not client.protocol.eof_received():  # as event loops do
+            client.transport.close()
+        lane.go_on.set()
+        await client.send()
+        assert len(client.bodies) == 2
+        assert client.transport.closing
+
+    driven(run)
+
+
+def test_of_who_sends_half_a_body_nothing_is_waited_for() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        await client.send(post("/a")[:-1])
+        assert not client.protocol.eof_received()
+
+    driven(run)
+
+
+def test_nor_is_who_has_gone_without_reading_what_was_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        await client.send(get("/a"))
+        client.protocol.pause_writing()
+        await client.send(get("/dashboard/") * 3)
+        client.transport.close()
+        client.leave()
+        await client.send()
+        assert client.application.asked == ["/dashboard/"]
+        assert client.bodies == ["lane /a"]
+        assert caplog.messages == []
+
+    driven(run)
+
+
 def test_an_error_is_a_500_not_a_400_and_nothing_behind_it_is_carried_out(caplog: pytest.LogCaptureFixture) -> None:
     async def run(client: Client, lane: Lane) -> None:
         await client.send(get("/broken") + post("/next") + get("/dashboard/") + post("/half")[:-1])
@@ -343,6 +382,50 @@ def test_of_many_pipelined_requests_only_some_are_answered_before_anybody_has_re
             await asyncio.sleep(0)
         assert len(client.bodies) == 1000
         assert client.transport.reading
+
+    driven(run)
+
+
+def test_however_many_chunks_come_in_one_turn_only_so_much_is_held_back() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        for _ in range(100):
+            client.protocol.data_received(get("/long"))
+            assert len(client.protocol.answers.held) <= MOST_HELD, "the transport has it, and says if it is too much"
+        await client.send()
+        assert len(client.bodies) == 100
+
+    driven(run)
+
+
+def test_of_the_smallest_requests_too_only_some_wait_and_the_others_are_not_looked_at_yet() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        last = post("/b", b"x" * 40_000) + get("/dashboard/z")
+        client.protocol.data_received(post("/later") + b"GET /a HTTP/1.1\r\n\r\n" * 5000 + last)
+        lane.go_on.set()
+        while client.protocol.pipeline or client.protocol.later:
+            assert len(client.protocol.pipeline) < 1000
+            assert not client.transport.reading
+            await asyncio.sleep(0)
+        await client.send()
+        assert client.transport.reading
+        assert client.bodies[0] == "lane /later"
+        assert set(client.bodies[1:-2]) <= {"asgi /a", "lane /a"}
+        assert len(client.bodies) == 5003
+        assert client.bodies[-2:] == ["asgi /b", "asgi /dashboard/z"]
+
+    driven(run)
+
+
+def test_while_requests_wait_for_an_earlier_ones_answer_nothing_more_is_read() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        client.protocol.data_received(post("/later") + get("/dashboard/") * 3 + post("/b") * 3)
+        lane.go_on.set()
+        while client.protocol.pipeline:
+            assert not client.transport.reading
+            await asyncio.sleep(0)
+        await client.send()
+        assert client.transport.reading
+        assert len(client.bodies) == 7
 
     driven(run)
 
@@ -384,6 +467,24 @@ def test_a_socket_has_its_scope() -> None:
     driven(run)
 
 
+def test_a_socket_on_a_connection_that_has_asked_before_comes_after_the_answer_and_stays() -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        def upgraded(_: bytes) -> None:
+            assert client.bodies == ["lane /a", "lane /b"], "written already"
+
+        client.protocol.ws_protocol_class = lambda **_: SimpleNamespace(  # type: ignore[assignment]
+            connection_made=lambda _: None, data_received=upgraded
+        )
+        await client.send(get("/a"))
+        idle = client.protocol.idle
+        assert idle is not None
+        await client.send(get("/b") + get("/ws/events", b"connection: upgrade\r\nupgrade: websocket\r\n"))
+        assert client.transport.protocol is not None
+        assert idle.cancelled(), "or it would close the socket"
+
+    driven(run)
+
+
 def test_the_deadline_for_the_first_head_ends_with_the_first_answer() -> None:
     async def run(client: Client, lane: Lane) -> None:
         silent = client.protocol.silent
@@ -413,6 +514,19 @@ def test_one_timer_closes_a_connection_that_asks_nothing_more() -> None:
     driven(run)
 
 
+@pytest.mark.parametrize("path", ["/a", "/dashboard/", "/later"])
+def test_whoever_begins_another_request_and_never_goes_on_is_not_waited_for_either(path: str) -> None:
+    async def run(client: Client, lane: Lane) -> None:
+        lane.go_on.set()
+        await client.send(get(path), get("/b")[:-1])
+        assert client.protocol.idle is not None
+        client.protocol.answered_at -= 76
+        client.protocol.close_if_idle()
+        assert client.transport.closing
+
+    driven(run)
+
+
 def test_an_answer_of_either_way_keeps_a_connection() -> None:
     async def run(client: Client, lane: Lane) -> None:
         await client.send(get("/a"))
@@ -426,7 +540,7 @@ def test_an_answer_of_either_way_keeps_a_connection() -> None:
         assert not client.transport.closing, "somebody waits for the answer"
         lane.go_on.set()
         await client.send()
-        assert client.protocol.timeout_keep_alive_task is not None, "uvicorn's own"
+        assert client.protocol.idle is not None, "from then on"
 
     driven(run)
 
@@ -450,6 +564,8 @@ def test_what_of_uvicorn_is_used_is_there() -> None:
     assert names | {"handle_websocket_upgrade", "data_received", "connection_lost"} <= set(made)
     assert set(made["on_message_begin"].__code__.co_names) >= {"url", "headers", "expect_100_continue", "scope"}
     assert "app" in made["on_headers_complete"].__code__.co_names, "wait_for puts its own there"
+    assert set(made["on_response_complete"].__code__.co_names) >= {"pipeline", "flow", "resume_reading"}
+    assert "resume_reading" in vars(FlowControl), "our Flow has another one"
     assert httptools_impl.STATUS_LINE[200] == b"HTTP/1.1 200 OK\r\n"
     assert HEADER_VALUE_RE.search(b"a\r\nb")
     wanted = (django_settings.BASE_DIR / "requirements.in").read_text()
@@ -498,6 +614,69 @@ def requests(draw: Any) -> bytes:
     if draw(st.booleans()):
         return b"POST %s HTTP/1.1\r\n%scontent-length: %d\r\n\r\n%s" % (path, headers, len(body), body)
     return b"POST %s HTTP/1.1\r\n%stransfer-encoding: chunked\r\n\r\n%s" % (path, headers, chunked(body))
+
+
+def odd(line: bytes, headers: bytes = AUTHORIZATION, body: bytes = b"", *, declared: bool = True) -> bytes:
+    """A request as nobody makes them."""
+    length = b"content-length: %d\r\n" % len(body) if declared else b""
+    return b"%s\r\nhost: voice.example.com\r\n%s%s\r\n%s" % (line, headers, length, body)
+
+
+ASKED = json.dumps(CALL).encode()
+POST = b"POST /clinic/booking HTTP/1.1"
+CHUNKED = b"transfer-encoding: chunked\r\n"
+ONE_CHUNK = b"%x;a=b\r\n%s\r\n0\r\n" % (len(ASKED), ASKED)
+ODD = {
+    "an absolute target": odd(b"POST http://evil.example/clinic/booking HTTP/1.1", body=ASKED),
+    "a target without a path": odd(b"GET http://voice.example.com HTTP/1.1"),
+    "two slashes": odd(b"POST //clinic/booking HTTP/1.1", body=ASKED),
+    "slashes at the end": odd(b"POST /clinic/booking//// HTTP/1.1", body=ASKED),
+    "an escaped letter": odd(b"POST /%63linic/booking HTTP/1.1", body=ASKED),
+    "an escaped slash": odd(b"POST /clinic/booking%2fswaig HTTP/1.1", body=ASKED),
+    "an escaped NUL": odd(b"POST /clinic/booking%00 HTTP/1.1", body=ASKED),
+    "escaped bytes that are no text": odd(b"POST /%ff%ed%a0%80 HTTP/1.1", body=ASKED),
+    "bytes that are no ASCII": odd(b"POST /clinic/\xc3\xa9 HTTP/1.1", body=ASKED),
+    "a fragment": odd(b"POST /clinic/booking?a=b#c HTTP/1.1", body=ASKED),
+    "an empty query": odd(b"POST /clinic/booking? HTTP/1.1", body=ASKED),
+    "a long query": odd(b"POST /clinic/booking?%s HTTP/1.1" % (b"a" * 60_000), body=ASKED),
+    "no such version": odd(b"POST /clinic/booking HTTP/1.2", body=ASKED),
+    "two hosts": odd(POST, AUTHORIZATION + b"host: evil.example\r\n", ASKED),
+    "two credentials": odd(POST, AUTHORIZATION + b"authorization: Basic eDp5\r\n", ASKED),
+    "two types": odd(POST, AUTHORIZATION + b"content-type: text/plain\r\ncontent-type: application/json\r\n", ASKED),
+    "two lengths": odd(POST, AUTHORIZATION + b"content-length: 5\r\n", ASKED),
+    "a length with zeros": odd(POST, AUTHORIZATION + b"content-length: %025d\r\n" % len(ASKED), ASKED, declared=False),
+    "a length that no body has": odd(POST, AUTHORIZATION + b"content-length: 99999999999\r\n", ASKED, declared=False),
+    "a folded header": odd(POST, AUTHORIZATION + b"x-a: b\r\n c: d\r\n", ASKED),
+    "names in capitals": odd(POST, AUTHORIZATION.upper().replace(b"BASIC DTPW", b"Basic dTpw"), ASKED),
+    "a length and chunks": odd(POST, AUTHORIZATION + CHUNKED, ONE_CHUNK + b"\r\n"),
+    "credentials behind the body": odd(POST, CHUNKED, ONE_CHUNK + AUTHORIZATION + b"\r\n", declared=False),
+    "a host behind the body": odd(
+        POST, AUTHORIZATION + CHUNKED, ONE_CHUNK + b"host: evil.example\r\n\r\n", declared=False
+    ),
+    "a GET with a body": odd(b"GET /clinic/booking HTTP/1.1", body=ASKED),
+    "an upgrade to what we do not speak": odd(POST, AUTHORIZATION + b"connection: upgrade\r\nupgrade: h2c\r\n", ASKED),
+}
+
+
+@pytest.mark.parametrize("request_", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("behind", [1, 3])
+def test_both_ways_answer_and_record_an_odd_request_alike(request_: bytes, behind: int) -> None:
+    for packets in ((request_,), (request_[:-behind], request_[-behind:])):
+        assert asyncio.run(said(packets, True)) == asyncio.run(said(packets, False))
+
+
+def test_what_stands_behind_a_body_is_no_part_of_the_head() -> None:
+    """It may have come through a proxy that sets headers, and looks at no others."""
+    for in_lane in (True, False):
+        answer, [event] = asyncio.run(said([ODD["credentials behind the body"]], in_lane))
+        assert answer.startswith(b"HTTP/1.1 401 "), event
+        answer, [event] = asyncio.run(said([ODD["a host behind the body"]], in_lane))
+        assert b"//u:p@voice.example.com/" in answer
+
+
+def test_a_length_may_begin_with_zeros() -> None:
+    answer, _ = asyncio.run(said([ODD["a length with zeros"]], False))
+    assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 async def said(packets: Sequence[bytes], in_lane: bool) -> tuple[bytes, list[Any]]:

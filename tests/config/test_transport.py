@@ -55,6 +55,7 @@ def written(*steps: bytes | str) -> list[bytes]:
         ([HEAD, "turn", b"late"], [HEAD, b"late"]),
         ([HEAD], [HEAD]),
         ([HEAD, "close"], [HEAD, b"closed"]),
+        ([HEAD, "close", b"late"], [HEAD, b"closed"]),
         ([b"HTTP/1.1 100 Continue\r\n\r\n", HEAD, b"x"], [b"HTTP/1.1 100 Continue\r\n\r\n", HEAD + b"x"]),
         ([HEAD, b"a", HEAD, b"b"], [HEAD + b"a" + HEAD + b"b"]),
         ([HEAD, b"a", "turn", b"b", b"c"], [HEAD + b"a", b"b", b"c"]),

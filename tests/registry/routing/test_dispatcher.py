@@ -5,12 +5,14 @@ import hmac
 import ipaddress
 import json
 import logging
+from dataclasses import replace
 
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.definition import AgentDefinition
 from agents.models import Agent
 from agents.safe_answers import SAFE_DOCUMENT
 from agents.stored.functions import SAFE_LINE
@@ -47,6 +49,24 @@ def hook(client: Client, call_id: str = "C1", route: str = "/clinic/booking") ->
 
 def is_safe(response) -> bool:
     return response.status == 200 and response.body == SAFE_DOCUMENT
+
+
+def test_what_comes_with_a_get_as_its_body_goes_to_no_agent_in_the_lane_either():
+    bodies = []
+
+    class Version(StoredVersion):
+        at_once = None
+
+        def answer(self, request):
+            bodies.append(request.sent.raw)
+            return super().answer(request)
+
+    agent = build_agent("booking-desk")
+    live = Version(1, AgentDefinition.read({"prompt": {"text": "x"}}), agent.key, {})
+    client = Client(build_table({"/a": replace(agent, live=live)}))
+    assert client.get("/a", content=b'{"x": 1}').status == 200
+    assert client.post("/a", content=b"{}").status == 200
+    assert bodies == [b"", b"", b"", b"{}", b"{}", b"{}"]  # asked both ways
 
 
 # --- documents -------------------------------------------------------------------------------------------------------

@@ -56,12 +56,13 @@ class Asked:
             self.lane.answer_now(asked, json.dumps(body).encode())
         assert len(self.lane.plans.known) == 2
 
-    def planned(self, asked: Head, body: Any) -> bytes | None:
-        """What a plan answers; None if it leaves that to the whole function."""
+    def planned(self, asked: Head, body: Any, events: int = 1) -> bytes | None:
+        """What a plan answers, with so many events; None if it leaves that to the whole function."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         lines = len(self.client.spool.lines)
         answered = self.lane.plans.answer(self.lane.tables.current, asked, content)
-        assert len(self.client.spool.lines) == lines + (answered is not None), "an answer and its event, or neither"
+        more = events if answered is not None else 0
+        assert len(self.client.spool.lines) == lines + more, "an answer and its event, or neither"
         return answered
 
 
@@ -210,6 +211,68 @@ def test_there_are_never_more_than_so_many(asked: Asked, monkeypatch: pytest.Mon
         connection = CONNECTION._replace(client=f"192.0.2.{number}")
         asked.lane.answer_now(head("/clinic/booking")._replace(connection=connection), json.dumps(CALL).encode())
         assert len(asked.lane.plans.known) <= 3
+
+
+def test_each_function_counts_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "MAX_PLANS", 3)
+    say = {"description": "Says", "handler": {"reply": "said"}}
+    definition = {"prompt": {"text": "x"}, "functions": {f"say_{number}": say for number in range(5)}}
+    client = Client(build_table({"/a": build_agent("a", versions={1: definition})}, {}))
+    lane = Dispatcher(client.tables, client.dispatcher.context)
+    for function in client.post("/a", CALL).ai["SWAIG"]["functions"]:
+        query = function["web_hook_url"].partition("?")[2].encode()
+        body = {"function": function["function"], "call_id": CALL_ID}
+        lane.answer_now(head("/a/swaig", query), json.dumps(body).encode())
+        known = lane.plans.known.values()
+        assert sum(len(plan_.functions) for plan_ in known if isinstance(plan_, plan.FunctionPlan)) <= 3
+    assert lane.plans.known
+
+
+def test_what_senders_can_make_as_long_as_they_like_is_not_kept(asked: Asked) -> None:
+    known = set(asked.lane.plans.known)
+    response = asked.lane.answer_now(head("/clinic/booking" + "/" * plan.MAX_KEY), json.dumps(CALL).encode())
+    assert isinstance(response, Response)
+    assert response.status == 200
+    assert set(asked.lane.plans.known) == known
+
+
+def test_if_a_plan_fails_the_whole_function_answers(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(*_: Any) -> bytes:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(plan.DocumentPlan, "answer", answer)
+    lines = len(asked.client.spool.lines)
+    with caplog.at_level("CRITICAL", plan.__name__):
+        response = asked.lane.answer_now(head("/clinic/booking"), json.dumps(CALL).encode())
+    assert isinstance(response, Response)
+    assert response.status == 200
+    assert orjson.loads(response.body)["sections"]["main"]
+    assert len(asked.client.spool.lines) == lines + 1
+
+
+def test_a_log_that_fails_costs_no_caller_the_answer(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def append(_: bytes) -> None:
+        raise ValueError("mmap closed or invalid")
+
+    counted: list[Any] = []
+    context = asked.client.dispatcher.context
+    monkeypatch.setattr(asked.client.spool, "append", append)
+    monkeypatch.setattr(context, "count", lambda *said: counted.append(said))
+    with caplog.at_level("CRITICAL", plan.__name__):
+        assert asked.planned(head("/clinic/booking"), CALL, events=0)
+        assert asked.planned(head("/clinic/booking/swaig/", asked.query), SLOT, events=0)
+    assert [kind for _, kind, _, _ in counted] == ["swml", "swaig"]
+
+
+def test_an_event_says_everything_once(asked: Asked) -> None:
+    for request, body in ((head("/clinic/booking"), CALL), (head("/clinic/booking/swaig/", asked.query), SLOT)):
+        asked.planned(request, body)
+        names = [name for name, _ in json.loads(asked.client.spool.lines[-1], object_pairs_hook=list)]
+        assert len(names) == len(set(names)), names
 
 
 def test_each_sender_and_each_host_has_its_own(asked: Asked) -> None:
