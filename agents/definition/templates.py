@@ -7,6 +7,8 @@ import orjson
 
 NAMESPACES = ("args", "global_data", "meta_data", "call")
 PLACEHOLDER = re.compile(r"\$\{([a-z_]+)((?:\.[A-Za-z0-9_-]+)+)\}")
+FRACTION = re.compile(rb"\.0|[0-9]e")  # in JSON that may have a whole number written as 5.0 or 1e16
+LARGEST = 2**63  # below which our JSON can say it as an integer
 ANY_PLACEHOLDER = re.compile(r"\$\{([^}]*)\}?")
 
 
@@ -97,12 +99,24 @@ def look_up(values: dict[str, Any], path: tuple[str, ...]) -> Any:
 
 
 def spoken(value: Any) -> str:
-    """A value as it is put into a sentence; one that JSON cannot write, because it is nested too deeply, is nothing."""
+    """A value as it is put into a sentence, 5.0 as "5"; one that JSON cannot write, because it is nested too deeply, is
+    nothing.
+    """
     if isinstance(value, str):
         return value
     if value is None:
         return ""
     try:
-        return orjson.dumps(value).decode()
+        text = orjson.dumps(value)
+        return (orjson.dumps(without_fractions(value)) if FRACTION.search(text) else text).decode()
     except TypeError:
         return ""
+
+
+def without_fractions(value: Any) -> Any:
+    """A JSON value with an integer for each number that is whole: nobody says "five point zero"."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < LARGEST else value
+    if isinstance(value, dict):
+        return {key: without_fractions(item) for key, item in value.items()}
+    return [without_fractions(item) for item in value] if isinstance(value, list) else value

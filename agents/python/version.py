@@ -5,6 +5,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from agents.argument_checks import ArgumentChecks
 from agents.python.link import HostGone, Reply, TooLate
 from agents.python.rewrite import with_our_addresses
 from agents.python.sdk_tokens import signed_anew
@@ -12,7 +13,6 @@ from agents.python.source import PythonSource
 from agents.python.team import Team, Unavailable
 from agents.safe_answers import apology_to
 from agents.sdk_answers import judged, refused
-from agents.stored.arguments import ArgumentChecks
 from agents.tokens import FOR_MCP
 from agents.wire import MALFORMED, VERSION_MARK, AgentRequest, Answer, fault, function_of
 
@@ -59,9 +59,11 @@ class PythonVersion:
 
     async def answer(self, request: AgentRequest) -> Answer:
         """Answer a request to this agent, whatever its sub-path."""
-        answer = refuse(request) or self.checks.refusal(function_of(request), request.body)
-        if answer is not None:
-            return answer
+        answer = refuse(request)
+        return answer if answer is not None else await self.checks.answered(request, self.answered)
+
+    async def answered(self, request: AgentRequest) -> Answer:
+        """What its hosts answer to a request that may be put to them."""
         team = self.hosts.team_for(self)
         if team is None:
             return apology_to(request, "the agent's host has not been started")

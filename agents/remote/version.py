@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from yarl import URL
 
 from agents import mcp
+from agents.argument_checks import ArgumentChecks
 from agents.remote.answer import Answerer, is_document, status_problem
 from agents.remote.client import NoReply, RemoteClient, Reply, signature
 from agents.remote.endpoints import Endpoint, in_order
@@ -16,7 +17,6 @@ from agents.remote.rewrite import AgentAt, Rewriter, Rewritten, nobody_at, witho
 from agents.remote.source import RemoteSource
 from agents.safe_answers import apology_to
 from agents.sdk_answers import refused
-from agents.stored.arguments import ArgumentChecks
 from agents.stored.functions import Result
 from agents.tokens import FOR_MCP
 from agents.wire import VERSION_MARK, AgentRequest, Answer, function_of
@@ -84,7 +84,7 @@ class RemoteVersion:
             return self.failed(request, f"{limit} requests to this agent are running already")
         running[self.agent] += 1
         try:
-            return await self.asked(request)
+            return await self.checks.answered(request, self.asked)
         finally:
             running[self.agent] -= 1
             if not running[self.agent]:
@@ -95,9 +95,7 @@ class RemoteVersion:
         answer = refused(request)
         if answer is not None or request.method != "POST":
             return answer
-        if request.sub_path == "mcp":
-            return self.refused_tool(request)
-        return self.checks.refusal(function_of(request), request.body)
+        return self.refused_tool(request) if request.sub_path == "mcp" else None
 
     def refused_tool(self, request: AgentRequest) -> Answer | None:
         """A secure tool needs a token of ours over MCP: the SDK's server asks for none."""

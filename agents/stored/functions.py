@@ -15,12 +15,13 @@ from agents.definition import (
 )
 from agents.definition.templates import Template, TemplateTree, spoken
 from agents.definition.variables import resolved, variables
-from agents.stored.arguments import asking_again, problems_of
+from agents.stored.arguments import asking_again, fitted, is_right
 from agents.swml.document import document
 
 NO_REPLY = "Action completed."  # what the SDK says for an empty result
 TRANSFER_REPLY = "Connecting you now."
 SAFE_LINE = "I'm sorry, something went wrong on our side."
+CONVERTED = "converted"  # among a call's values: what was converted; no template can name it
 UNREACHABLE_REPLY = "I'm sorry, I can't connect you there right now."
 
 
@@ -116,16 +117,30 @@ class PreparedFunction:
     def call(self, values: dict[str, Any], url_of: Callable[[str], str | None]) -> Result | None:
         """Check the arguments and answer. Wrong arguments are an answer too: the model asks the caller again.
 
-        None: all is well so far, and the webhook has the answer.
+        None: all is well so far, and the webhook has the answer. `values` then has, and templates are filled with, the
+        arguments as they were converted; `converted` among them says what was.
         """
         if self.elsewhere:
             return Result({"response": self.elsewhere}, "refused", "the platform answers this function by itself")
         arguments = values["args"]
-        problems = problems_of(self.schema, arguments)
-        if problems:
-            return Result({"response": asking_again(self.name, problems)}, "invalid_arguments", problems)
+        note = ""
+        if not is_right(self.schema, arguments):
+            fit = fitted(self.schema, arguments)
+            if fit.problems is not None:
+                told = asking_again(self.name, fit.problems)
+                return Result({"response": told}, "invalid_arguments", str(fit.problems))
+            arguments, note = fit.arguments, fit.note
+            values["args"], values[CONVERTED] = arguments, note
         outcome = self.default
         if self.argument is not None:
             value = spoken(arguments.get(self.argument))
             outcome = self.cases.get(value.strip().casefold(), outcome)
-        return outcome.result(values, url_of) if outcome else None
+        if outcome is None:
+            return None
+        result = outcome.result(values, url_of)
+        return result._replace(detail=noted(note, result.detail)) if note else result
+
+
+def noted(note: str, detail: str) -> str:
+    """A note for the log before whatever else it says."""
+    return f"{note}; {detail}" if note and detail else note or detail

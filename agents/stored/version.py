@@ -10,8 +10,8 @@ import orjson
 from agents import mcp
 from agents.definition import FUNCTION_NAME, AgentDefinition
 from agents.errors import WebhookFailed
-from agents.stored.arguments import arguments_of
-from agents.stored.functions import SAFE_LINE, PreparedFunction, Result
+from agents.stored.arguments import NESTED, arguments_of, as_sent, asking_again, with_arguments
+from agents.stored.functions import CONVERTED, SAFE_LINE, PreparedFunction, Result, noted
 from agents.swml.document import PreparedDocument
 from agents.tokens import FOR_POST_PROMPT, TOKEN_SECONDS, TokenKey, for_function
 from agents.wire import MALFORMED, NO_PATHS, AgentRequest, Answer, AtOnce, body_fault, fault
@@ -100,8 +100,9 @@ class StoredVersion:
             return Answer(200, orjson.dumps({"response": detail}), "not_found", detail, name)
         if function.secure and request.claim != for_function(name):
             return Answer(200, DENIED, "denied", "no valid token for this function and call", name)
-        result = function.call(CallValues(body), request.urls.of)
-        return self.answered(name, result) if result else self.from_webhook(function, request)
+        values = CallValues(body)
+        result = function.call(values, request.urls.of)
+        return self.answered(name, result) if result else self.from_webhook(function, request, values)
 
     def called(self, name: str, body: dict[str, Any], url_of: Callable[[str], str | None]) -> Answer | None:
         """What a function answers whose token is good; None if it has none such, or the author's server is asked."""
@@ -113,9 +114,20 @@ class StoredVersion:
         """A function's result as an answer."""
         return Answer(200, orjson.dumps(result.answer), result.outcome, result.detail, name)
 
-    async def from_webhook(self, function: PreparedFunction, request: AgentRequest) -> Answer:
+    async def from_webhook(self, function: PreparedFunction, request: AgentRequest, values: "CallValues") -> Answer:
         """The answer of the author's server; if it fails, a safe line, and the reason for the log only."""
-        return self.answered(function.name, await self.asked(function, request, request.sent.raw))
+        return self.answered(function.name, await self.passed_on(function, request, values, request.sent.raw))
+
+    async def passed_on(
+        self, function: PreparedFunction, request: AgentRequest, values: "CallValues", raw: bytes
+    ) -> Result:
+        """What the author's server says to the request as it came, but for arguments that were converted."""
+        note = values.get(CONVERTED, "")
+        sent = as_sent(with_arguments(values.body, values["args"])) if note else raw
+        if sent is None:
+            return Result({"response": asking_again(function.name, NESTED)}, "invalid_arguments", str(NESTED))
+        result = await self.asked(function, request, sent)
+        return result._replace(detail=noted(note, result.detail)) if note else result
 
     async def asked(self, function: PreparedFunction, request: AgentRequest, body: bytes) -> Result:
         """What the author's server says to this body."""
@@ -137,7 +149,8 @@ class StoredVersion:
         """The functions as MCP tools, for clients that are no telephone call."""
 
         async def run(function: PreparedFunction, body: dict[str, Any], raw: bytes) -> Result:
-            return function.call(CallValues(body), request.urls.of) or await self.asked(function, request, raw)
+            values = CallValues(body)
+            return function.call(values, request.urls.of) or await self.passed_on(function, request, values, raw)
 
         return await mcp.answer(request, self.functions, run)
 

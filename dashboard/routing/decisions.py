@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from registry.actions.effects import unmatched
 from registry.models import Route, SipMapping
 from registry.reports.unmatched import nearest
+from registry.routing.addresses import other_forms
 from registry.routing.decide import Decision
 from registry.routing.question import Question
 from registry.routing.table import RoutingTable
@@ -103,7 +104,11 @@ def name_step(decision: Decision, explanation: Explanation, step: RawStep) -> St
     mapping = bound.filter(username=username[:128]).first()
     if mapping is None:
         near = explanation.near
-        why = f"the nearest is {near[0]}, which leads to {near[1]}" if near else "and none is like it"
+        why = "and none is like it"
+        if near and near[0] in other_forms(username):
+            why = f"{near[0]}, which leads to {near[1]}, may be the same number"
+        elif near:
+            why = f"the nearest is {near[0]}, which leads to {near[1]}"
         return Step("bad", format_html("Nobody has the SIP name <code>{}</code>", username), why)
     words = format_html("SIP name <code>{}</code> is mapped to <code>{}</code>", username, mapping.route.path)
     if not step.ok:

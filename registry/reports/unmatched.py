@@ -9,6 +9,7 @@ from django.db import connection
 from registry.base.nearest import Names
 from registry.log.ids import first_id, moment_of
 from registry.models import SipMapping
+from registry.routing.addresses import other_forms
 
 MAX_EVENTS = 20_000  # newest ones that are counted: somebody who tries out names can make millions
 
@@ -48,5 +49,8 @@ def nearest(names: Iterable[str]) -> dict[str, tuple[str, str]]:
     """The registered SIP name that is most like each of these, and its route; those without one are left out."""
     routes = dict(SipMapping.objects.values_list("username", "route__path"))
     known = Names(routes)
-    found = {name: known.nearest(name) for name in names}
+    # The same number with its + or without comes before whatever else is like it.
+    found = {
+        name: next((form for form in other_forms(name) if form in routes), "") or known.nearest(name) for name in names
+    }
     return {name: (near, routes[near]) for name, near in found.items() if near}

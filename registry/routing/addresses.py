@@ -21,8 +21,17 @@ NOT_IN_USERNAME = re.compile(r"[\s@:;?<>\"%\\\x00-\x1f\x7f]")
 AGENT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?\Z")
 
 SCHEME = re.compile(r"\s*(sips?|tel):", re.IGNORECASE)
-ANGLE = re.compile(r"<([^<>]*)>[^<>]*\Z")  # the last ones: the display name before them may have some of its own
-TEL_SEPARATORS = re.compile(r"[-.() ]")  # RFC 3966's visual separators
+# RFC 3261's name-addr: a display name, in quotes or not, then the address in <>. Nothing is tried twice (the + behind a
+# quantifier), so hostile texts take no longer than others. Before the < stands no ;, for what follows that are the
+# parameters of a header whose address has no <>.
+NAME_ADDR = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|[^"<;])*+<([^>]*+)', re.DOTALL)
+SEPARATORS = str.maketrans("", "", "-.() ")  # RFC 3966's visual separators
+NUMBER_STARTS = frozenset("+(0123456789*#")
+NUMBER = re.compile(r"\+[0-9]+\Z|[0-9]{4,}\Z")  # a shorter one without + is a name
+IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}\Z")  # the host of an address without a user
+MARKED_NUMBER = re.compile(r"\+?[0-9*#]+\Z")  # after user=phone
+PHONE = re.compile(r";user=phone(?![^;?>\s])", re.IGNORECASE)
+NORTH_AMERICAN = 10  # digits of a number there, without its +1
 
 
 def normalise_route(text: str) -> str:
@@ -81,26 +90,57 @@ def sip_username(address: object) -> str:
     """The username in a SIP address, in the form in which names are compared; "" if there is none.
 
     Understands `user`, `user@host`, `sip:`, `sips:` and `tel:` in any case, `"Name" <sip:…>`, parameters, passwords
-    and percent-encoding (RFC 3261, 19.1 and 25.1; RFC 3966). Never raises: what callers send is not ours to choose.
+    and percent-encoding (RFC 3261, 19.1 and 25.1); a telephone number is read without visual separators (RFC 3966).
+    Never raises: what callers send is not ours to choose.
     """
     if not isinstance(address, str) or len(address) > MAX_ADDRESS:
         return ""
-    if angle := ANGLE.search(address):
-        address = angle[1]
-    scheme = SCHEME.match(address)
+    scheme = SCHEME.match(address) if ":" in address else None
+    if not scheme and "<" in address and (found := NAME_ADDR.match(address)):
+        address = found[1]
+        scheme = SCHEME.match(address)
     rest = (address[scheme.end() :] if scheme else address).strip()
-    user, at, _ = rest.partition("@")
+    user, at, host = rest.partition("@")
     if scheme and not at:
         user = user.partition("?")[0]  # the headers of an address without a user
-    user = user.partition(";")[0]
+    user, _, parameters = user.partition(";")
+    user = user.partition(":")[0]
+    if "%" in user:
+        user = unquote(user, errors="replace")
+    user = fold(user)
     if scheme and scheme[1].lower() == "tel":
-        user = TEL_SEPARATORS.sub("", user)
-    user = unquote(user.partition(":")[0], errors="replace")
-    return fold(user)
+        return user.translate(SEPARATORS)
+    if user[:1] in NUMBER_STARTS and not (user[1:].isdecimal() and user[0] != "("):
+        marked = PHONE.search(f";{parameters}" if not at else host) is not None
+        return number_of(user, MARKED_NUMBER if marked else NUMBER)
+    return user
+
+
+def number_of(user: str, form: re.Pattern[str]) -> str:
+    """A username without visual separators if it is a telephone number, else itself."""
+    number = user.translate(SEPARATORS)
+    return number if form.match(number) and not IPV4.match(user) else user
+
+
+def other_forms(username: str) -> tuple[str, ...]:
+    """What the same telephone number may be called as well, with its + or without, the nearest first; else nothing.
+
+    Whether it is the same nobody can know: a number without + is one of whatever network it was dialled in.
+    """
+    digits = username.removeprefix("+")
+    if not NUMBER.match(username) and not (digits.isascii() and digits.isdecimal()):
+        return ()
+    if digits != username:
+        national = (digits[1:],) if len(digits) == NORTH_AMERICAN + 1 and digits[0] == "1" else ()
+        return (digits, f"00{digits}", *national)
+    forms = (f"+{digits[2:]}", f"+{digits}") if digits.startswith("00") else (f"+{digits}",)
+    return (*forms, f"+1{digits}") if len(digits) == NORTH_AMERICAN else forms
 
 
 def fold(username: str) -> str:
     """A username for comparing: composed (NFC), lower case, no space around it."""
+    if username.isascii():
+        return username.lower().strip()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", username).casefold()).strip()
 
 

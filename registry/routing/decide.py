@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 from agents.tokens import FOR_DEFAULTS, FOR_MCP, FOR_POST_PROMPT, MCP_CALL, for_function
 from agents.wire import Version
-from registry.routing.addresses import sip_username
+from registry.routing.addresses import other_forms, sip_username
 from registry.routing.facts import IN_CALL, Facts
 from registry.routing.table import AgentEntry, RouteEntry, RoutingTable, Step
 
+NUMBER_BEGINS = frozenset("+0123456789")
 CENTRAL_SIP = "/sip"
 RETIRED = Step("version", "the token names a version that is gone; the live one answers", ok=False)
 
@@ -82,8 +83,16 @@ def lookup(table: RoutingTable, username: str) -> tuple[RouteEntry | None, Step]
         return None, Step("sip", "no SIP name in what was dialled", ok=False)
     route = table.sip.get(username)
     if route is None:
-        return None, Step("sip", f"nobody has the SIP name {username[:128]}", ok=False, name=username)
+        said = f"nobody has the SIP name {username[:128]}"
+        if username[:1] in NUMBER_BEGINS and (near := other_form(table, username)):
+            said += f"; {near}, which leads to {table.sip[near].path}, may be the same number"
+        return None, Step("sip", said, ok=False, name=username)
     return route, Step("sip", f"{username} leads to {route.path}", path=route.path, name=username)
+
+
+def other_form(table: RoutingTable, username: str) -> str:
+    """The SIP name of the same telephone number with its + or without; "" if nobody has that either."""
+    return next((form for form in other_forms(username) if form in table.sip), "")
 
 
 def answered_by(

@@ -23,7 +23,7 @@ from agents.wire import NO_PATHS, Version
 from registry.actions.transaction import one_view
 from registry.environment import environment
 from registry.models import RegistryChange
-from registry.routing.addresses import prefix_of
+from registry.routing.addresses import prefix_of, sip_username
 from registry.routing.table import NOT_PAUSED, AgentEntry, Credentials, RouteEntry, RoutingTable, Step
 
 logger = logging.getLogger(__name__)
@@ -205,7 +205,8 @@ class Builder:
         for route in record.routes:
             step = Step("route", f"{route.path} belongs to {agent.name}", path=route.path)
             entry = RouteEntry(route.id, route.path, agent, step, prefix_of(route.path))
-            entries.append((entry, route.sip, route.default))
+            # A snapshot of before may have telephone numbers with separators.
+            entries.append((entry, list(map(sip_username, route.sip)), route.default))
         return entries
 
     def agent(self, record: AgentRecord) -> AgentEntry:

@@ -168,3 +168,8 @@ def test_a_body_that_is_no_json_is_a_parse_error_in_the_words_of_the_reference()
 
 def test_a_notification_is_taken_and_not_answered() -> None:
     assert rpc({"jsonrpc": "2.0", "method": "notifications/initialized"}) == (202, None)
+
+
+def test_a_tools_arguments_are_converted() -> None:
+    called = result("tools/call", {"name": "insecure_fn", "arguments": {"a": 5, "n": None}})
+    assert called == {"content": [{"type": "text", "text": "got 5"}], "isError": False}

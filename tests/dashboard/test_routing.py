@@ -62,6 +62,14 @@ def test_nobodys_name_comes_with_the_nearest_one_and_is_mapped_with_one_click(op
     assert operator.get(PAGE, {"ask": "appointments2"}).context["told"].agent == "booking-desk"
 
 
+def test_a_number_whose_other_form_is_mapped_is_told_to_be_perhaps_the_same(operator):
+    act(operator, "map", {"username": "+1 (555) 123-4567", "route": "/info"})
+    told = operator.get(PAGE, {"ask": "sip:1-555-123-4567@example.com"}).context["told"]
+    assert (told.tone, told.near) == ("bad", ("+15551234567", "/info"))
+    assert "+15551234567, which leads to /info, may be the same number" in [str(step.why) for step in told.steps]
+    assert operator.get(PAGE, {"ask": "tel:+1.555.1234567"}).context["told"].agent == "info-line"
+
+
 def test_the_default_route_takes_what_nobody_has(operator, actor):
     path = Route.objects.get(agent__name="pharmacy").path
     routes.set_default_route(path, by=actor)

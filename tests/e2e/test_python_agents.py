@@ -167,9 +167,17 @@ def test_defect_6_wrong_arguments_run_unless_they_are_to_be_checked(fleet: Serve
     wrong = call("checked", {"cents": "five"}, call_id="D6")
     assert fleet.post("/odd/swaig", wrong).json == {"response": "ran {'cents': 'five'}"}
     answer = fleet.post("/odd-checked/swaig", wrong).json["response"]
-    assert answer.startswith("I can't do that yet: cents is wrong")
+    assert answer.startswith("That call was not right: cents is wrong")
     row = event(fleet, "odd-checked", "D6")
     assert (row["outcome"], row["function"]) == ("invalid_arguments", "checked")
+
+
+def test_arguments_are_converted_where_they_are_to_be_checked_and_pass_unchanged_elsewhere(fleet: Server) -> None:
+    written = call("checked", {"cents": "5"}, call_id="D8")
+    assert fleet.post("/odd/swaig", written).json == {"response": "ran {'cents': '5'}"}
+    assert fleet.post("/odd-checked/swaig", written).json == {"response": "ran {'cents': 5}"}
+    row = event(fleet, "odd-checked", "D8")
+    assert (row["outcome"], row["detail"]) == ("ok", "converted: cents (text to integer)")
 
 
 def test_defect_7_so_do_missing_ones(fleet: Server) -> None:

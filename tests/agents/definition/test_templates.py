@@ -131,3 +131,21 @@ def said_at(values: Any, path: tuple[str, ...]) -> str:
 def test_filling_a_tree_changes_texts_only(tree: Any, args: Any) -> None:
     filled = TemplateTree(tree).fill({"args": args})
     assert filled == tree  # no text of the strategy has a placeholder of ours
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (5.0, "5"),
+        (-0.0, "0"),
+        (5.5, "5.5"),
+        (1e16, "10000000000000000"),
+        (1e300, "1e+300"),
+        (["a", 5.0, [2.0, 2.5]], '["a",5,[2,2.5]]'),
+        ({"n": 3.0, "version": "1.0"}, '{"n":3,"version":"1.0"}'),
+        ("5.0", "5.0"),
+    ],
+)
+def test_a_whole_number_is_said_without_a_fraction(value: Any, text: str) -> None:
+    assert Template("${args.n}").fill({"args": {"n": value}}) == text
+    assert TemplateTree([{"say": "${args.n}"}]).fill({"args": {"n": value}}) == [{"say": text}]

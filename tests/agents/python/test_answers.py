@@ -10,8 +10,7 @@ from agents.python.switchboard_host.serve import LOCKED
 from agents.python.version import head_of, refuse
 from agents.safe_answers import SAFE_DOCUMENT
 from agents.sdk_answers import judged
-from agents.sources import FoundFunction
-from agents.stored.arguments import ArgumentChecks, arguments_of
+from agents.stored.arguments import arguments_of
 from agents.stored.functions import SAFE_LINE
 from agents.wire import MALFORMED, AgentRequest, Answer
 from tests.agents.building import request as asked
@@ -125,22 +124,6 @@ def test_hosts_are_told_a_request_without_what_is_between_us_and_its_sender() ->
 # --- arguments -------------------------------------------------------------------------------------------------------
 
 
-CHECKS = ArgumentChecks(
-    {
-        "pay": FoundFunction(
-            parameters={
-                "type": "object",
-                "properties": {"cents": {"type": "integer", "minimum": 1, "description": "how much"}},
-                "required": ["cents"],
-            }
-        ),
-        "odd": FoundFunction(parameters={"type": "object", "properties": {"x": {"type": "no such type"}}}),
-        "bare": FoundFunction(parameters={}),
-        "wrong": FoundFunction(parameters={"properties": [1]}),
-    }
-)
-
-
 @pytest.mark.parametrize(
     ("argument", "found"),
     [
@@ -156,22 +139,6 @@ CHECKS = ArgumentChecks(
 )
 def test_arguments_are_found_where_the_sdk_finds_them(argument: Any, found: dict[str, Any]) -> None:
     assert arguments_of({"argument": argument, "arguments": {"b": 3}}) == found
-
-
-def test_wrong_arguments_are_asked_for_again() -> None:
-    refused = CHECKS.refusal("pay", {"argument": {"parsed": [{"cents": 0}]}})
-    assert refused is not None
-    assert (refused.status, refused.outcome, refused.function) == (200, "invalid_arguments", "pay")
-    assert "cents (how much) is wrong" in json.loads(refused.body)["response"]
-    missing = CHECKS.refusal("pay", {})
-    assert missing is not None
-    assert "cents (how much) is missing" in missing.detail
-    assert CHECKS.refusal("pay", {"arguments": {"cents": 5}}) is None
-
-
-@pytest.mark.parametrize("name", ["odd", "bare", "wrong", "nobody"])
-def test_what_is_no_schema_checks_nothing(name: str) -> None:
-    assert CHECKS.refusal(name, {"arguments": {"x": []}}) is None
 
 
 def test_the_safe_document_is_a_document() -> None:

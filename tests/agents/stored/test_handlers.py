@@ -146,3 +146,23 @@ def test_insecure_functions_stay_ours_when_the_default_url_is_somebody_elses() -
     ours = f"{URL}/swaig/?__token=T"
     assert urls == {"theirs": None, "insecure": ours, "secure": ours}
     assert swaig["defaults"] == {"web_hook_url": "https://ext.example.com/swaig"}
+
+
+def test_a_webhook_gets_converted_arguments_and_all_else_as_it_came() -> None:
+    server = Server({"response": "Booked."})
+    argument = {"parsed": [{"day": 5, "note": "x"}], "raw": '{"day":5,"note":"x"}'}
+    answered = asked(version({"webhook": "https://crm.example.com/hook"}), server, argument=argument, more=[1])
+    assert answered.detail == "converted: day (integer to text); by webhook"
+    sent = orjson.loads(server.asked[0][3])
+    assert sent == {**BODY, "more": [1], "argument": {**argument, "parsed": [{"day": "5", "note": "x"}]}}
+
+
+def test_a_converted_request_that_cannot_be_written_never_reaches_a_webhook() -> None:
+    server = Server({"response": "Booked."})
+    deep: Any = 1
+    for _ in range(300):
+        deep = [deep]
+    given = {**BODY, "argument": {"parsed": [{"day": 5}]}, "global_data": deep}
+    agent = version({"webhook": "https://crm.example.com/hook"})
+    answered = answer(agent, request("swaig", "POST", given, raw=b"x", claim=CLAIM, webhooks=server))
+    assert (answered.status, answered.outcome, server.asked) == (200, "invalid_arguments", [])

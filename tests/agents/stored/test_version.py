@@ -203,7 +203,8 @@ def test_a_missing_argument_is_told_to_the_model_and_the_handler_does_not_run() 
 def test_a_wrong_argument_is_told_to_the_model_and_the_actions_do_not_run() -> None:
     body = {"function": "refill", "argument": {"parsed": [{"number": "1", "count": "two"}]}}
     sentence = (
-        'I can\'t do that yet: count is wrong: "two" is not of type "integer". Ask the caller, then call refill again.'
+        'That call was not right: count is wrong: "two" is not of type "integer". '
+        "Do not ask the caller: correct it, then call refill again."
     )
     assert said(PHARMACY, request("swaig", "POST", body, claim=REFILL)) == (200, {"response": sentence})
 

@@ -325,6 +325,10 @@ def test_the_dry_run_is_the_dispatchers_decision(pumps, look):
     decided = look.post("/decide", {"dialled": "sip:nobody@example.com"}).json()
     assert (decided["outcome"], decided["agent"]) == ("not_found", None)
     assert decided["steps"][-1]["ok"] is False
+    assert pumps.post("/sip", {"username": "+1-555-123-4567", "route": "/pumps"}).status_code == 201
+    assert look.post("/decide", {"dialled": "tel:+1.555.123.4567"}).json()["agent"] == "pumps"
+    decided = look.post("/decide", {"dialled": "sip:15551234567@example.com"}).json()
+    assert decided["steps"][0]["detail"].endswith("; +15551234567, which leads to /pumps, may be the same number")
     assert look.post("/decide", {"path": "/pumps/swaig", "function": "price"}).json()["sub_path"] == "swaig"
     assert look.post("/decide", {"method": "PUT"}).status_code == 422
 

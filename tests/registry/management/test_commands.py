@@ -464,6 +464,13 @@ def test_a_sip_address_is_tested_with_each_step(transactional_db, fleet, run, ru
     assert "nobody is answered by info-line." in run("sip", "test", "nobody")
 
 
+def test_a_number_is_mapped_without_separators_and_its_other_form_named(transactional_db, fleet, run):
+    assert "+15551234567 leads to /pharmacy" in run("sip", "map", "+1-555-123-4567", "/pharmacy")
+    assert "is answered by pharmacy." in run("sip", "test", "sip:+1 (555) 123-4567@h;user=phone")
+    text = unanswered("sip", "test", "sip:15551234567@h")
+    assert "FAIL  sip: nobody has the SIP name 15551234567; +15551234567, which leads to /pharmacy, may be" in text
+
+
 def unanswered(*arguments):
     """Run a command that ends with exit code 1 and an answer all the same."""
     out = StringIO()

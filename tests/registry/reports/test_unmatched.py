@@ -36,3 +36,11 @@ def test_a_name_that_somebody_has_meanwhile_is_none_of_them(fleet, actor):
     assert len(unmatched_names(since, 8)) == 1
     sip_names.register_sip_username("pharmcy", "/pharmacy", by=actor)
     assert unmatched_names(since, 8) == []
+
+
+def test_a_number_without_its_plus_is_near_the_one_that_is_mapped(fleet, actor):
+    sip_names.register_sip_username("+1 (555) 123-4567", "/pharmacy", by=actor)
+    sip_names.register_sip_username("15551234568", "/info", by=actor)
+    write_events([dialled("15551234567")])
+    (found,) = unmatched_names(datetime.now(UTC) - DAY, 8)
+    assert (found.nearest_name, found.nearest_route) == ("+15551234567", "/pharmacy")

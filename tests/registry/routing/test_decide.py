@@ -270,3 +270,42 @@ def test_any_request_is_decided_for_an_agent_or_nobody_and_always_alike(facts, n
         assert decision.agent is not None
         assert (decision.version is not None) == (decision.outcome in ("agent", "paused"))
     assert decide(table, facts, now) == decision
+
+
+NUMBERS = {"+15551234567": "/desk", "442071234567": "/front"}
+
+
+def numbers_table():
+    return build_table({"/desk": build_agent("desk"), "/front": build_agent("front", number=2)}, NUMBERS)
+
+
+def test_a_quoted_parameter_behind_the_address_answers_nobodys_call():
+    table = build_table({"/desk": build_agent("desk"), "/help": build_agent("help", number=2)},
+                        {"+15551234567": "/desk", "help-desk": "/help"})  # fmt: skip
+    dialled = '"a" <sip:+15551234567@h>;x="<sip:help-desk@h>"'
+    assert decide(table, Facts("/sip", dialled=dialled), NOW).agent.name == "desk"
+
+
+@pytest.mark.parametrize(
+    ("dialled", "near", "path"),
+    [
+        ("sip:15551234567@h", "+15551234567", "/desk"),
+        ("sip:1-555-123-4567@h", "+15551234567", "/desk"),
+        ("tel:0015551234567", "+15551234567", "/desk"),
+        ("tel:5551234567", "+15551234567", "/desk"),
+        ("sip:+44 20 7123 4567@h", "442071234567", "/front"),
+    ],
+)
+def test_a_number_whose_other_form_is_mapped_is_a_near_miss_that_the_step_names(dialled, near, path):
+    for asked in ("/sip", "/front/sip"):
+        decision = decide(numbers_table(), Facts(asked, dialled=dialled), NOW)
+        step = next(step for step in decision.steps if step.rule == "sip")
+        assert decision.outcome != "redirect"
+        assert (step.ok, step.path) == (False, "")
+        assert step.detail.endswith(f"; {near}, which leads to {path}, may be the same number")
+
+
+@pytest.mark.parametrize("dialled", ["sip:15551234568@h", "help-desk", "+", ""])
+def test_a_name_that_no_other_form_of_is_mapped_is_no_near_miss(dialled):
+    decision = decide(numbers_table(), Facts("/sip", dialled=dialled), NOW)
+    assert "may be" not in decision.steps[0].detail

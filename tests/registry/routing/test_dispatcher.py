@@ -122,9 +122,19 @@ def test_a_function_can_be_called_at_the_url_of_the_document(client):
             assert (denied.status, denied.body, denied.event["outcome"]) == (200, DENIED, "denied")
 
 
+def test_the_event_of_a_call_says_which_arguments_were_converted_and_has_them_as_they_came(client):
+    url = client.get("/clinic/booking?call_id=C1").ai["SWAIG"]["functions"][0]["web_hook_url"]
+    for _ in range(2):  # also when there is a plan for right ones
+        response = client.swaig(url, "find_slot", day=5)
+        assert response.json["response"].startswith("On 5 we have")
+        assert (response.event["outcome"], response.event["detail"]) == ("ok", "converted: day (integer to text)")
+        assert response.event["request"]["argument"]["parsed"] == [{"day": 5}]
+        assert client.swaig(url, "find_slot", day="5").event["detail"] == ""
+
+
 def test_wrong_arguments_are_an_answer_that_names_them(client):
     url = client.get("/clinic/booking?call_id=C1").ai["SWAIG"]["functions"][0]["web_hook_url"]
-    response = client.swaig(url, "find_slot", day=5)
+    response = client.swaig(url, "find_slot", day=[5])
     assert response.status == 200
     assert "day" in response.json["response"]
     assert response.event["outcome"] == "invalid_arguments"
