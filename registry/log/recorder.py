@@ -17,6 +17,7 @@ EXCERPT_BYTES = 4096  # how much of a request or an answer the routing log keeps
 STRUCTURED_BYTES = 64 * 1024  # of a body that is looked at key by key, some 10 ms at worst
 MARGIN_BYTES = 1024  # that are looked at behind the cut
 MAX_FIELD = 256  # characters of a field that callers choose
+CHOSEN = frozenset({"path", "call_id", "sip_user", "from", "to", "function"})  # by callers
 VARYING = ("id", "microseconds", "call_id", "from", "to", "request", "response")  # of events that are alike
 MAX_DETAIL = 512  # characters of the reason, which may repeat arguments
 
@@ -49,6 +50,7 @@ class Recorder:
         self.replica = replica
         self.masker = masker
         self.excerpt_bytes = excerpt_bytes
+        self.usual_answer = b"{}" if masker.is_secret("response") else b'{"response":'  # how most answers begin
 
     def record(self, event: Event, excerpts: Excerpts) -> None:
         """Append one event, with what is the recorder's to say.
@@ -58,6 +60,7 @@ class Recorder:
         if "id" not in event:
             event["id"] = uuid7()
         event["replica"] = self.replica
+        self.mask_chosen(event)
         known, whole = self.masker.known, True
         event["request"] = event["response"] = None
         if excerpts.body:
@@ -85,6 +88,21 @@ class Recorder:
     def template(self, event: Event) -> "Template":
         """Whoever writes events like this one."""
         return Template(self, event)
+
+    def mask_chosen(self, event: dict[str, Any] | Event) -> None:
+        """Mask what this server knows as secret in what callers choose, and where the steps repeat it.
+
+        Not what stands under telling keys of the same body: a PIN of four digits is a part of many a number.
+        """
+        known = self.masker.known
+        if known is NO_SECRETS:
+            return
+        for field in CHOSEN & event.keys():
+            event[field] = known.masked(event[field])  # type: ignore[literal-required]
+        if steps := event.get("steps"):
+            written = orjson.dumps(steps)
+            if known.is_in(written):
+                event["steps"] = [{**step, "detail": known.masked(step["detail"])} for step in orjson.loads(written)]
 
     def changes(self, request: Any) -> bool:
         """Whether a request that is kept as it came is masked with the rest of its line."""
@@ -126,8 +144,8 @@ class Recorder:
         return orjson.Fragment(body), known, body == sent
 
     def response(self, answer: bytes, known: Verbatim) -> Any:
-        """The answer, which we made ourselves: most have one key, such as `response`, which is none of the masked."""
-        plain = known is NO_SECRETS and BACKSLASH not in answer
+        """The answer, which we made ourselves: most have one key, `response`, which is none of the masked."""
+        plain = known is NO_SECRETS and BACKSLASH not in answer and answer.startswith(self.usual_answer)
         if plain and answer.count(b'":') == 1 and len(answer) <= self.excerpt_bytes:
             return orjson.Fragment(answer)
         closely = self.masker.inside.search(answer) is not None or known.is_in(answer)
@@ -166,6 +184,7 @@ class Template:
 
     def __init__(self, recorder: Recorder, event: Event):
         constant = {key: value for key, value in event.items() if key not in VARYING}
+        recorder.mask_chosen(constant)
         line = orjson.dumps({**constant, "replica": recorder.replica})
         self.recorder = recorder
         self.begun = without_nul(recorder.masker.line(line))[:-1]
@@ -175,13 +194,14 @@ class Template:
         recorder = self.recorder
         request, known, whole = recorder.request_written(orjson.dumps(parsed), parsed)
         call_id, caller, dialled = call
-        varying = {
+        varying: dict[str, Any] = {
             "call_id": short(call_id),
             "from": short(caller),
             "to": short(dialled),
             "request": request,
             "response": recorder.response(answer.body, known) if answer.body else None,
         }
+        recorder.mask_chosen(varying)
         line = orjson.dumps(varying)
         stored = without_nul(recorder.masker.line(line))
         more = b',"id":"%b","microseconds":%d' % (uuid7().encode(), microseconds)

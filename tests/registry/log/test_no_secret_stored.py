@@ -17,7 +17,7 @@ from registry.routing.http import parse_json
 from registry.routing.table import AgentEntry, Credentials, Step
 from tests.agents.building import KEY
 from tests.client import Client, MemorySpool, basic
-from tests.registry.building import build_table
+from tests.registry.building import build_table, fleet_table
 
 S = "hunter2-hunter2"
 HIDDEN_KEYS = list(settings.MASKED_KEYS)
@@ -405,3 +405,28 @@ def test_the_server_s_log_is_masked_also_in_tracebacks() -> None:
 
 def test_the_settings_use_it() -> None:
     assert settings.LOGGING["formatters"]["line"]["()"].endswith("MaskedFormatter")
+
+
+@pytest.mark.parametrize("name", ENVIRONMENT)
+def test_a_secret_of_the_environment_is_in_no_field_that_callers_choose(client: Client, name: str) -> None:
+    """A value under a telling key of the same body is no reason to change them: a PIN is a part of many a number."""
+    client = Client(client.tables.current, fleet=("fleet", "the-fleets-password"))  # asks both ways
+    client.dispatcher.context.recorder.masker = Masker(HIDDEN_KEYS, ENVIRONMENT.values())
+    ours, secret = basic("agent-user", PASSWORD), ENVIRONMENT[name]
+    call = {"call_id": f"C-{secret}", "from": f"+1{secret}", "to": secret, "password": "C-"}
+    for path, body in (
+        ("/desk", {"call": call}),
+        ("/desk/swaig", {"function": secret, "call_id": secret, "call": call}),
+        ("/sip", {"call": {"to": f"sip:{secret}@example.com"}}),
+        (f"/{quote(secret)}", {}),
+    ):
+        response = client.post(path, body, auth=ours)
+        assert not [word for word in OF_ENVIRONMENT if word.encode() in b"".join(client.spool.lines)]
+        assert response.event is not None
+    assert json.loads(client.spool.lines[0])["call_id"].startswith("C-")
+
+
+def test_an_answer_is_masked_under_whatever_key_its_operator_hides() -> None:
+    client = Client(fleet_table())
+    client.dispatcher.context.recorder = Recorder(client.spool, "test", Masker(["response"]))
+    assert client.post("/clinic/booking/swaig", {"function": "nope"}).event["response"] == {"response": "***"}
