@@ -94,7 +94,8 @@ class Environment(BaseSettings):
     ALLOWED_HOSTS: Texts = ["localhost", "127.0.0.1", "[::1]"]
     """Without `PUBLIC_URL`: the Host headers that may appear in documents. The host of `PUBLIC_URL` is added."""
     TRUSTED_PROXIES: Networks = []
-    """Addresses or networks, such as `10.0.0.0/8`, whose `X-Forwarded-For`, `-Proto` and `-Host` count."""
+    """Addresses or networks, such as `10.0.0.0/8`, whose `X-Forwarded-For`, `-Proto` and `-Host` count;
+    [behind a proxy](operating.md#behind-a-proxy)."""
     SWML_BASIC_AUTH_USER: str = "signalwire"
     """User of the fleet's credentials."""
     SWML_BASIC_AUTH_PASSWORD: str = Field("", repr=False)

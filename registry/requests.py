@@ -6,6 +6,7 @@ from django.http import HttpRequest
 
 from registry.actions.transaction import Actor
 from registry.policy import Deed, Principal, of_user
+from registry.routing.forwarded import headers_of
 from registry.routing.http import Connection
 from registry.routing.public_url import PublicUrl, Sender
 
@@ -25,7 +26,7 @@ def public_base(request: HttpRequest) -> str:
 def sender_of(request: ASGIRequest) -> Sender:
     """Who sent the request and how they know us, as the dispatcher would see it."""
     url = PublicUrl(settings.PUBLIC_URL, settings.ALLOWED_HOSTS, settings.TRUSTED_PROXIES)
-    return url.sender(Connection.of(dict(request.scope)), dict(request.scope["headers"]))
+    return url.sender(Connection.of(dict(request.scope)), headers_of(request.scope["headers"]))
 
 
 def principal_of(request: HttpRequest) -> Principal:

@@ -13,6 +13,7 @@ from registry.routing.agent_urls import AgentUrls
 from registry.routing.context import Context
 from registry.routing.decide import CENTRAL_SIP, Decision, decide
 from registry.routing.facts import Facts, facts_of
+from registry.routing.forwarded import headers_of
 from registry.routing.http import BodyTooLarge, BodyTooSlow, Head, Receive, discard, parse_json, parse_query, read_body
 from registry.routing.public_url import Sender
 from registry.routing.table import RouteEntry, RoutingTable, Step
@@ -49,7 +50,7 @@ class Exchange:
         self.table = table
         self.head = head
         self.method, self.path, _, query, headers, connection = head
-        self.headers: Headers = dict(headers)
+        self.headers: Headers = headers_of(headers)
         self.sender: Sender = context.public_url.sender(connection, self.headers)
         self.query: Mapping[str, str] = parse_query(query) if query else NO_QUERY
 

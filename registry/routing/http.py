@@ -10,6 +10,7 @@ from urllib.parse import unquote_plus
 import orjson
 
 from agents.wire import MALFORMED, NO_QUERY
+from registry.routing.forwarded import address_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -47,7 +48,7 @@ class Connection(NamedTuple):
         """What ASGI says of it."""
         client = scope.get("client")
         host, port = scope.get("server") or ("127.0.0.1", None)
-        return cls(client[0] if client else "", scope.get("scheme", "http"), (host, port))
+        return cls(address_of(client[0]) if client else "", scope.get("scheme", "http"), (host, port))
 
 
 class Head(NamedTuple):

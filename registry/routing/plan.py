@@ -22,6 +22,7 @@ from registry.routing.context import Context
 from registry.routing.digest import digest_of
 from registry.routing.exchange import Exchange
 from registry.routing.facts import NOTHING
+from registry.routing.forwarded import FORWARDED, headers_of
 from registry.routing.http import Head
 from registry.routing.record import event_of, kind_of
 from registry.routing.table import RouteEntry, RoutingTable
@@ -32,7 +33,6 @@ MAX_PLANS = 16_384  # about 1.5 kB each, for each function another one; then all
 MAX_KEY = 1024  # characters; senders choose hosts, slashes at the end, and what they were forwarded for
 CONTENT_TYPES = frozenset({None, b"application/json"})
 MARKS = frozenset({b"x-request-id", b"traceparent"})  # of a request that has an id of its own
-FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
 TOKEN = b"__token="
 NO_TABLE = RoutingTable()
 NO_USUAL_BODY = (orjson.JSONDecodeError, orjson.JSONEncodeError)  # no JSON, or nested some hundred levels deep
@@ -55,7 +55,7 @@ class Plans:
         """The body of a good answer, which is recorded then; None if the whole function is to be asked."""
         if table is not self.table:
             return None
-        headers = dict(head.headers)
+        headers = headers_of(head.headers)
         plan = self.known.get(self.key(head, headers))
         if plan is None or not hmac.compare_digest(headers.get(b"authorization", b""), plan.authorization):
             return None

@@ -3,19 +3,32 @@
 import ipaddress
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from registry.routing.forwarded import (
+    FOR,
+    FORWARDED,
+    HOST,
+    PROTO,
+    Headers,
+    address_of,
+    entries,
+    parsed,
+    scheme_of,
+    without_usual_port,
+)
 from registry.routing.http import Connection, Head
 
 logger = logging.getLogger(__name__)
 MAX_WARNINGS = 20  # a scanner must not fill the server's log
 # A name, or an IPv6 address in brackets, and a port: whatever else ALLOWED_HOSTS allows, it goes into a URL.
-HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?\Z")
+NAME = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?\Z")
 MAX_REMEMBERED = 256  # hosts, proxies and senders; a fleet has a handful, a scanner any number
 
+MAX_REMEMBERED_BYTES = 1000  # of forwarded headers; what is longer is read each time
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Headers = Mapping[bytes, bytes]
 
 
 class Sender(NamedTuple):
@@ -33,12 +46,24 @@ class Sender(NamedTuple):
         return self.base + (path + b"?" + query if query else path).decode("latin-1")
 
 
+class Told(NamedTuple):
+    """What trusted proxies say of a request; of what they do not say, what the connection and its Host header do."""
+
+    address: str
+    scheme: str  # http or https
+    host: bytes
+
+
 class PublicUrl:
     """Finds the sender and the public URL of requests.
 
     `PUBLIC_URL` if it is set; else the Host header if ALLOWED_HOSTS has it; else the address that the request came in
     at, which no sender chooses. X-Forwarded-For, -Proto and -Host count only if the request comes from one of
     `trusted_proxies`, and then too the host must be allowed.
+
+    X-Forwarded-For is walked from its end, past what are trusted proxies' addresses; what is no address is then the
+    proxy's own. Of several hosts and schemes the outermost trusted proxy's count: as many from the end as the walk
+    went. A shorter header was not lengthened by all of them; where that host is not allowed, the next that is counts.
     """
 
     def __init__(self, public_url: str, allowed_hosts: Sequence[str], trusted_proxies: Sequence[Network]):
@@ -50,16 +75,14 @@ class PublicUrl:
         self.known_hosts: dict[bytes, str] = {}
         self.known_senders: dict[tuple[str, bytes, str], Sender] = {}
         self.known_proxies: dict[str, bool] = {}
+        self.known_told: dict[tuple[str | bytes | None, ...], Told] = {}
 
     def sender(self, connection: Connection, headers: Headers) -> Sender:
         """Who sent a request, and the URL by which it may be told to come back."""
         address, scheme, server = connection
         claimed = headers.get(b"host", b"")
         if self.trusted_proxies and self.is_proxy(address):
-            address = self.forwarded_for(headers, address)
-            proto = last(headers.get(b"x-forwarded-proto", b"")).lower()
-            scheme = proto if proto in ("http", "https") else scheme
-            claimed = last(headers.get(b"x-forwarded-host", b"")).encode() or claimed
+            address, scheme, claimed = self.told(connection, headers)
         if self.fixed is not None:
             return Sender(address, *self.fixed)
         known = self.known_senders.get((address, claimed, scheme))
@@ -81,8 +104,7 @@ class PublicUrl:
     def check_host(self, claimed: bytes) -> str:
         """The host as text, or "" if it is not allowed; remembered, and said once."""
         host = claimed.decode("latin-1")
-        domain = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-        allowed = bool(HOST.match(host)) and is_allowed(domain.lower(), self.allowed_hosts)
+        allowed = self.allows(host)
         if len(self.known_hosts) >= MAX_REMEMBERED:
             self.known_hosts = {}
         self.known_hosts[claimed] = host if allowed else ""
@@ -94,6 +116,11 @@ class PublicUrl:
             )
         return self.known_hosts[claimed]
 
+    def allows(self, host: str) -> bool:
+        """Whether a host, maybe with a port, can stand in a URL of ours."""
+        domain = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+        return bool(NAME.match(host)) and is_allowed(domain.lower(), self.allowed_hosts)
+
     def is_proxy(self, address: str) -> bool:
         """Whether an address is one of the trusted proxies'."""
         known = self.known_proxies.get(address)
@@ -103,13 +130,51 @@ class PublicUrl:
             known = self.known_proxies[address] = in_networks(address, self.trusted_proxies)
         return known
 
-    def forwarded_for(self, headers: Headers, proxy: str) -> str:
-        """The nearest address that is not a trusted proxy's own."""
-        hops = [hop.strip() for hop in headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",") if hop.strip()]
-        for hop in reversed(hops[-20:]):
-            if not self.is_proxy(hop):
-                return hop[:64]
-        return proxy
+    def told(self, connection: Connection, headers: Headers) -> Told:
+        """What a trusted proxy, which opened the connection, says; remembered."""
+        given = [headers.get(name) for name in (*FORWARDED, b"host")]
+        key = (connection.client, connection.scheme, *given)
+        known = self.known_told.get(key)
+        if known is None:
+            known = self.read_told(connection, headers)
+            if sum(len(value or b"") for value in given) <= MAX_REMEMBERED_BYTES:
+                if len(self.known_told) >= MAX_REMEMBERED:
+                    self.known_told = {}
+                self.known_told[key] = known
+        return known
+
+    def read_told(self, connection: Connection, headers: Headers) -> Told:
+        """The same, read."""
+        address, trusted = self.walked(entries(headers, FOR), connection.client)
+        hosts, schemes = entries(headers, HOST), entries(headers, PROTO)
+        depth = trusted + 1
+        at = self.place_of_host(hosts, depth)
+        # Both were written by the same proxies if there are as many of them.
+        of_scheme = at if len(hosts) == len(schemes) else min(depth, len(schemes))
+        said = scheme_of(schemes[-of_scheme]) if schemes else ""
+        scheme = said or scheme_of(connection.scheme) or "http"
+        host = hosts[-at].encode("latin-1") if hosts else headers.get(b"host", b"")
+        return Told(address, scheme, without_usual_port(host, scheme))
+
+    def walked(self, hops: Sequence[str], proxy: str) -> tuple[str, int]:
+        """The nearest address that is not a trusted proxy's own, and how many of theirs are before it."""
+        trusted = 0
+        for hop in reversed(hops):
+            address = address_of(hop)
+            if not address:
+                break
+            if not self.is_proxy(address):
+                return address, trusted
+            trusted += 1
+        return proxy, trusted
+
+    def place_of_host(self, hosts: Sequence[str], depth: int) -> int:
+        """Which of the hosts counts, from the end: the `depth`th, or the nearest to it that is allowed."""
+        first = min(depth, len(hosts))
+        for at in (*range(first, 0, -1), *range(first + 1, len(hosts) + 1)):
+            if self.allows(hosts[-at]):
+                return at
+        return first
 
 
 def is_allowed(domain: str, allowed_hosts: Sequence[str]) -> bool:
@@ -128,16 +193,8 @@ def same_domain(domain: str, pattern: str) -> bool:
 
 def in_networks(address: str, networks: Sequence[Network]) -> bool:
     """Whether an address lies in one of the networks; False for what is no address."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(parsed in network for network in networks)
-
-
-def last(value: bytes) -> str:
-    """The last of several values: the one that the nearest proxy added."""
-    return value.decode("latin-1").rpartition(",")[2].strip()
+    found = parsed(address)
+    return found is not None and any(found in network for network in networks)
 
 
 def own_address(server: tuple[str, int | None]) -> str:
