@@ -18,6 +18,7 @@ from django.conf import settings  # noqa: E402
 from django.urls import path, re_path  # noqa: E402
 
 from config.background import App, Background, Services  # noqa: E402 - after django.setup()
+from config.public_scope import public_scope  # noqa: E402
 from dashboard.consumers import EventsConsumer, PageConsumer  # noqa: E402
 from dashboard.watchers import Watched  # noqa: E402
 from registry.fleet.document import UPLOAD_BYTES  # noqa: E402
@@ -91,6 +92,7 @@ class Front:
 
     def __init__(self, services: Services):
         self.dispatcher = services.dispatcher
+        self.public_url = services.dispatcher.context.public_url
         self.lane = None if services.sync else services.dispatcher  # an answer that waits for the disk is not at once
         self.probes = services.probes
         self.metrics = Metrics(services.exposition, TokenGate(), services.http)
@@ -109,6 +111,7 @@ class Front:
         """Agents first: their callers wait."""
         path: str = scope["path"]
         if scope["type"] == "websocket":
+            scope = public_scope(scope, self.public_url)
             scope["live"], scope["stage"] = self.live, self.stage
             await self.sockets(scope, receive, send)
         elif path in PATHS:
@@ -120,6 +123,7 @@ class Front:
             if declared(scope) > most:
                 await respond(send, 413, TOO_LARGE, self.too_large)
                 return
+            scope = public_scope(scope, self.public_url)
             scope["stage"] = self.stage
             await self.django(scope, limited(receive, most), send)
         else:

@@ -142,12 +142,13 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.request_ids.request_ids",
+    "config.cookies.SafeCookies",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "registry.api.middleware.ApiAnswers",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
+    "dashboard.csrf.Csrf",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -193,7 +194,7 @@ SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"  # the same three hea
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https:")
-CSRF_FAILURE_VIEW = "dashboard.shell.csrf_failed"
+CSRF_FAILURE_VIEW = "dashboard.csrf.failed"
 CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urlsplit(PUBLIC_URL))] if PUBLIC_URL else []
 
 PGHISTORY_APPEND_ONLY = True  # audit rows can be neither changed nor deleted

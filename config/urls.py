@@ -11,3 +11,4 @@ urlpatterns = [
     path("dashboard/", include("dashboard.urls")),
 ]
 handler404 = "registry.api.api.not_found"
+handler400 = "dashboard.csrf.refused_host"

@@ -238,12 +238,6 @@ def nothing_here(request: HttpRequest) -> HttpResponse:
     return problem(request, f"Nothing is plugged in at {request.path[:200]}", "The page may have another address.", 404)
 
 
-def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Django's answer to a form without its token: most often the page is older than the last sign-in."""
-    title = "This page is older than your last sign-in"
-    return problem(request, title, f"Nothing was changed. Load the page again, then repeat it. ({reason})", 403)
-
-
 def finished(request: HttpRequest, answer: HttpResponseBase) -> HttpResponseBase:
     """The headers of every answer of the dashboard."""
     for name, value in HEADERS.items():

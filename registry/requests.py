@@ -24,7 +24,10 @@ def public_base(request: HttpRequest) -> str:
 
 
 def sender_of(request: ASGIRequest) -> Sender:
-    """Who sent the request and how they know us, as the dispatcher would see it."""
+    """Who sent the request and how they know us, as the dispatcher would see it; config/public_scope.py has looked."""
+    known: Sender | None = request.scope.get("sender")
+    if known is not None:
+        return known
     url = PublicUrl(settings.PUBLIC_URL, settings.ALLOWED_HOSTS, settings.TRUSTED_PROXIES)
     return url.sender(Connection.of(dict(request.scope)), headers_of(request.scope["headers"]))
 

@@ -143,6 +143,18 @@ class PublicUrl:
                 self.known_told[key] = known
         return known
 
+    def reached(self, connection: Connection, headers: Headers) -> Told | None:
+        """How a request from a trusted proxy reached us; None from anybody else. The host is one of ours, if any is."""
+        if not (self.trusted_proxies and self.is_proxy(connection.client)):
+            return None
+        told = self.told(connection, headers)
+        if self.allows(told.host.decode("latin-1")):
+            return told
+        if self.fixed is not None:
+            scheme, host, _ = self.fixed
+            return told._replace(scheme=scheme.removesuffix("://"), host=host.partition("/")[0].encode())
+        return told._replace(host=headers.get(b"host", b""))
+
     def read_told(self, connection: Connection, headers: Headers) -> Told:
         """The same, read."""
         address, trusted = self.walked(entries(headers, FOR), connection.client)

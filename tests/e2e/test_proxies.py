@@ -80,3 +80,46 @@ def test_several_hosts_and_schemes_name_the_outermost_proxys_in_every_url(proxie
     assert "@voice.example.com/sales" in document
     assert set(re.findall(r"https?://(?:[^@\"]*@)?([^/\"]+)/sales", document)) == {"voice.example.com"}
     assert "http://" not in document
+
+
+def test_behind_a_proxy_that_ends_tls_people_sign_in_without_a_public_url(proxied: Server) -> None:
+    said = {"Host": "inner:8000", "X-Forwarded-Host": "voice.example.com", "X-Forwarded-Proto": "https"}
+    visitor = Visitor(proxied, origin="https://voice.example.com", **said, X_Forwarded_For="203.0.113.9:1")
+    answer = visitor.sign_in(link_of(proxied))
+    assert (answer.status, answer.headers["location"]) == (302, "/dashboard/password/")
+    assert answer.cookies
+    assert all("; Secure" in cookie for cookie in answer.cookies), "they go by HTTPS only"
+    page = visitor.ask("/dashboard/agents/sales-agent/")
+    assert "https://voice.example.com/sales" in page.text
+    assert "Looks right" in visitor.ask("/dashboard/settings/health/").text
+    evil = visitor.ask("/dashboard/sign-out/", {"csrfmiddlewaretoken": "x"}, Origin="https://evil.example")
+    assert evil.status == 403
+    plain = Visitor(proxied, X_Forwarded_For="203.0.113.9")
+    assert plain.sign_in(link_of(proxied)).status == 302, "who comes by HTTP is seen so"
+    assert not any("Secure" in cookie for cookie in plain.ask("/dashboard/sign-in/").cookies)
+
+
+def test_where_nothing_says_how_we_are_reached_a_stranger_is_told_which_setting_is_missing(
+    make_server: Callable[..., Server],
+) -> None:
+    server = make_server(workers=1, example=True, ALLOWED_HOSTS="voice.example.com")
+    visitor = Visitor(server, origin="https://voice.example.com", Host="voice.example.com", X_Forwarded_Proto="https")
+    answer = visitor.sign_in(link_of(server))
+    assert answer.status == 403
+    for word in ("PUBLIC_URL", "TRUSTED_PROXIES", "https://voice.example.com", "http://voice.example.com"):
+        assert word in answer.text
+    for word in ("Overview", "Live log", "failing", "/dashboard/agents/", "/ws/page", "older"):
+        assert word not in answer.text
+    answer = Visitor(server, Host="inner:8000").ask("/dashboard/sign-in/")
+    assert answer.status == 400
+    assert "ALLOWED_HOSTS" in answer.text
+    api = Visitor(server, Host="inner:8000").ask("/api/v1/agents")
+    assert (api.status, api.headers["content-type"]) == (400, "application/problem+json")
+
+
+def test_with_a_public_url_a_trusted_proxy_may_call_us_by_an_inner_name(make_server: Callable[..., Server]) -> None:
+    settings = {"PUBLIC_URL": "https://voice.example.com", "TRUSTED_PROXIES": "127.0.0.1"}
+    server = make_server(workers=1, example=True, **settings)
+    for said in ({}, {"X-Forwarded-Proto": "https"}, {"X-Forwarded-Host": "inner.local", "X-Forwarded-Proto": "http"}):
+        visitor = Visitor(server, origin="https://voice.example.com", Host="inner:8000", **said)
+        assert visitor.sign_in(link_of(server)).status == 302, said
