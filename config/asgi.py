@@ -110,6 +110,10 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Agents first: their callers wait."""
         path: str = scope["path"]
+        inner = self.public_url.inner(path)
+        if inner and (scope["type"] == "websocket" or inner[1:].partition("/")[0] in NOT_OURS):
+            path = inner
+            scope = {**scope, "path": path}
         if scope["type"] == "websocket":
             scope = public_scope(scope, self.public_url)
             scope["live"], scope["stage"] = self.live, self.stage
@@ -125,6 +129,9 @@ class Front:
                 return
             scope = public_scope(scope, self.public_url)
             scope["stage"] = self.stage
+            if settings.FORCE_SCRIPT_NAME:
+                scope["root_path"] = settings.FORCE_SCRIPT_NAME
+                scope["path"] = settings.FORCE_SCRIPT_NAME + path  # of which Django takes it away
             await self.django(scope, limited(receive, most), send)
         else:
             await self.dispatcher(scope, receive, send)

@@ -87,8 +87,8 @@ class Environment(BaseSettings):
     """Other keys, comma-separated, whose secrets can be read too while the key changes;
     [the order](operating.md#changing-the-secret-key)."""
     PUBLIC_URL: Site = ""
-    """The URL under which the platform reaches us, such as `https://voice.example.com`; may have a path. Stands in
-    every document."""
+    """The URL under which the platform reaches us, such as `https://voice.example.com`; may have
+    [a path](operating.md#below-a-path). Stands in every document."""
     SWML_PROXY_URL_BASE: Site = ""
     """The SDK's name for `PUBLIC_URL`; used if that is not set."""
     ALLOWED_HOSTS: Texts = ["localhost", "127.0.0.1", "[::1]"]

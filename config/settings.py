@@ -4,7 +4,7 @@ import os
 import sys
 import tomllib
 from datetime import timedelta
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from config.environment import ROOT, read
 from config.secret_key import secret_key, swaig_secret
@@ -61,6 +61,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PUBLIC_URL = environment.PUBLIC_URL or environment.SWML_PROXY_URL_BASE
 ALLOWED_HOSTS = environment.ALLOWED_HOSTS + ([urlsplit(PUBLIC_URL).hostname or ""] if PUBLIC_URL else [])
 TRUSTED_PROXIES = environment.TRUSTED_PROXIES
+# Below which path browsers and the platform see us, "" if at the top: all that we hand out has it.
+BASE_PATH = urlsplit(PUBLIC_URL).path
+FORCE_SCRIPT_NAME = unquote(BASE_PATH) or None
 SWML_BASIC_AUTH_USER = environment.SWML_BASIC_AUTH_USER
 SWML_BASIC_AUTH_PASSWORD = environment.SWML_BASIC_AUTH_PASSWORD
 SIGNALWIRE_SIGNING_KEY = environment.SIGNALWIRE_SIGNING_KEY
@@ -187,12 +190,13 @@ LOGIN_REDIRECT_URL = "dashboard:home"
 LANGUAGE_CODE = "en"
 USE_I18N = False
 TIME_ZONE = "UTC"
-STATIC_URL = "/static/"
+STATIC_URL = f"{BASE_PATH}/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True  # no collectstatic step
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"  # the same three headers as the dispatcher sends
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = BASE_PATH or "/"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https:")
 CSRF_FAILURE_VIEW = "dashboard.csrf.failed"
 CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urlsplit(PUBLIC_URL))] if PUBLIC_URL else []

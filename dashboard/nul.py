@@ -27,11 +27,11 @@ class RefuseNul(MiddlewareMixin):
         self, request: HttpRequest, view: Callable[..., HttpResponseBase], _args: Any, _options: Any
     ) -> HttpResponseBase | None:
         """Refuse it, or let it pass."""
-        if "\0" in request.path:
-            if request.path.startswith("/dashboard/"):
+        if "\0" in request.path_info:
+            if request.path_info.startswith("/dashboard/"):
                 return shell.nothing_here(request)
             raise Http404
-        if request.path.startswith("/api/"):
+        if request.path_info.startswith("/api/"):
             return None
         documents = getattr(view, "documents", ())
         found = has_nul(request.GET.lists(), ()) or has_nul(request.POST.lists(), documents)
@@ -47,7 +47,7 @@ def has_nul(fields: Any, documents: Collection[str]) -> bool:
 
 def refused(request: HttpRequest) -> HttpResponseBase:
     """The page that says so: the dashboard's own for who may see it."""
-    if not request.path.startswith("/dashboard/") or not principal_of(request).may(Deed.SEE):
+    if not request.path_info.startswith("/dashboard/") or not principal_of(request).may(Deed.SEE):
         return doors.page(request, "doors/refused.html", {"title": TITLE, "words": WORDS}, status=400)
     answer = shell.problem(request, TITLE, WORDS, 400, (shell.page_before(request), "Back"))
     return shell.finished(request, answer)

@@ -214,9 +214,10 @@ def page_before(request: HttpRequest) -> str:
     """The page of ours that a form was sent from, else the overview."""
     before = request.headers.get("Referer", "")
     path = path_of(before)
-    if url_has_allowed_host_and_scheme(before, {request.get_host()}) and path.startswith("/dashboard/"):
+    home = reverse("dashboard:home")
+    if url_has_allowed_host_and_scheme(before, {request.get_host()}) and path.startswith(home):
         return path
-    return "/dashboard/"
+    return home
 
 
 def problem(
@@ -227,7 +228,7 @@ def problem(
         answer = render(request, "parts/problem_toast.html", {"title": title, "detail": detail}, status=status)
         answer["HX-Retarget"], answer["HX-Reswap"] = "#toasts", "beforeend"
         return answer
-    back = None if back and back[0] == "/dashboard/" else back  # the overview has its link anyway
+    back = None if back and back[0] == reverse("dashboard:home") else back  # the overview has its link anyway
     context = {**frame(request), "title": title, "detail": detail, "status": status, "back": back}
     return render(request, "pages/problem.html", context, status=status)
 

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
+from django.urls import get_script_prefix
 
 from registry.actions.transaction import Actor
 from registry.policy import Deed, Principal, of_user
@@ -21,6 +22,11 @@ def public_base(request: HttpRequest) -> str:
     if isinstance(request, ASGIRequest):
         return sender_of(request).base
     return settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
+
+
+def public_path(path: str) -> str:
+    """A path of ours as browsers and scripts know it: below that of PUBLIC_URL, if it has one."""
+    return get_script_prefix().removesuffix("/") + path
 
 
 def sender_of(request: ASGIRequest) -> Sender:

@@ -16,6 +16,7 @@ SECONDS = {
     "tests/e2e/test_api.py": 60,
     "tests/e2e/test_chaos.py": 45,
     "tests/e2e/test_outage.py": 40,
+    "tests/e2e/test_proxies.py": 40,
     "tests/e2e/test_horrors.py": 40,
     "tests/dashboard/test_hostile.py": 40,
     "tests/e2e/test_python_versions.py": 35,

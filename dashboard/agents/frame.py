@@ -13,7 +13,7 @@ from registry.heartbeats import Everywhere, everywhere
 from registry.models import RegistryChange, Route, SipMapping
 from registry.reports.agent_list import nearest_agent
 from registry.reports.traffic import standing
-from registry.requests import public_base
+from registry.requests import public_base, public_path
 
 # Name of the tab's URL, its word, and which of the counts stands beside it.
 TABS = [
@@ -56,7 +56,7 @@ def agent_frame(request: HttpRequest, name: str, tab: str) -> dict[str, Any]:
         "tab_word": next((word for url, word, _ in TABS if url == tab), ""),
         "here": "agents",
         "trashed": agent.state == Agent.State.TRASHED,
-        "socket": f"/ws/page?rate=0&filter=agent:{quote(agent.name)}",
+        "socket": public_path(f"/ws/page?rate=0&filter=agent:{quote(agent.name)}"),
     }
 
 

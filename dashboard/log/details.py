@@ -11,6 +11,7 @@ from django.urls import reverse
 from dashboard.code_lines import pretty
 from dashboard.zones import moment_of
 from registry.log.filters import condition_text
+from registry.requests import public_base
 
 
 class Body(NamedTuple):
@@ -54,7 +55,7 @@ def curl(request: HttpRequest, event: dict[str, Any]) -> str:
         body = event["request"] if isinstance(event["request"], str) else orjson.dumps(event["request"]).decode()
         words += ["-H", "Content-Type: application/json", "--data-raw", body]
     query = f"?{event['query']}" if event["query"] else ""
-    address = f"{request.scheme}://{request.get_host()}{event['path']}{query}"
+    address = f"{public_base(request)}{event['path']}{query}"
     return " ".join(shlex.quote(word) for word in [*words, address])
 
 

@@ -7,7 +7,9 @@ from threading import Lock
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.template.loader import get_template
+from django.urls import set_script_prefix
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
@@ -23,6 +25,8 @@ template = cache(get_template)
 
 def rows_of(events: Iterable[Mapping[str, Any]], zone: ZoneInfo | None) -> SafeString:
     """The rows of these events, in their order."""
+    # The thread of a socket does not know where links begin, as a page's does.
+    set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")
     with timezone.override(zone or ZoneInfo("UTC")):
         return mark_safe("".join(row_of(event, zone) for event in events))  # noqa: S308 - templates' output
 

@@ -32,6 +32,7 @@ from registry.log.calls import (
 from registry.log.filters import condition_text
 from registry.log.search import MAX_CALL_EVENTS, Range, events_of_call
 from registry.policy import Deed
+from registry.requests import public_path
 
 CALLS = 50  # of a page
 OUTCOMES = {"": "All", "ok": "Without a failure", "failed": "Something failed"}
@@ -105,7 +106,7 @@ def call(request: HttpRequest, call_id: str) -> HttpResponse:
         "has_ended": bool(post_prompts),
         "in_log": log_of("call", call_id),
         "export": f"{reverse('dashboard:log-jsonl')}?{urlencode({'filter': condition})}",
-        "socket": f"/ws/page?{urlencode({'rate': '0', 'filter': condition})}",
+        "socket": public_path(f"/ws/page?{urlencode({'rate': '0', 'filter': condition})}"),
     }
     return show(request, "pages/call.html", context, parts={"call"})
 

@@ -21,6 +21,7 @@ from registry.log.export import Form, export
 from registry.log.filters import Filter
 from registry.log.search import event_with_bodies, search
 from registry.policy import Deed
+from registry.requests import public_path
 
 TEMPLATE = "pages/log.html"
 ROWS = 200  # of a page, and of what is loaded into a gap
@@ -102,9 +103,9 @@ def rows(request: HttpRequest) -> dict[str, Any]:
 def socket(wanted: Asked, zone: str, cursor: str) -> str:
     """The address of the live connection: it begins where the page's snapshot ends."""
     if not wanted.is_live:
-        return "/ws/page?rate=0"
+        return public_path("/ws/page?rate=0")
     words = {"rows": "1", "tz": zone, "cursor": cursor, "filter": "" if wanted.problem else wanted.text}
-    return f"/ws/page?{urlencode({name: value for name, value in words.items() if value})}"
+    return public_path(f"/ws/page?{urlencode({name: value for name, value in words.items() if value})}")
 
 
 def snapshot() -> str:

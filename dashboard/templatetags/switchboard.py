@@ -14,9 +14,11 @@ from lucide.templatetags.lucide import lucide
 from agents.kinds import USUAL, kind_named
 from dashboard import toasts, words
 from dashboard.zones import moment_of
+from registry.requests import public_path
 
 LEAST = 0.05  # what has a digit after the point; less is no 0.0
 register = template.Library()
+register.simple_tag(public_path)
 register.filter("kind_word", lambda kind: words.KINDS.get(kind, kind))
 
 

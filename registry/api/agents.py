@@ -41,6 +41,7 @@ from registry.base.errors import NotFound
 from registry.policy import Deed
 from registry.reports.agent_health import AgentTrouble, troubles
 from registry.reports.describe import describe_agent, describe_source, describe_trouble, described_agents
+from registry.requests import public_path
 
 router = Router(tags=["agents"])
 Note = Annotated[str, Field(max_length=500, description="why; kept with the version")]
@@ -175,7 +176,7 @@ def register_agent(request: HttpRequest, response: HttpResponse, body: Registrat
         by=actor(request),
         wait=wait,
     )
-    response["Location"] = f"/api/v1/agents/{change.agent}"
+    response["Location"] = public_path(f"/api/v1/agents/{change.agent}")
     return Status(201, edited(response, change))
 
 

@@ -18,6 +18,7 @@ from registry.api import adopt, agents, fleet, log, routing, system, versions
 from registry.api.problems import MEDIA_TYPE, Refused, handle_problems, problem
 from registry.api.security import Token
 from registry.policy import NEEDS
+from registry.requests import public_path
 
 VERSION = "1"
 DESCRIPTION = """Everything that the dashboard can do, for scripts.
@@ -78,19 +79,23 @@ class JsonParser(Parser):
 class Api(NinjaAPI):
     """Ninja's, with a description that says all that can happen; made once, for making it takes 0.3 s."""
 
-    described: ClassVar[dict[str | None, OpenAPISchema]] = {}
+    described: ClassVar[dict[tuple[str, str], OpenAPISchema]] = {}
 
     def get_openapi_schema(self, *, path_prefix: str | None = None, path_params: Any = None) -> OpenAPISchema:
-        """Ninja's description, completed."""
-        if (known := self.described.get(path_prefix)) is not None:
+        """Ninja's description, completed. The path of PUBLIC_URL is the server's, not each operation's."""
+        base = public_path("")
+        given = self.get_root_path(path_params or {}) if path_prefix is None else path_prefix
+        inner = given.removeprefix(base)
+        if (known := self.described.get((base, inner))) is not None:
             return known
-        schema = super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
+        schema = super().get_openapi_schema(path_prefix=inner, path_params=path_params)
+        schema["servers"] = [{"url": base or "/", "description": "here"}]
         scopes = {operation.operation_id: scope_of(operation) for _, operation in self.operations()}
         for operations in schema["paths"].values():
             for operation in operations.values():
                 complete(operation, scopes[operation["operationId"]])
         schema["components"]["securitySchemes"] = SECURITY
-        self.described[path_prefix] = schema
+        self.described[base, inner] = schema
         return schema
 
     def operations(self) -> Iterator[tuple[str, Operation]]:
@@ -135,15 +140,14 @@ api = Api(
     urls_namespace="api",
     renderer=Json(),
     parser=JsonParser(),
-    servers=[{"url": "/", "description": "here"}],
 )
 handle_problems(api)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler of unknown URLs: those of the API get a problem document."""
-    if request.path.startswith("/api/"):
-        return problem(request, 404, f"there is nothing at {request.path[:200]}: see /api/v1/docs")
+    if request.path_info.startswith("/api/"):
+        return problem(request, 404, f"there is nothing at {request.path[:200]}: see {public_path('/api/v1/docs')}")
     return page_not_found(request, exception)
 
 

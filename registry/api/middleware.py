@@ -14,7 +14,7 @@ class ApiAnswers(MiddlewareMixin):
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Complete the answer."""
-        if not request.path.startswith(PREFIX):
+        if not request.path_info.startswith(PREFIX):
             return response
         if isinstance(response, HttpResponseNotAllowed):
             allowed: str = response["Allow"]

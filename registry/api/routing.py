@@ -38,6 +38,7 @@ from registry.models import Route, SipMapping
 from registry.policy import Deed
 from registry.rehearsal.stage import dry_run, stage_of
 from registry.reports.describe import describe_route
+from registry.requests import public_path
 from registry.routing.decide import CENTRAL_SIP
 from registry.routing.facts import Facts
 from registry.routing.question import describe_decision
@@ -167,7 +168,7 @@ def register_route(request: HttpRequest, response: HttpResponse, body: RouteIn, 
     change = route_actions.register_route(
         body.agent, body.path, sip=body.sip, auto_sip=body.auto_sip, by=actor(request), wait=wait
     )
-    response["Location"] = f"/api/v1/routes/{change.made}"
+    response["Location"] = public_path(f"/api/v1/routes/{change.made}")
     return Status(201, edited(response, change))
 
 

@@ -34,6 +34,7 @@ class Dispatcher:
         self.tables = tables
         self.context = context
         self.plans = Plans(context)
+        self.public_url = context.public_url
         self.sync = context.sync
         self.http = context.http
         self.body_bytes = context.http.body_bytes
@@ -41,7 +42,10 @@ class Dispatcher:
 
     def takes(self, path: str) -> bool:
         """Whether a path is the dispatcher's to answer."""
-        return path[1:].partition("/")[0] not in NOT_OURS
+        if path[1:].partition("/")[0] in NOT_OURS:
+            return False
+        inner = self.public_url.inner(path) if self.public_url.before else ""
+        return not inner or inner[1:].partition("/")[0] not in NOT_OURS
 
     def answer_now(self, head: Head, body: bytes) -> Response | Coroutine[Any, Any, Response]:
         """The response to a whole request whose body is no larger than the limit, or what has to be waited for.

@@ -39,6 +39,7 @@ class Exchange:
     found: tuple[RouteEntry, str] | None = None  # what the table says of the path
     route: RouteEntry | None = None
     sub_path = ""
+    whole = False  # whether its path began with that of PUBLIC_URL
     decision: Decision | None = None
     steps: tuple[Step, ...] = ()  # besides the decision's
     marks = NO_MARKS
@@ -61,15 +62,27 @@ class Exchange:
 
     def refusal(self) -> Answer | None:
         """What is answered before the body is read: what is nobody's, or refused. It never reaches an agent."""
+        found = self.found = self.find()
         if self.path != CENTRAL_SIP:
-            found = self.found = self.table.find(self.path)
             if found is None:
                 self.decision = decide(self.table, Facts(self.path, self.method), 0)
                 if self.path == "/" and b"text/html" in self.headers.get(b"accept", b""):
-                    return Answer(307, b"", "redirect", "a browser, to the dashboard", location=DASHBOARD)
+                    return Answer(
+                        307, b"", "redirect", "a browser, to the dashboard", location=self.sender.path + DASHBOARD
+                    )
                 return Answer(404, answers.NOT_FOUND, "not_found")
             self.route, self.sub_path = found
         return self.refuse_early()
+
+    def find(self) -> tuple[RouteEntry, str] | None:
+        """What the table says of the path: as it stands, else without the path of PUBLIC_URL that it begins with."""
+        if self.path == CENTRAL_SIP:
+            return None
+        found = self.table.find(self.path)
+        if found is None and (inner := self.context.public_url.inner(self.path)):
+            self.path, self.whole = inner, True
+            found = self.table.find(inner) if inner != CENTRAL_SIP else None
+        return found
 
     async def read(self, receive: Receive) -> Answer | None:
         """Read the body; the answer if it is too large or too slow."""
@@ -131,7 +144,9 @@ class Exchange:
                 self.steps = (BAD_CREDENTIALS,)
                 return Answer(401, answers.UNAUTHORIZED, "refused")
         key = asked.agent.signing_key if asked else self.context.fleet_key
-        if key and not signed(key, self.sender.url_of(self.head), self.query, self.body, self.headers):
+        if key and not signed(
+            key, self.sender.url_of(self.head, whole=self.whole), self.query, self.body, self.headers
+        ):
             self.steps = (BAD_SIGNATURE if has_signature(self.headers) else NO_SIGNATURE,)
             return Answer(403, answers.FORBIDDEN, "refused")
         return None
@@ -145,7 +160,7 @@ class Exchange:
             return Answer(404, answers.NOT_FOUND, "not_found")
         assert route is not None
         if outcome == "redirect":
-            return Answer(307, b"", "redirect", f"to {route.path}", location=route.path)
+            return Answer(307, b"", "redirect", f"to {route.path}", location=self.sender.path + route.path)
         if outcome == "paused":
             if decision.sub_path == "mcp":
                 return mcp.paused(self.parsed, route.agent.name)

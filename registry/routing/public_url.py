@@ -4,7 +4,9 @@ import ipaddress
 import logging
 import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from registry.routing.forwarded import (
     FOR,
@@ -39,11 +41,13 @@ class Sender(NamedTuple):
     host: str  # host, port and path prefix, such as voice.example.com/base
     base: str  # the public URL: both of them, no slash at the end
     refused_host: str = ""  # what it claimed instead, if that is not in ALLOWED_HOSTS
+    path: str = ""  # of `base`: what stands before our own paths, such as /base
 
-    def url_of(self, head: Head) -> str:
-        """The URL of a request as its sender knows it."""
+    def url_of(self, head: Head, *, whole: bool = False) -> str:
+        """The URL of a request as its sender knows it; `whole`: its path begins with that of `base` already."""
         path, query = head.raw_path, head.query_string
-        return self.base + (path + b"?" + query if query else path).decode("latin-1")
+        base = self.base.removesuffix(self.path) if whole else self.base
+        return base + (path + b"?" + query if query else path).decode("latin-1")
 
 
 class Told(NamedTuple):
@@ -69,6 +73,8 @@ class PublicUrl:
     def __init__(self, public_url: str, allowed_hosts: Sequence[str], trusted_proxies: Sequence[Network]):
         scheme, _, host = public_url.partition("://")
         self.fixed = (f"{scheme}://", host, public_url) if public_url else None
+        self.path = urlsplit(public_url).path
+        self.before = unquote(self.path)
         self.allowed_hosts = allowed_hosts
         self.trusted_proxies = trusted_proxies
         self.warnings_left = MAX_WARNINGS
@@ -84,7 +90,7 @@ class PublicUrl:
         if self.trusted_proxies and self.is_proxy(address):
             address, scheme, claimed = self.told(connection, headers)
         if self.fixed is not None:
-            return Sender(address, *self.fixed)
+            return Sender(address, *self.fixed, path=self.path)
         known = self.known_senders.get((address, claimed, scheme))
         if known is not None:
             return known
@@ -100,6 +106,13 @@ class PublicUrl:
             address, f"{scheme}://", host, f"{scheme}://{host}"
         )
         return sender
+
+    def inner(self, path: str) -> str:
+        """Our own path in one that begins with the path of PUBLIC_URL, which the proxy has not cut off; else ""."""
+        before = self.before
+        if not before or not path.startswith(before) or path[len(before) : len(before) + 1] not in ("", "/"):
+            return ""
+        return path[len(before) :] or "/"
 
     def check_host(self, claimed: bytes) -> str:
         """The host as text, or "" if it is not allowed; remembered, and said once."""
@@ -183,7 +196,8 @@ class PublicUrl:
     def place_of_host(self, hosts: Sequence[str], depth: int) -> int:
         """Which of the hosts counts, from the end: the `depth`th, or the nearest to it that is allowed."""
         first = min(depth, len(hosts))
-        for at in (*range(first, 0, -1), *range(first + 1, len(hosts) + 1)):
+        inwards, outwards = range(first, 0, -1), range(first + 1, len(hosts) + 1)
+        for at in chain(inwards, outwards):
             if self.allows(hosts[-at]):
                 return at
         return first

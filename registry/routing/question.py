@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from registry.routing.decide import CENTRAL_SIP, Decision
 from registry.routing.facts import Facts
+from registry.routing.public_url import PublicUrl
 from registry.routing.table import RoutingTable
 
 MAX_ASKED = 2048  # characters
@@ -41,7 +42,7 @@ def question_of(text: str, base: str, call_id: str = "") -> Question:
             place = parts.netloc.rpartition("@")[2]
         except ValueError:
             return Question(asked, Facts(asked, call_ids=calls))
-        path = parts.path.removeprefix(urlsplit(base).path.rstrip("/")) or "/"
+        path = PublicUrl(base, (), ()).inner(parts.path) or parts.path or "/"
         withheld = place != parts.netloc or any(word in given for word in SECRET_WORDS)
         shown = f"{parts.scheme}://{place}{parts.path}" if withheld else asked
         return Question(shown, Facts(path, call_ids=calls), withheld)

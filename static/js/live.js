@@ -71,7 +71,7 @@ let failing = 0;
 const askForFailing = async () => {
   if (Date.now() - failing < 4000 || document.hidden) return;
   failing = Date.now();
-  const answer = await fetch("/dashboard/frame/failing/", { headers: { "HX-Request": "true" } }).catch(() => null);
+  const answer = await fetch(document.body.dataset.failingAt, { headers: { "HX-Request": "true" } }).catch(() => null);
   if (answer?.ok) showFailing((await answer.json()).failing.length);
 };
 

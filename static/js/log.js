@@ -58,7 +58,7 @@ const loads = (row, since, until) => {
   const link = row.querySelector("[data-load]");
   const words = { since: new Date(since).toISOString() };
   if (until) words.until = new Date(until + 1).toISOString(); // until is before
-  link.href = address("/dashboard/log/", words);
+  link.href = address(table.dataset.log, words);
   link.dataset.load = address(table.dataset.rows, words);
   link.hidden = false;
 };

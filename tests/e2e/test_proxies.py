@@ -1,7 +1,10 @@
 """Behind proxies: whose address counts, who can sign in, and where our links lead."""
 
+import html
+import json
 import re
 from collections.abc import Callable
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 
@@ -123,3 +126,98 @@ def test_with_a_public_url_a_trusted_proxy_may_call_us_by_an_inner_name(make_ser
     for said in ({}, {"X-Forwarded-Proto": "https"}, {"X-Forwarded-Host": "inner.local", "X-Forwarded-Proto": "http"}):
         visitor = Visitor(server, origin="https://voice.example.com", Host="inner:8000", **said)
         assert visitor.sign_in(link_of(server)).status == 302, said
+
+
+# --- PUBLIC_URL with a path ------------------------------------------------------------------------------------------
+
+SITE = "https://voice.example.com"
+BASE = "/voice"
+# What leads somewhere: attributes of pages, and addresses of ours in scripts' data.
+LINKS = re.compile(
+    r"""\s(?:href|src|action|formaction|hx-get|hx-post|ws-connect|data-[a-z-]+)=["']((?:https?:/)?/[^"'\s]*)["']"""
+)
+BARE = re.compile(r"""["'`(=](/(?:dashboard|admin|api/v1|static|ws)/[^"'`]*)""")  # anywhere, also in scripts
+GOOD = (200, 301, 302, 307, 401, 405)  # 401: an agent's URL; 405: a form's
+ONE_OF_A_KIND = re.compile(r"/[0-9a-f-]{32,36}(?=/|$)|(?<=/)\d+(?=/|$)|\?.*")
+
+
+@pytest.fixture(params=["cuts the path off", "passes it on"])
+def below(request: pytest.FixtureRequest, make_server: Callable[..., Server]) -> tuple[Server, Visitor]:
+    """A server whose PUBLIC_URL has a path, and somebody who is signed in, by a proxy of either sort."""
+    server = make_server(workers=1, example=True, PUBLIC_URL=f"{SITE}{BASE}", TRUSTED_PROXIES="127.0.0.1")
+    cut = BASE if request.param == "cuts the path off" else ""
+    visitor = Visitor(server, cut, origin=SITE, Host="voice.example.com", X_Forwarded_Proto="https")
+    printed = server.command("member", "link", "admin")
+    link = next(word for word in printed.split() if "/sign-in/link/" in word)
+    assert link.startswith(f"{SITE}{BASE}/dashboard/sign-in/link/")
+    answer = visitor.sign_in(link.removeprefix(SITE))
+    assert (answer.status, answer.headers["location"]) == (302, f"{BASE}/dashboard/password/"), answer.text
+    assert all(f"; Path={BASE}" in cookie and "; Secure" in cookie for cookie in answer.cookies)
+    return server, visitor
+
+
+def links_in(page: str, at: str) -> set[str]:
+    """Where a page leads on this host; other sites are none of ours."""
+    found = {urljoin(f"{SITE}{at}", html.unescape(link)) for link in LINKS.findall(page)}
+    return {
+        urlsplit(link)._replace(scheme="", netloc="", fragment="").geturl() for link in found if link.startswith(SITE)
+    }
+
+
+def test_no_link_of_any_page_leaves_the_path_of_public_url(below: tuple[Server, Visitor]) -> None:
+    server, visitor = below
+    for number in range(2):
+        server.post("/sales", {"call": {"call_id": f"c-{number}", "to": "sip:sales@x", "from": "+1"}})
+    server.get("/nobody-there")
+    server.events(3)
+    waiting = [f"{BASE}/", f"{BASE}/dashboard/overview/", f"{BASE}/admin/", f"{BASE}/api/v1/docs"]
+    seen: set[str] = set()
+    kinds: set[str] = set()
+    while waiting:
+        at = waiting.pop()
+        kind = ONE_OF_A_KIND.sub("", at)
+        if kind in kinds:
+            continue
+        kinds.add(kind)
+        accept = {"Accept": "text/html"} if at == f"{BASE}/" else {}
+        answer = visitor.ask(at, **accept)
+        if at.startswith(f"{BASE}/ws/"):
+            continue  # a browser tries it: tests/e2e/pages/test_below_a_path.py
+        assert answer.status in GOOD, (at, answer.status, answer.text[:300])
+        assert all(f"; Path={BASE}" in cookie for cookie in answer.cookies), (at, answer.cookies)
+        found = links_in(answer.text, at) if "html" in answer.headers.get("content-type", "") else set()
+        found |= {answer.headers["location"]} if "location" in answer.headers else set()
+        for link in found - seen:
+            assert link == BASE or link.startswith((f"{BASE}/", f"{BASE}?")), f"{at} leads to {link}"
+            waiting.append(link)
+        if "/static/" not in at or "/static/js/" in at:  # what others wrote names no address of ours
+            assert not BARE.findall(answer.text), at
+        seen |= found
+    assert {f"{BASE}/dashboard/{page}/" for page in ("agents", "routing", "log", "calls", "test")} <= kinds
+    assert f"{BASE}/static/css/base.css" in kinds
+    assert f"{BASE}/admin/agents/agent/" in kinds
+    assert f"{BASE}/api/v1/openapi.json" in visitor.ask(f"{BASE}/api/v1/docs").text
+    assert any(link.startswith(f"{BASE}/ws/page") for link in kinds)
+    assert len(kinds) > 60
+
+
+def test_what_the_api_hands_out_is_below_the_path_too(below: tuple[Server, Visitor]) -> None:
+    server, visitor = below
+    described = json.loads(visitor.ask(f"{BASE}/api/v1/openapi.json").text)
+    assert [one["url"] for one in described["servers"]] == [BASE]
+    assert "/api/v1/agents" in described["paths"]
+    token = server.token("operate")
+    body = {"agent": "sales-agent", "path": "/second"}
+    made = server.post(f"{'' if visitor.cut else BASE}/api/v1/routes?wait=true", body, auth=None, headers=token)
+    assert (made.status, made.headers["location"].rpartition("/")[0]) == (201, f"{BASE}/api/v1/routes"), made.text
+    assert "/voice/api/v1/docs" in server.get("/api/v1/nothing", auth=None, headers=token).text
+    document = server.get(f"{'' if visitor.cut else BASE}/second?call_id=c").text
+    assert "@voice.example.com/voice/second/swaig/" in document
+    redirected = visitor.ask(f"{BASE}/dashboard")
+    assert (redirected.status, redirected.headers["location"]) == (301, f"{BASE}/dashboard/")
+    gone = visitor.ask(f"{BASE}/dashboard/nowhere/")
+    assert gone.status == 404
+    out = Visitor(server, visitor.cut, origin=SITE, Host="voice.example.com", X_Forwarded_Proto="https")
+    assert out.ask(f"{BASE}/dashboard/agents/?q=a").headers["location"] == (
+        f"{BASE}/dashboard/sign-in/?next=/voice/dashboard/agents/%3Fq%3Da"
+    )

@@ -43,7 +43,7 @@ class Visitor:
             body = None if data is None else urlencode(data)
             connection.request("GET" if data is None else "POST", path[len(self.cut) :] or "/", body, sent)
             response = connection.getresponse()
-            text = response.read().decode()
+            text = response.read().decode(errors="replace")
             lines = response.getheaders()
         finally:
             connection.close()

@@ -143,7 +143,7 @@ def undo(url_name: str, name: str) -> dict[str, Any]:
 def back_to(request: HttpRequest, name: str) -> HttpResponse:
     """The page that the form was on; the agent's if that was the form's own."""
     before = page_before(request)
-    own = {reverse("dashboard:agent-pause", args=[name]), "/dashboard/"}
+    own = {reverse("dashboard:agent-pause", args=[name]), reverse("dashboard:home")}
     return redirect(reverse("dashboard:agent", args=[name]) if before in own else before)
 
 

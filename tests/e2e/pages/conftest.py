@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
@@ -85,7 +86,7 @@ class Visitors:
         link = next(word for word in added.split() if "/sign-in/link/" in word)
         context = self.browser.new_context(base_url=server.base)
         page = context.new_page()
-        page.goto(link[link.index("/dashboard/") :])
+        page.goto(urlsplit(link).path)
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url("**/dashboard/password/")
         state = json.dumps(context.storage_state())

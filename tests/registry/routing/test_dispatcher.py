@@ -652,6 +652,62 @@ def test_public_url_is_the_address_with_its_prefix():
     )
 
 
+BASE = "https://pub.example.com/voice"
+
+
+@pytest.fixture
+def below() -> Client:
+    """Whose PUBLIC_URL has a path."""
+    return Client(fleet_table(), public_url=PublicUrl(BASE, [], []), fleet=("u", "p"))
+
+
+@pytest.mark.parametrize("before", ["", "/voice"])  # a proxy cuts it off, or passes it on
+def test_with_a_path_in_public_url_redirects_stay_below_it(below, before):
+    html = {"accept": "text/html"}
+    assert below.get(f"{before}/", headers=html, auth=None).headers["location"] == "/voice/dashboard/"
+    response = below.post(f"{before}/clinic/booking/sip", dial("sip:refills@example.com"))
+    assert (response.status, response.headers["location"]) == (307, "/voice/pharmacy")
+
+
+def test_the_path_of_public_url_may_be_there_and_may_be_cut_off(below):
+    bodies = set()
+    for path in ("/clinic/booking", "/voice/clinic/booking", "/voice/clinic/booking/", "/clinic/booking/"):
+        response = below.post(path, {"call": {"call_id": "C1"}})
+        assert (response.status, response.event["agent"]) == (200, "booking-desk"), path
+        assert response.event["path"].rstrip("/") == "/clinic/booking"
+        bodies.add(response.body)
+    assert len(bodies) == 1
+    assert b"//u:p@pub.example.com/voice/clinic/booking/swaig/" in bodies.pop()
+    assert below.post("/voice/sip", dial("sip:refills@example.com")).event["agent"] == "pharmacy"
+    for path in ("/voiceclinic/booking", "/voice/voice/clinic/booking", "/Voice/clinic/booking", "/voice/nobody"):
+        assert below.post(path, {}).status == 404, path
+    assert below.get("/voice", headers={"accept": "text/html"}, auth=None).status == 307
+
+
+def test_a_route_that_begins_like_public_url_is_found_as_it_stands():
+    table = build_table({"/voice/a": build_agent("one"), "/a": build_agent("two")})
+    client = Client(table, public_url=PublicUrl(BASE, [], []))
+    assert client.get("/voice/a").event["agent"] == "one"
+    assert client.get("/voice/voice/a").event["agent"] == "one"
+    assert client.get("/a").event["agent"] == "two"
+
+
+def test_dashboard_and_probes_below_the_path_are_not_the_dispatchers(below):
+    for path in ("/dashboard/", "/voice/dashboard/", "/voice/api/v1/agents", "/voice/static/x", "/voice/ws/page"):
+        assert not below.dispatcher.takes(path), path
+    for path in ("/voice/sip", "/voice/clinic", "/voice", "/voicedashboard", "/voicedashboard/x"):
+        assert below.dispatcher.takes(path), path
+
+
+@pytest.mark.parametrize("before", ["", "/voice"])
+def test_a_signature_covers_the_public_url_whatever_the_proxy_does_with_the_path(before):
+    agent = build_agent("booking-desk", signing_key=KEY)
+    client = Client(build_table({"/clinic/booking": agent}), public_url=PublicUrl(BASE, [], []))
+    body = b'{"call":{"call_id":"C1"}}'
+    headers = {"x-signalwire-sha256-signature": sign("/clinic/booking?a=1", body, base=BASE)}
+    assert client.post(f"{before}/clinic/booking?a=1", content=body, headers=headers).status == 200
+
+
 # --- SIP -------------------------------------------------------------------------------------------------------------
 
 

@@ -300,6 +300,20 @@ def test_behind_a_proxy_the_senders_are_told_apart() -> None:
             assert b"https://u:p@voice.example.com/clinic" in response.body
 
 
+def test_lines_of_the_same_name_tell_senders_apart_too() -> None:
+    proxies = [ipaddress.ip_network("10.0.0.0/8")]
+    client = Client(fleet_table(), public_url=PublicUrl("", ["voice.example.com"], proxies))
+    asked = Asked(client)
+    proxied = Connection("10.0.0.9", "http", ("10.0.0.1", 8000))
+    for first in ("203.0.113.9:1", "198.51.100.2", "203.0.113.9:1"):
+        lines = [(b"x-forwarded-for", first.encode()), (b"x-forwarded-for", b"10.0.0.7")]
+        usual = head("/clinic/booking")
+        usual = usual._replace(connection=proxied, headers=[*usual.headers, *lines])
+        for _ in range(2):  # the second is a plan's
+            asked.lane.answer_now(usual, json.dumps(CALL).encode())
+            assert json.loads(client.spool.lines[-1])["source"] == first.partition(":")[0]
+
+
 # --- whatever comes --------------------------------------------------------------------------------------------------
 
 NASTY = st.one_of(

@@ -16,6 +16,8 @@ BASE = "https://voice.example.com/base"
         ("/sales?call_id=c1", "/sales", None),
         ("https://voice.example.com/base/sales", "/sales", None),
         ("https://voice.example.com/sales?x=1", "/sales", None),
+        ("https://voice.example.com/baseline", "/baseline", None),
+        ("https://voice.example.com/base", "/", None),
         ("HTTPS://voice.example.com", "/", None),
     ],
 )
