@@ -52,14 +52,15 @@ def told(request: HttpRequest, reason: str) -> tuple[str, str]:
         title = "Your browser does not say which page this form is of"
         words = (
             "It sends “Origin: null”, or no Referer: something between us and the browser, a proxy or an extension, "
-            "sets “Referrer-Policy: no-referrer”, which has to be taken away."
+            "sets “Referrer-Policy: no-referrer”, which has to be taken away. By HTTPS (PUBLIC_URL) browsers say it in "
+            "another way, which is enough."
         )
     elif reason.startswith(BAD_ORIGIN):
         title = "This server does not know that it is reached there"
         words = (
             f"The page is at {origin}, the form came to {ours}. If both are this server, there is a proxy in between: "
-            f"set PUBLIC_URL to {origin}, or TRUSTED_PROXIES to the proxy's address, so that its X-Forwarded-Proto and "
-            "X-Forwarded-Host count, and ALLOWED_HOSTS to the name."
+            f"set PUBLIC_URL to {origin}; or TRUSTED_PROXIES to the proxy's address and ALLOWED_HOSTS to the name, and "
+            "let it send X-Forwarded-Proto and X-Forwarded-Host."
         )
     else:
         return (
