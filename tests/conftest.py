@@ -52,6 +52,7 @@ def pytest_collection_finish() -> None:
     """Six thousand tests, and all that is loaded, stay: no collection of garbage need look at them again."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 10, 10)  # tests are short: most of their garbage has no cycles
 
 
 @pytest.fixture(scope="session", autouse=True)
