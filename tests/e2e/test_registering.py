@@ -112,10 +112,10 @@ def test_the_first_start_registers_the_example_fleet_and_its_curl_line_works(
 
     password = server.command("credentials", "front-desk").strip()
     path = server.path_of(server.get("/main?call_id=C1", auth=password).ai["SWAIG"]["functions"][0]["web_hook_url"])
-    body = {"function": "transfer_call", "call_id": "C1", "argument": {"parsed": [{"department": "Support"}]}}
+    body = {"function": "transfer_call", "call_id": "C1", "argument": {"parsed": [{"department": "Poetry"}]}}
     refused = server.post(path, body, auth=password).json["response"]
-    assert "department" in refused  # the enum has no capitals: the model is told
-    body["argument"] = {"parsed": [{"department": "support"}]}
+    assert "department" in refused  # the model is told which there are
+    body["argument"] = {"parsed": [{"department": "Support"}]}  # the enum has no capitals
     answer = server.post(path, body, auth=password).json
     assert answer["response"] == "I'll connect you to support."
     transfer = answer["action"][0]["SWML"]["sections"]["main"][0]["transfer"]["dest"]
