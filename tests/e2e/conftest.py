@@ -14,15 +14,28 @@ from tests.e2e.server import Server, database_url
 @pytest.fixture(scope="session")
 def fleet_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Two workers that serve the fleet of tests/fleet.yaml; only for tests that leave it as it is."""
-    folder = tmp_path_factory.mktemp("fleet-server")
-    server = Server(database_url("e2e_fleet"), folder / "data")
+    server = serving_fleet(tmp_path_factory.mktemp("fleet-server"))
+    yield server
+    server.leave()
+
+
+@pytest.fixture(scope="session")
+def fleet_server_by_asgi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The same, whose answers all go the ASGI way, because they wait until the log is on the disk."""
+    server = serving_fleet(tmp_path_factory.mktemp("fleet-server-by-asgi"), LOG_FSYNC="true")
+    yield server
+    server.leave()
+
+
+def serving_fleet(folder: Path, **options: str) -> Server:
+    """A server with the fleet of tests/fleet.yaml."""
+    server = Server(database_url("e2e_fleet"), folder / "data", **options)
     for entry in read_fleet(FLEET_FILE):
         file = folder / f"{entry.name}.yaml"
         file.write_text(json.dumps(entry.definition))
         names = ["--sip", *entry.sip] if entry.sip else []
         server.command("register", entry.name, "--route", entry.route, "--file", str(file), *names)
-    yield server
-    server.leave()
+    return server
 
 
 @pytest.fixture

@@ -16,11 +16,21 @@ TOKEN = r"\?__token=[0-9a-f]{48}$"
 
 @pytest.mark.parametrize("case", CONTRACT["cases"], ids=lambda case: case["name"])
 def test_the_platform_gets_the_answer_it_relies_on(case: dict[str, Any], fleet_server: Server) -> None:
+    holds(case, fleet_server)
+
+
+@pytest.mark.parametrize("case", CONTRACT["cases"], ids=lambda case: case["name"])
+def test_so_it_is_by_asgi(case: dict[str, Any], fleet_server_by_asgi: Server) -> None:
+    holds(case, fleet_server_by_asgi)
+
+
+def holds(case: dict[str, Any], server: Server) -> None:
+    """Send a case, and see that the answer is as it says."""
     method, path = case["send"].split(" ")
     if about := case.get("token"):
-        path = path.replace("{token}", token(fleet_server, **about))
+        path = path.replace("{token}", token(server, **about))
     raw = case["raw"].encode() if "raw" in case else None
-    response = fleet_server.request(
+    response = server.request(
         method, path, case.get("json"), auth=case.get("auth", "u:p"), headers=case.get("headers"), raw=raw
     )
     assert response.status == case["status"]
@@ -28,7 +38,7 @@ def test_the_platform_gets_the_answer_it_relies_on(case: dict[str, Any], fleet_s
         assert response.headers[name] == value
     if "document" in case:
         name = case["document"]
-        assert_contains(response.json, CONTRACT["documents"][name], urls_of(fleet_server, ROUTES[name]))
+        assert_contains(response.json, CONTRACT["documents"][name], urls_of(server, ROUTES[name]))
     if "answer" in case:
         assert_contains(response.json, case["answer"], {})
 
