@@ -169,3 +169,13 @@ def test_news_of_what_was_missed_wakes_a_viewer(viewer: Viewer) -> None:
     viewer.take(news(1, 0, cursor=9, missed=12))
     assert viewer.waiting.is_set()
     assert told(viewer) == {"type": "events", "events": [], "missed": 12, "cursor": "9:9:"}
+
+
+def test_viewers_are_not_told_what_most_rows_have_nothing_to_say_in() -> None:
+    usual = {"id": "1", "agent": "sales", "channel": "voice", "query": "", "via": "", "asked_twice": False}
+    assert module.told({**usual, "digest": "0" * 16, "replayable": True}) == {"id": "1", "agent": "sales"}
+    assert module.told({"channel": "chat", "query": "a=b", "side": "canary"}) == {
+        "channel": "chat",
+        "query": "a=b",
+        "side": "canary",
+    }
