@@ -265,7 +265,7 @@ class Protocol(HttpToolsProtocol):
     def wait_for(self, response: Coroutine[Any, Any, Response]) -> None:
         """Send a response when it is there. Until then the connection's requests wait, as for an ASGI answer."""
         cycle = LateAnswer()
-        self.cycle = cycle  # type: ignore[assignment]
+        self.cycle = cycle  # type: ignore[assignment]  # it has what uvicorn's protocol asks of one
         task = self.loop.create_task(self.answer_late(cycle, response))
         self.tasks.add(task)  # the server waits for them when it ends, and cancels them at last
         task.add_done_callback(self.tasks.discard)

@@ -6,7 +6,7 @@ every form, and send cookies that are not for HTTPS alone.
 
 from typing import Any
 
-from registry.routing.forwarded import headers_of
+from registry.routing.forwarded import headers_by_name
 from registry.routing.http import Connection, Scope
 from registry.routing.public_url import PublicUrl
 
@@ -15,7 +15,7 @@ SECURE = {"http": "https", "ws": "wss"}
 
 def public_scope(scope: Scope, public_url: PublicUrl) -> Scope:
     """The scope with `sender`; from a trusted proxy also with the client, scheme and host that it says."""
-    headers, connection = headers_of(scope["headers"]), Connection.of(scope)
+    headers, connection = headers_by_name(scope["headers"]), Connection.of(scope)
     seen: dict[str, Any] = {**scope, "sender": public_url.sender(connection, headers)}
     told = public_url.reached(connection, headers)
     if told is not None:

@@ -7,7 +7,7 @@ from django.urls import get_script_prefix
 
 from registry.actions.transaction import Actor
 from registry.policy import Deed, Principal, of_user
-from registry.routing.forwarded import headers_of
+from registry.routing.forwarded import headers_by_name
 from registry.routing.http import Connection
 from registry.routing.public_url import PublicUrl, Sender
 
@@ -35,7 +35,7 @@ def sender_of(request: ASGIRequest) -> Sender:
     if known is not None:
         return known
     url = PublicUrl(settings.PUBLIC_URL, settings.ALLOWED_HOSTS, settings.TRUSTED_PROXIES)
-    return url.sender(Connection.of(dict(request.scope)), headers_of(request.scope["headers"]))
+    return url.sender(Connection.of(dict(request.scope)), headers_by_name(request.scope["headers"]))
 
 
 def principal_of(request: HttpRequest) -> Principal:

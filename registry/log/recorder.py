@@ -98,7 +98,7 @@ class Recorder:
         if known is NO_SECRETS:
             return
         for field in CHOSEN & event.keys():
-            event[field] = known.masked(event[field])  # type: ignore[literal-required]
+            event[field] = known.masked(event[field])  # type: ignore[literal-required]  # one of its keys
         if steps := event.get("steps"):
             written = orjson.dumps(steps)
             if known.is_in(written):

@@ -14,6 +14,7 @@ from registry.routing.addresses import RESERVED_FIRST
 from registry.routing.answers import headers_of
 from registry.routing.context import Context
 from registry.routing.exchange import Exchange
+from registry.routing.forwarded import headers_by_name
 from registry.routing.http import AnyHeaders, ClientGone, Head, Receive, Response, Scope, Send
 from registry.routing.plan import Plans
 from registry.routing.record import record
@@ -53,10 +54,11 @@ class Dispatcher:
         Raises nothing. Answers are not kept back until the log is on the disk (LOG_FSYNC): `__call__` does that.
         """
         table = self.tables.current
-        planned = self.plans.answer(table, head, body)
+        headers = headers_by_name(head.headers)
+        planned = self.plans.answer(table, head, headers, body)
         if planned is not None:
             return Response(200, self.json_headers, planned)
-        exchange = Exchange(self.context, table or NO_TABLE, head)
+        exchange = Exchange(self.context, table or NO_TABLE, head, headers)
         if head.method == "POST":  # what others send as a body is none, as in `Exchange.read`
             exchange.body = body
         try:
@@ -80,7 +82,8 @@ class Dispatcher:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request as an ASGI application."""
-        exchange = Exchange(self.context, self.tables.current or NO_TABLE, Head.of(scope))
+        head = Head.of(scope)
+        exchange = Exchange(self.context, self.tables.current or NO_TABLE, head, headers_by_name(head.headers))
         answer = await self.waited(exchange, self.read_and_answer(exchange, receive))
         status, headers, body = self.response(exchange, answer)
         if status != GONE:

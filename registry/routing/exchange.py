@@ -13,7 +13,7 @@ from registry.routing.agent_urls import AgentUrls
 from registry.routing.context import Context
 from registry.routing.decide import CENTRAL_SIP, Decision, decide
 from registry.routing.facts import Facts, facts_of
-from registry.routing.forwarded import headers_of
+from registry.routing.forwarded import Headers
 from registry.routing.http import BodyTooLarge, BodyTooSlow, Head, Receive, discard, parse_json, parse_query, read_body
 from registry.routing.public_url import Sender
 from registry.routing.table import RouteEntry, RoutingTable, Step
@@ -25,8 +25,6 @@ BAD_CREDENTIALS = Step("credentials", "credentials rejected", ok=False)
 NO_SIGNATURE = Step("signature", "signature missing", ok=False)
 BAD_SIGNATURE = Step("signature", "signature rejected", ok=False)
 UNREAD = Facts("")  # of a request that was answered before it was read
-
-Headers = Mapping[bytes, bytes]
 
 
 class Exchange:
@@ -45,14 +43,14 @@ class Exchange:
     marks = NO_MARKS
     event_id = ""
 
-    def __init__(self, context: Context, table: RoutingTable, head: Head):
+    def __init__(self, context: Context, table: RoutingTable, head: Head, headers: Headers):
         self.started = time.perf_counter_ns()
         self.context = context
         self.table = table
         self.head = head
-        self.method, self.path, _, query, headers, connection = head
-        self.headers: Headers = headers_of(headers)
-        self.sender: Sender = context.public_url.sender(connection, self.headers)
+        self.headers = headers
+        self.method, self.path, _, query, _, connection = head
+        self.sender: Sender = context.public_url.sender(connection, headers)
         self.query: Mapping[str, str] = parse_query(query) if query else NO_QUERY
 
     def __str__(self) -> str:

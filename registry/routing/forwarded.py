@@ -22,7 +22,7 @@ SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}  # Tr
 Headers = Mapping[bytes, bytes]
 
 
-def headers_of(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def headers_by_name(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Headers by name; of those that come twice the last line, of forwarded ones all, as if they were one."""
     headers = dict(lines)
     if len(headers) != len(lines):

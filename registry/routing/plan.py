@@ -9,20 +9,20 @@ whole function is asked. tests/registry/routing/test_plan.py holds both against 
 import hmac
 import logging
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from agents.tokens import for_function
 from agents.wire import Answer, AtOnce
-from registry.log.recorder import Said, Template
+from registry.log.recorder import NOTHING as NOTHING_SAID
+from registry.log.recorder import CallFields, Said, Template
 from registry.routing.agent_urls import AgentUrls
 from registry.routing.context import Context
 from registry.routing.digest import digest_of
 from registry.routing.exchange import Exchange
 from registry.routing.facts import NOTHING
-from registry.routing.forwarded import FORWARDED, headers_of
+from registry.routing.forwarded import FORWARDED, Headers
 from registry.routing.http import Head
 from registry.routing.record import event_of, kind_of
 from registry.routing.table import RouteEntry, RoutingTable
@@ -34,10 +34,8 @@ MAX_KEY = 1024  # characters; senders choose hosts, slashes at the end, and what
 CONTENT_TYPES = frozenset({None, b"application/json"})
 MARKS = frozenset({b"x-request-id", b"traceparent"})  # of a request that has an id of its own
 TOKEN = b"__token="
-NO_TABLE = RoutingTable()
 NO_USUAL_BODY = (orjson.JSONDecodeError, orjson.JSONEncodeError)  # no JSON, or nested some hundred levels deep
 
-Headers = Mapping[bytes, bytes]
 Key = tuple[Any, ...]
 
 
@@ -47,15 +45,14 @@ class Plans:
     def __init__(self, context: Context):
         self.context = context
         self.proxied = bool(context.public_url.trusted_proxies)
-        self.table = NO_TABLE
+        self.table: RoutingTable | None = None
         self.known: dict[Key, Plan] = {}
         self.made = 0  # of them, each function's counted
 
-    def answer(self, table: RoutingTable | None, head: Head, body: bytes) -> bytes | None:
+    def answer(self, table: RoutingTable | None, head: Head, headers: Headers, body: bytes) -> bytes | None:
         """The body of a good answer, which is recorded then; None if the whole function is to be asked."""
         if table is not self.table:
             return None
-        headers = headers_of(head.headers)
         plan = self.known.get(self.key(head, headers))
         if plan is None or not hmac.compare_digest(headers.get(b"authorization", b""), plan.authorization):
             return None
@@ -117,6 +114,19 @@ class Plan:
         """The body of a good answer; None, and nothing done, if this request is not one of the usual."""
         raise NotImplementedError
 
+    def finish(
+        self, kind: str, events: Template, started: int, call: CallFields, parsed: Any, said: Said = NOTHING_SAID
+    ) -> None:
+        """Record and count a good answer. `started`: of the clock that counts nanoseconds."""
+        microseconds = (time.perf_counter_ns() - started) // 1000
+        try:
+            events.record(microseconds, call, parsed, said)
+        except NO_USUAL_BODY:
+            raise
+        except Exception:  # the log may not cost a caller the answer
+            logger.exception("Failed to record an answer of %s", self.agent.name)
+        self.context.count(self.agent.name, kind, "ok", microseconds)
+
 
 class DocumentPlan(Plan):
     """For a new call: the document, with its tokens."""
@@ -134,17 +144,8 @@ class DocumentPlan(Plan):
         call_id = parsed.get("call_id") or call.get("call_id")
         if not call_id or call_id.__class__ is not str:
             return None
-        context = self.context
-        document = self.version.document(call_id, context.clock(), self.own, self.base)
-        caller = call.get("from") or parsed.get("caller_id_num")
-        microseconds = (time.perf_counter_ns() - started) // 1000
-        try:
-            self.events.record(microseconds, (call_id, caller, call.get("to")), parsed)
-        except NO_USUAL_BODY:
-            raise
-        except Exception:  # the log may not cost a caller the answer
-            logger.exception("Failed to record a document of %s", self.agent.name)
-        context.count(self.agent.name, "swml", "ok", microseconds)
+        document = self.version.document(call_id, self.context.clock(), self.own, self.base)
+        self.finish("swml", self.events, started, fields_of(call_id, call, parsed), parsed)
         return document
 
 
@@ -181,23 +182,19 @@ class FunctionPlan(Plan):
         ):
             return None
         purpose, events = known
-        context = self.context
         token = query[len(TOKEN) :].decode("latin-1")  # what is escaped in it, or follows it, is no token's character
         if "conversation_id" in parsed or self.number != self.agent.key.version_of(
-            token, purpose, (call_id,), context.clock()
+            token, purpose, (call_id,), self.context.clock()
         ):
             return None
         answer = self.version.called(name, parsed, self.urls.of)
         if answer is None or answer.outcome != "ok" or answer.detail:
             return None
-        caller = call.get("from") or parsed.get("caller_id_num")
-        microseconds = (time.perf_counter_ns() - started) // 1000
-        try:
-            said = Said(answer.body, digest_of(answer, self.urls.sender, self.urls.route))
-            events.record(microseconds, (call_id, caller, call.get("to")), parsed, said)
-        except NO_USUAL_BODY:
-            raise
-        except Exception:  # as above
-            logger.exception("Failed to record what %s of %s said", name, self.agent.name)
-        context.count(self.agent.name, "swaig", "ok", microseconds)
+        said = Said(answer.body, digest_of(answer, self.urls.sender, self.urls.route))
+        self.finish("swaig", events, started, fields_of(call_id, call, parsed), parsed, said)
         return answer.body
+
+
+def fields_of(call_id: str, call: dict[str, Any], body: dict[str, Any]) -> CallFields:
+    """Which call it is, who calls, and whom."""
+    return call_id, call.get("from") or body.get("caller_id_num"), call.get("to")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from registry.routing.forwarded import FORWARDED, MAX_ENTRIES, address_of, entries, headers_of
+from registry.routing.forwarded import FORWARDED, MAX_ENTRIES, address_of, entries, headers_by_name
 from registry.routing.http import Connection
 from registry.routing.public_url import MAX_REMEMBERED, PublicUrl
 
@@ -156,9 +156,9 @@ def test_lines_of_the_same_name_are_one_header():
         (b"x-forwarded-for", b"203.0.113.9, 10.0.0.7"),
         (b"host", b"b"),
     ]
-    assert headers_of(lines) == {b"x-forwarded-for": b"198.51.100.1,203.0.113.9, 10.0.0.7", b"host": b"b"}
-    assert headers_of(lines[:2]) == dict(lines[:2])
-    assert entries(headers_of(lines), b"x-forwarded-for") == ["198.51.100.1", "203.0.113.9", "10.0.0.7"]
+    assert headers_by_name(lines) == {b"x-forwarded-for": b"198.51.100.1,203.0.113.9, 10.0.0.7", b"host": b"b"}
+    assert headers_by_name(lines[:2]) == dict(lines[:2])
+    assert entries(headers_by_name(lines), b"x-forwarded-for") == ["198.51.100.1", "203.0.113.9", "10.0.0.7"]
 
 
 def test_of_a_header_of_any_length_only_the_end_is_read():
@@ -193,8 +193,8 @@ def test_nothing_that_anybody_sends_raises_and_an_address_is_one_or_none(lines, 
     url.warnings_left = 0
     for client_text in ("10.0.0.1", client.decode("latin-1")):
         connection = Connection.of({"client": (client_text, 1), "scheme": "ws", "server": None})
-        first = url.sender(connection, headers_of(lines))
-        assert first == url.sender(connection, headers_of(lines)), "what is remembered is the same"
+        first = url.sender(connection, headers_by_name(lines))
+        assert first == url.sender(connection, headers_by_name(lines)), "what is remembered is the same"
         assert not first.address or str(ipaddress.ip_address(first.address)) == first.address
 
 

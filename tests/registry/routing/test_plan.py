@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from registry.routing import plan
 from registry.routing.dispatcher import Dispatcher
+from registry.routing.forwarded import headers_by_name
 from registry.routing.http import Connection, Head, Response
 from registry.routing.public_url import PublicUrl
 from tests.client import NOW, Client, basic
@@ -60,7 +61,7 @@ class Asked:
         """What a plan answers, with so many events; None if it leaves that to the whole function."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         lines = len(self.client.spool.lines)
-        answered = self.lane.plans.answer(self.lane.tables.current, asked, content)
+        answered = self.lane.plans.answer(self.lane.tables.current, asked, headers_by_name(asked.headers), content)
         more = events if answered is not None else 0
         assert len(self.client.spool.lines) == lines + more, "an answer and its event, or neither"
         return answered
